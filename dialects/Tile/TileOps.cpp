@@ -1,0 +1,149 @@
+//===- TileOps.cpp - verifiers ----------------------------------------------===//
+//
+// Each check quotes the constraint number of the operation's description.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+
+using namespace mlir;
+using namespace heddle::tile;
+
+#include "dialects/Tile/TileEnums.cpp.inc"
+#define GET_OP_CLASSES
+#include "dialects/Tile/TileOps.cpp.inc"
+
+static LogicalResult verifyAccess(Operation *op, MemRefType memory, RankedTensorType tile, size_t coordinates,
+                                  std::optional<int64_t> rowDim, bool column) {
+  if (coordinates != static_cast<size_t>(memory.getRank())) // C1
+    return op->emitOpError("expected ") << memory.getRank() << " coordinates for " << memory << ", got " << coordinates;
+  if (memory.getElementType() != tile.getElementType()) // C2
+    return op->emitOpError("expected element type ") << memory.getElementType() << ", got " << tile.getElementType();
+  if (column && tile.getDimSize(1) != 1)
+    return op->emitOpError("expected one column in a column access, got ") << tile;
+  if (!column && memory.getRank() == 1 && tile.getDimSize(0) != 1)
+    return op->emitOpError("expected one row from an array of rank 1, got ") << tile;
+  if (rowDim && (*rowDim < 0 || *rowDim >= memory.getRank() - 1))
+    return op->emitOpError("expected rows to be a dimension before the last of ") << memory << ", got " << *rowDim;
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  return verifyAccess(*this, cast<MemRefType>(getSource().getType()), getResult().getType(), getIndices().size(),
+                      getRowDim(), getColumn());
+}
+
+LogicalResult StoreOp::verify() {
+  return verifyAccess(*this, cast<MemRefType>(getDest().getType()), getValue().getType(), getIndices().size(),
+                      getRowDim(), getColumn());
+}
+
+/// Whether a tile of shape `from` can be repeated to shape `to`.
+static bool broadcastsTo(RankedTensorType from, RankedTensorType to) {
+  for (int64_t dim : {0, 1})
+    if (from.getDimSize(dim) != 1 && from.getDimSize(dim) != to.getDimSize(dim))
+      return false;
+  return true;
+}
+
+LogicalResult GatherOp::verify() {
+  auto memory = cast<MemRefType>(getSource().getType());
+  if (static_cast<int64_t>(getCoordinates().size()) != memory.getRank())
+    return emitOpError("expected ") << memory.getRank() << " coordinates for " << memory << ", got "
+                                    << getCoordinates().size();
+  if (memory.getElementType() != getResult().getType().getElementType())
+    return emitOpError("expected element type ") << memory.getElementType() << ", got "
+                                                 << getResult().getType().getElementType();
+  for (Value coordinate : getCoordinates())
+    if (auto tile = dyn_cast<RankedTensorType>(coordinate.getType()))
+      if (!tile.getElementType().isInteger(32) || !broadcastsTo(tile, getResult().getType()))
+        return emitOpError("expected an i32 coordinate that broadcasts to ") << getResult().getType() << ", got " << tile;
+  if (Value mask = getMask()) {
+    auto tile = cast<RankedTensorType>(mask.getType());
+    if (!tile.getElementType().isInteger(1) || !broadcastsTo(tile, getResult().getType()))
+      return emitOpError("expected an i1 mask that broadcasts to ") << getResult().getType() << ", got " << tile;
+  }
+  return success();
+}
+
+LogicalResult DotOp::verify() {
+  auto lhs = getLhs().getType(), rhs = getRhs().getType(), result = getResult().getType();
+  int64_t m = lhs.getDimSize(getTransA() ? 1 : 0), ka = lhs.getDimSize(getTransA() ? 0 : 1);
+  int64_t n = rhs.getDimSize(getTransB() ? 0 : 1), kb = rhs.getDimSize(getTransB() ? 1 : 0);
+  if (ka != kb) // C1
+    return emitOpError("expected equal contracted sizes, got ") << ka << " and " << kb;
+  if (result.getDimSize(0) != m || result.getDimSize(1) != n) // C2
+    return emitOpError("expected a ") << m << "x" << n << " result, got " << result;
+  if (lhs.getElementType() != rhs.getElementType()) // C3
+    return emitOpError("expected operands of one element type, got ")
+           << lhs.getElementType() << " and " << rhs.getElementType();
+  if (!result.getElementType().isF32())
+    return emitOpError("expected an f32 result, got ") << result.getElementType();
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  auto source = getSource().getType(), result = getResult().getType();
+  int64_t dim = getDim();
+  if (dim != 0 && dim != 1)
+    return emitOpError("expected dim 0 or 1, got ") << dim;
+  if (result.getDimSize(dim) != 1 || result.getDimSize(1 - dim) != source.getDimSize(1 - dim) ||
+      result.getElementType() != source.getElementType())
+    return emitOpError("expected ") << source << " with size 1 in dim " << dim << ", got " << result;
+  return success();
+}
+
+LogicalResult IotaOp::verify() {
+  auto result = getResult().getType();
+  int64_t dim = getDim();
+  if ((dim != 0 && dim != 1) || result.getDimSize(1 - dim) != 1 || !result.getElementType().isInteger(32))
+    return emitOpError("expected an i32 vector along dim 0 or 1, got dim ") << dim << " and " << result;
+  return success();
+}
+
+LogicalResult BroadcastOp::verify() {
+  auto source = getSource().getType(), result = getResult().getType();
+  if (source.getElementType() != result.getElementType() || !broadcastsTo(source, result))
+    return emitOpError("expected a source that broadcasts to ") << result << ", got " << source;
+  return success();
+}
+
+LogicalResult TransposeOp::verify() {
+  auto source = getSource().getType(), result = getResult().getType();
+  if (source.getElementType() != result.getElementType() || source.getDimSize(0) != result.getDimSize(1) ||
+      source.getDimSize(1) != result.getDimSize(0))
+    return emitOpError("expected the transpose of ") << source << ", got " << result;
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  auto source = getSource().getType(), result = getResult().getType();
+  int64_t offsets[] = {static_cast<int64_t>(getRowOffset()), static_cast<int64_t>(getColumnOffset())};
+  for (int64_t dim : {0, 1})
+    if (offsets[dim] < 0 || offsets[dim] + result.getDimSize(dim) > source.getDimSize(dim))
+      return emitOpError("expected a rectangle inside ") << source << ", got " << result << " at " << offsets[dim]
+                                                         << " in dim " << dim;
+  return success();
+}
+
+LogicalResult ConcatOp::verify() {
+  auto result = getResult().getType();
+  int64_t columns = 0;
+  for (Value source : getSources()) {
+    auto tile = cast<RankedTensorType>(source.getType());
+    if (tile.getDimSize(0) != result.getDimSize(0) || tile.getElementType() != result.getElementType())
+      return emitOpError("expected sources with the rows and element type of ") << result << ", got " << tile;
+    columns += tile.getDimSize(1);
+  }
+  if (columns != result.getDimSize(1))
+    return emitOpError("expected ") << columns << " columns, got " << result;
+  return success();
+}
+
+LogicalResult ScalarOp::verify() {
+  auto source = getSource().getType();
+  if (source.getNumElements() != 1 || source.getElementType() != getResult().getType())
+    return emitOpError("expected a 1x1 tile of ") << getResult().getType() << ", got " << source;
+  return success();
+}

@@ -1,0 +1,12 @@
+#include "dialects/Warp/WarpOps.h"
+
+using namespace mlir;
+
+#include "dialects/Warp/WarpDialect.cpp.inc"
+
+void heddle::warp::WarpDialect::initialize() {
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Warp/WarpOps.cpp.inc"
+      >();
+}
