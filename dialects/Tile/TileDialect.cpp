@@ -1,4 +1,6 @@
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
+#include "mlir/IR/DialectImplementation.h"
 
 using namespace mlir;
 
@@ -9,4 +11,5 @@ void heddle::tile::TileDialect::initialize() {
 #define GET_OP_LIST
 #include "dialects/Tile/TileOps.cpp.inc"
       >();
+  registerAttributes();
 }

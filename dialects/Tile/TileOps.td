@@ -23,6 +23,8 @@ def Tile_Dialect : Dialect {
     `tile-to-warp` or `convert-tile-to-cpu`.
   }];
   let usePropertiesForAttributes = 1;
+  let useDefaultAttributePrinterParser = 1;
+  let extraClassDeclaration = "void registerAttributes();";
 }
 
 class Tile_Op<string mnemonic, list<Trait> traits = []> : Op<Tile_Dialect, mnemonic, traits>;

@@ -1,0 +1,22 @@
+//===- TileTarget.h - the target of a module --------------------------------===//
+#ifndef HEDDLE_DIALECTS_TILE_TILETARGET_H
+#define HEDDLE_DIALECTS_TILE_TILETARGET_H
+
+#include "dialects/Tile/TileDialect.h"
+#include "mlir/IR/Attributes.h"
+#include "mlir/IR/BuiltinOps.h"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Tile/TileTarget.h.inc"
+
+namespace heddle::tile {
+/// Name of the module attribute that holds the target.
+inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
+/// Argument attribute of a kernel: the memref's address and its strides in bytes, but the last, are multiples of this.
+inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
+
+/// The target of the module that holds `op`; null after an error at `op` when there is none.
+TargetAttr getTarget(mlir::Operation *op);
+} // namespace heddle::tile
+
+#endif
