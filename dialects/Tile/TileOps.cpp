@@ -53,12 +53,13 @@ LogicalResult GatherOp::verify() {
     return emitOpError("expected ") << memory.getRank() << " coordinates for " << memory << ", got "
                                     << getCoordinates().size();
   if (memory.getElementType() != getResult().getType().getElementType())
-    return emitOpError("expected element type ") << memory.getElementType() << ", got "
-                                                 << getResult().getType().getElementType();
+    return emitOpError("expected element type ")
+           << memory.getElementType() << ", got " << getResult().getType().getElementType();
   for (Value coordinate : getCoordinates())
     if (auto tile = dyn_cast<RankedTensorType>(coordinate.getType()))
       if (!tile.getElementType().isInteger(32) || !broadcastsTo(tile, getResult().getType()))
-        return emitOpError("expected an i32 coordinate that broadcasts to ") << getResult().getType() << ", got " << tile;
+        return emitOpError("expected an i32 coordinate that broadcasts to ")
+               << getResult().getType() << ", got " << tile;
   if (Value mask = getMask()) {
     auto tile = cast<RankedTensorType>(mask.getType());
     if (!tile.getElementType().isInteger(1) || !broadcastsTo(tile, getResult().getType()))
@@ -122,8 +123,8 @@ LogicalResult SliceOp::verify() {
   int64_t offsets[] = {static_cast<int64_t>(getRowOffset()), static_cast<int64_t>(getColumnOffset())};
   for (int64_t dim : {0, 1})
     if (offsets[dim] < 0 || offsets[dim] + result.getDimSize(dim) > source.getDimSize(dim))
-      return emitOpError("expected a rectangle inside ") << source << ", got " << result << " at " << offsets[dim]
-                                                         << " in dim " << dim;
+      return emitOpError("expected a rectangle inside ")
+             << source << ", got " << result << " at " << offsets[dim] << " in dim " << dim;
   return success();
 }
 

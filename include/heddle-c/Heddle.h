@@ -23,15 +23,17 @@ typedef struct {
 HEDDLE_API void heddle_bytes_free(heddle_bytes *bytes);
 
 /* A diagnostic with the place it points at. severity: 0 note, 1 remark, 2 warning, 3 error. A note belongs to the last
- * diagnostic before it that is not a note. line and column are 1-based, 0 when unknown. Strings live during the call. */
+ * diagnostic before it that is not a note. line and column are 1-based, 0 when unknown. Strings live during the call.
+ */
 typedef void (*heddle_diagnostic_handler)(void *user, int severity, const char *file, unsigned line, unsigned column,
                                           const char *message);
 
 typedef struct {
-  size_t struct_size;   /* sizeof(heddle_compile_options): fields are only appended */
-  const char *targets;  /* comma separated: "cpu", "cpu:avx2", "cpu:avx512", "cpu:amx", "sm_80", "sm_89", "sm_90a"; NULL: "cpu" */
-  const char *dump_dir; /* write every rung as numbered files here; NULL: do not */
-  const char *schedule; /* override of the chooser, e.g. "rows=64,keys=64"; NULL: choose */
+  size_t struct_size;  /* sizeof(heddle_compile_options): fields are only appended */
+  const char *targets; /* comma separated: "cpu", "cpu:avx2", "cpu:avx512", "cpu:amx", "sm_80", "sm_89", "sm_90a"; NULL:
+                          "cpu" */
+  const char *dump_dir;  /* write every rung as numbered files here; NULL: do not */
+  const char *schedule;  /* override of the chooser, e.g. "rows=64,keys=64"; NULL: choose */
   const char *file_name; /* name of the text in diagnostics; NULL: "<spec>" */
   heddle_diagnostic_handler handler;
   void *user;
@@ -48,11 +50,13 @@ HEDDLE_API int heddle_emit(const char *text, size_t size, const char *rung, cons
                            heddle_bytes *result);
 
 /* The chooser's choice, budget and rejected candidates for each target, as text. */
-HEDDLE_API int heddle_explain_spec(const char *text, size_t size, const heddle_compile_options *options, heddle_bytes *result);
+HEDDLE_API int heddle_explain_spec(const char *text, size_t size, const heddle_compile_options *options,
+                                   heddle_bytes *result);
 
 /* The reference semantics: lowered to plain loops in f64, compiled for this CPU, as a pack whose entries take the same
  * arguments. An oracle only for what is above `attn`; independent checks compare with other code. */
-HEDDLE_API int heddle_compile_reference(const char *text, size_t size, const heddle_compile_options *options, heddle_bytes *pack);
+HEDDLE_API int heddle_compile_reference(const char *text, size_t size, const heddle_compile_options *options,
+                                        heddle_bytes *pack);
 
 /* 64-bit hash that names the pack in the cache: of the text, the options, this compiler's build and the resolved
  * targets. */

@@ -5,7 +5,8 @@
  * the fixed-size records below; a string is an offset into the string section (NUL-terminated).
  *
  * Compatibility: a reader accepts packs whose `version` is not above its own. Records only grow at the end; a table
- * stores its record size, so an old reader's records are a prefix of a new writer's, and fields an old pack lacks read 0.
+ * stores its record size, so an old reader's records are a prefix of a new writer's, and fields an old pack lacks read
+ * 0.
  */
 #ifndef HEDDLE_RT_ARTIFACT_H
 #define HEDDLE_RT_ARTIFACT_H
@@ -23,7 +24,8 @@ typedef struct {
   uint32_t record_bytes;
 } heddle_table;
 
-enum { /* index into heddle_pack_header.tables */
+/* Index into heddle_pack_header.tables. */
+enum {
   HEDDLE_TABLE_STRINGS,  /* raw bytes */
   HEDDLE_TABLE_CODE,     /* uint32_t words of expressions */
   HEDDLE_TABLE_ENTRIES,  /* heddle_entry_record */
@@ -43,7 +45,7 @@ typedef struct {
   uint32_t version;
   uint32_t header_bytes;
   uint64_t total_bytes;
-  uint64_t checksum; /* FNV-1a 64 over all bytes after this field */
+  uint64_t checksum;     /* FNV-1a 64 over all bytes after this field */
   uint64_t content_hash; /* of spec, options and compiler; names the pack in the cache and in messages */
   heddle_table tables[HEDDLE_TABLE_COUNT];
 } heddle_pack_header;
@@ -51,31 +53,51 @@ typedef struct {
 /* An expression is a run of 32-bit words for a stack of int64_t: an opcode, then its operands. Evaluating one either
  * leaves exactly one value or is an error. Division by zero is an error. Results wrap (two's complement). */
 typedef enum {
-  HEDDLE_OP_END = 0,      /* stop */
-  HEDDLE_OP_CONST,        /* lo, hi: push a 64-bit constant */
-  HEDDLE_OP_SIZE,         /* param, axis: size of an entry parameter */
-  HEDDLE_OP_STRIDE,       /* param, axis: its stride in elements */
-  HEDDLE_OP_SCALAR,       /* param: value of an integer scalar parameter */
-  HEDDLE_OP_ALIGNMENT,    /* param: largest power of two, at most 4096, that divides its address and every stride in bytes but the last */
-  HEDDLE_OP_MACHINE,      /* multiprocessors of the device, or threads of the pool */
-  HEDDLE_OP_ADD, HEDDLE_OP_SUB, HEDDLE_OP_MUL,
-  HEDDLE_OP_FLOORDIV, HEDDLE_OP_CEILDIV, HEDDLE_OP_MOD, /* divisor > 0 required; MOD is never negative */
-  HEDDLE_OP_MIN, HEDDLE_OP_MAX,
-  HEDDLE_OP_LT, HEDDLE_OP_LE, HEDDLE_OP_EQ, /* push 0 or 1 */
-  HEDDLE_OP_AND, HEDDLE_OP_OR, HEDDLE_OP_NOT, /* logical */
+  HEDDLE_OP_END = 0,   /* stop */
+  HEDDLE_OP_CONST,     /* lo, hi: push a 64-bit constant */
+  HEDDLE_OP_SIZE,      /* param, axis: size of an entry parameter */
+  HEDDLE_OP_STRIDE,    /* param, axis: its stride in elements */
+  HEDDLE_OP_SCALAR,    /* param: value of an integer scalar parameter */
+  HEDDLE_OP_ALIGNMENT, /* param: largest power of two, at most 4096, that divides its address and every stride in bytes
+                          but the last */
+  HEDDLE_OP_MACHINE,   /* multiprocessors of the device, or threads of the pool */
+  HEDDLE_OP_ADD,
+  HEDDLE_OP_SUB,
+  HEDDLE_OP_MUL,
+  HEDDLE_OP_FLOORDIV,
+  HEDDLE_OP_CEILDIV,
+  HEDDLE_OP_MOD, /* divisor > 0 required; MOD is never negative */
+  HEDDLE_OP_MIN,
+  HEDDLE_OP_MAX,
+  HEDDLE_OP_LT,
+  HEDDLE_OP_LE,
+  HEDDLE_OP_EQ, /* push 0 or 1 */
+  HEDDLE_OP_AND,
+  HEDDLE_OP_OR,
+  HEDDLE_OP_NOT,   /* logical */
   HEDDLE_OP_SELECT /* a b c -> a ? b : c */
 } heddle_opcode;
 #define HEDDLE_NO_EXPR 0xFFFFFFFFu /* as a guard: always; as a size: 0 */
 
-typedef enum { HEDDLE_F32 = 1, HEDDLE_F16, HEDDLE_BF16, HEDDLE_F64, HEDDLE_I32, HEDDLE_I64, HEDDLE_I8, HEDDLE_I1 } heddle_dtype;
+typedef enum {
+  HEDDLE_F32 = 1,
+  HEDDLE_F16,
+  HEDDLE_BF16,
+  HEDDLE_F64,
+  HEDDLE_I32,
+  HEDDLE_I64,
+  HEDDLE_I8,
+  HEDDLE_I1
+} heddle_dtype;
 typedef enum { HEDDLE_PARAM_INPUT = 1, HEDDLE_PARAM_OUTPUT, HEDDLE_PARAM_SCALAR } heddle_param_role;
 typedef enum { HEDDLE_DEVICE_CPU = 1, HEDDLE_DEVICE_CUDA = 2 } heddle_device_kind;
 
-typedef struct { /* a function that can be run */
+/* a function that can be run */
+typedef struct {
   uint32_t name;
-  uint32_t first_param, param_count; /* inputs and scalars in order, then outputs */
+  uint32_t first_param, param_count;     /* inputs and scalars in order, then outputs */
   uint32_t first_variant, variant_count; /* tried in order: first whose device, machine and guard fit */
-  uint32_t spec; /* string: the attn text it was compiled from, for explain and verify */
+  uint32_t spec;                         /* string: the attn text it was compiled from, for explain and verify */
 } heddle_entry_record;
 
 typedef struct {
@@ -86,38 +108,46 @@ typedef struct {
   int64_t sizes[HEDDLE_MAX_RANK]; /* -1: any */
 } heddle_param_record;
 
-typedef struct { /* one way to run an entry */
-  uint32_t device;       /* heddle_device_kind */
-  uint32_t arch;         /* CUDA: compute capability * 10 (90); CPU: 0 */
-  uint32_t arch_exact;   /* CUDA: nonzero when the code runs on that capability only (sm_90a) */
+/* one way to run an entry */
+typedef struct {
+  uint32_t device;     /* heddle_device_kind */
+  uint32_t arch;       /* CUDA: compute capability * 10 (90); CPU: 0 */
+  uint32_t arch_exact; /* CUDA: nonzero when the code runs on that capability only (sm_90a) */
   uint32_t reserved;
   uint64_t cpu_features; /* heddle_cpu_feature bits that must be present */
   uint32_t guard;        /* expression, nonzero means it applies */
   uint32_t first_buffer, buffer_count;
   uint32_t first_node, node_count;
-  uint32_t note;         /* string shown by explain: schedule, budget, rejected candidates */
+  uint32_t note;          /* string shown by explain: schedule, budget, rejected candidates */
   uint32_t status_buffer; /* index (in this variant) of the buffer that holds the status word, or HEDDLE_NO_EXPR */
   uint32_t reserved2;
 } heddle_variant_record;
 
-enum { /* heddle_cpu_feature */
-  HEDDLE_CPU_AVX2 = 1 << 0, HEDDLE_CPU_FMA = 1 << 1, HEDDLE_CPU_F16C = 1 << 2, HEDDLE_CPU_AVX512F = 1 << 3, /* with BW, DQ, VL */
-  HEDDLE_CPU_AVX512_BF16 = 1 << 4, HEDDLE_CPU_AMX_BF16 = 1 << 5, /* permission granted by the kernel, too */
+/* heddle_cpu_feature */
+enum {
+  HEDDLE_CPU_AVX2 = 1 << 0,
+  HEDDLE_CPU_FMA = 1 << 1,
+  HEDDLE_CPU_F16C = 1 << 2,
+  HEDDLE_CPU_AVX512F = 1 << 3, /* with BW, DQ, VL */
+  HEDDLE_CPU_AVX512_BF16 = 1 << 4,
+  HEDDLE_CPU_AMX_BF16 = 1 << 5, /* permission granted by the kernel, too */
   HEDDLE_CPU_NEON = 1 << 6
 };
 
-typedef struct { /* workspace; buffers of a variant are laid out one after another, 256-byte aligned */
+/* workspace; buffers of a variant are laid out one after another, 256-byte aligned */
+typedef struct {
   uint32_t bytes;  /* expression */
   uint32_t zeroed; /* nonzero: set to zero before the first node of every run */
 } heddle_buffer_record;
 
 typedef enum { HEDDLE_NODE_LAUNCH = 1 } heddle_node_kind;
 
-typedef struct { /* a step of the plan, in order on the caller's stream */
+/* a step of the plan, in order on the caller's stream */
+typedef struct {
   uint32_t kind;
   uint32_t kernel;
-  uint32_t condition; /* expression; the node is skipped when it is 0 */
-  uint32_t grid[3];   /* expressions; a grid with a 0 is not launched */
+  uint32_t condition;              /* expression; the node is skipped when it is 0 */
+  uint32_t grid[3];                /* expressions; a grid with a 0 is not launched */
   uint32_t first_slot, slot_count; /* the kernel's parameters, see below */
 } heddle_node_record;
 
@@ -146,7 +176,7 @@ typedef enum { HEDDLE_IMAGE_CUBIN = 1, HEDDLE_IMAGE_PTX, HEDDLE_IMAGE_ELF } hedd
 
 typedef struct {
   uint32_t kind;
-  uint32_t min_driver; /* CUDA driver API version, e.g. 13000; 0 for ELF */
+  uint32_t min_driver;    /* CUDA driver API version, e.g. 13000; 0 for ELF */
   uint64_t offset, bytes; /* in the blob section, counted from its start */
   uint32_t blob_alignment, reserved;
 } heddle_image_record;

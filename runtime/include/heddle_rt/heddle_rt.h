@@ -24,14 +24,14 @@ extern "C" {
 
 typedef enum {
   HEDDLE_OK = 0,
-  HEDDLE_BAD_PACK,      /* truncated, damaged or newer than this runtime */
-  HEDDLE_BAD_ARGUMENT,  /* count, rank, shape, dtype or stride of an argument */
-  HEDDLE_NOT_FOUND,     /* no such entry */
-  HEDDLE_UNSUPPORTED,   /* no variant runs on this device */
-  HEDDLE_WORKSPACE,     /* workspace missing or too small */
-  HEDDLE_DRIVER,        /* the CUDA driver said no */
-  HEDDLE_VALUE,         /* a value on the device is out of range (found under HEDDLE_CHECK=1) */
-  HEDDLE_SYSTEM         /* the operating system said no */
+  HEDDLE_BAD_PACK,     /* truncated, damaged or newer than this runtime */
+  HEDDLE_BAD_ARGUMENT, /* count, rank, shape, dtype or stride of an argument */
+  HEDDLE_NOT_FOUND,    /* no such entry */
+  HEDDLE_UNSUPPORTED,  /* no variant runs on this device */
+  HEDDLE_WORKSPACE,    /* workspace missing or too small */
+  HEDDLE_DRIVER,       /* the CUDA driver said no */
+  HEDDLE_VALUE,        /* a value on the device is out of range (found under HEDDLE_CHECK=1) */
+  HEDDLE_SYSTEM        /* the operating system said no */
 } heddle_status;
 
 typedef struct heddle_pack heddle_pack;
