@@ -1,0 +1,66 @@
+// RUN: heddle-opt %s --split-input-file --verify-diagnostics
+
+// C1
+// expected-error@+1 {{'attn.normalizer' op expected at least 1 weight, got 0}}
+attn.normalizer @n weights(0) sums(0) {
+  weight(%s, %b, %h, %i, %j) { attn.yield }
+  finish(%b, %h, %i) { attn.yield }
+}
+
+// -----
+// C1
+// expected-error@+1 {{'attn.normalizer' op expected at least 0 sums, got -1}}
+"attn.normalizer"() <{sym_name = "n", weights = 1 : i64, sums = -1 : i64}> ({}, {}, {}, {}) : () -> ()
+
+// -----
+// C1
+// expected-error@+1 {{'attn.normalizer' op expected distinct statistics not called max, got ["max"]}}
+attn.normalizer @n weights(1) sums(0) stats ["max"] {
+  weight(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    attn.yield %one, %one : f32, f32
+  }
+}
+
+// -----
+// C2
+// expected-error@+1 {{'attn.normalizer' op expected reference and rescale together, got only reference}}
+attn.normalizer @n weights(1) sums(0) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  weight(%s, %m, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%m, %b, %h, %i) { attn.yield %m : f32 }
+}
+
+// -----
+// C2
+// expected-error@+1 {{'attn.normalizer' op expected reference and rescale together, got only rescale}}
+attn.normalizer @n weights(1) sums(0) {
+  rescale(%old, %new) { attn.yield %old : f32 }
+  weight(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    attn.yield %one : f32
+  }
+}
+
+// -----
+// C3
+// expected-error@+1 {{'attn.normalizer' op expected weight and finish regions, got neither}}
+"attn.normalizer"() <{sym_name = "n", weights = 1 : i64, sums = 0 : i64}> ({}, {}, {}, {}) : () -> ()
+
+// -----
+// C3
+// expected-error@+1 {{'attn.normalizer' op expected the weight region to yield ('f32', 'f32'), got ('f32')}}
+attn.normalizer @n weights(1) sums(1) {
+  weight(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%l, %b, %h, %i) { attn.yield %l : f32 }
+}
+
+// -----
+// C3
+attn.normalizer @n weights(1) sums(1) {
+  weight(%s, %b, %h, %i, %j) { attn.yield %s, %s : f32, f32 }
+  // expected-error@+1 {{expected 4 arguments, got 3}}
+  finish(%b, %h, %i) { attn.yield %b : index }
+}
