@@ -17,6 +17,14 @@
 #define HEDDLE_PACK_VERSION 1u
 #define HEDDLE_MAX_RANK 8
 
+/* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
+ * different entries, variants and nodes do not overlap; expressions, kernels and images may be shared. */
+#define HEDDLE_MAX_EXPR_WORDS 4096
+#define HEDDLE_MAX_EXPR_DEPTH 64
+#define HEDDLE_MAX_BUFFERS 64      /* of a variant */
+#define HEDDLE_MAX_SLOTS 4095      /* 64-bit slots of one launch: what a CUDA parameter buffer takes */
+#define HEDDLE_CPU_STACK (4 << 20) /* bytes of stack that a CPU kernel may use */
+
 /* A table: `count` records of `record_bytes` each, from `offset`. For raw sections record_bytes is 1. */
 typedef struct {
   uint64_t offset;
@@ -75,9 +83,9 @@ typedef enum {
   HEDDLE_OP_AND,
   HEDDLE_OP_OR,
   HEDDLE_OP_NOT,   /* logical */
-  HEDDLE_OP_SELECT /* a b c -> a ? b : c */
+  HEDDLE_OP_SELECT /* a b c -> a ? b : c; all three are evaluated */
 } heddle_opcode;
-#define HEDDLE_NO_EXPR 0xFFFFFFFFu /* as a guard: always; as a size: 0 */
+#define HEDDLE_NO_EXPR 0xFFFFFFFFu /* as a guard or condition: always; as a grid dimension: 1; as a size: 0 */
 
 typedef enum {
   HEDDLE_F32 = 1,
@@ -119,7 +127,8 @@ typedef struct {
   uint32_t first_buffer, buffer_count;
   uint32_t first_node, node_count;
   uint32_t note;          /* string shown by explain: schedule, budget, rejected candidates */
-  uint32_t status_buffer; /* index (in this variant) of the buffer that holds the status word, or HEDDLE_NO_EXPR */
+  uint32_t status_buffer; /* index (in this variant) of the buffer that holds the status word, or HEDDLE_NO_EXPR; that
+                             buffer is zeroed and has at least 4 bytes */
   uint32_t reserved2;
 } heddle_variant_record;
 
@@ -146,8 +155,8 @@ typedef enum { HEDDLE_NODE_LAUNCH = 1 } heddle_node_kind;
 typedef struct {
   uint32_t kind;
   uint32_t kernel;
-  uint32_t condition;              /* expression; the node is skipped when it is 0 */
-  uint32_t grid[3];                /* expressions; a grid with a 0 is not launched */
+  uint32_t condition; /* expression; when 0 the node is skipped and its other expressions are not evaluated */
+  uint32_t grid[3];   /* expressions; a grid with a 0 is not launched, one below 0 is an error */
   uint32_t first_slot, slot_count; /* the kernel's parameters, see below */
 } heddle_node_record;
 
@@ -174,6 +183,7 @@ typedef struct {
 
 typedef enum { HEDDLE_IMAGE_CUBIN = 1, HEDDLE_IMAGE_PTX, HEDDLE_IMAGE_ELF } heddle_image_kind;
 
+/* A cubin is tried on devices of the variant's major architecture only, PTX on every later one. */
 typedef struct {
   uint32_t kind;
   uint32_t min_driver;    /* CUDA driver API version, e.g. 13000; 0 for ELF */

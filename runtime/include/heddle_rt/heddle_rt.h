@@ -68,9 +68,18 @@ HEDDLE_RT_API void heddle_unload(heddle_pack *pack);
 HEDDLE_RT_API heddle_status heddle_find(const heddle_pack *pack, const char *name, uint32_t *entry);
 HEDDLE_RT_API uint64_t heddle_content_hash(const heddle_pack *pack);
 
+/* The entries by index, and the attn text each was compiled from; NULL beyond the last. Valid until unload. */
+HEDDLE_RT_API uint32_t heddle_entry_count(const heddle_pack *pack);
+HEDDLE_RT_API const char *heddle_entry_name(const heddle_pack *pack, uint32_t entry);
+HEDDLE_RT_API const char *heddle_entry_spec(const heddle_pack *pack, uint32_t entry);
+
 /* Bytes that heddle_run needs as workspace for these arguments (0 is common). */
 HEDDLE_RT_API heddle_status heddle_workspace_bytes(heddle_pack *pack, uint32_t entry, heddle_device device,
                                                    const heddle_arg *args, uint32_t count, size_t *bytes);
+
+/* Load what heddle_run would load on first use for these arguments; after it, even a first run may be captured. */
+HEDDLE_RT_API heddle_status heddle_prepare(heddle_pack *pack, uint32_t entry, heddle_device device,
+                                           const heddle_arg *args, uint32_t count);
 
 /* Run an entry: inputs and scalars in order, then outputs. stream: a CUstream (NULL: the default stream); ignored on
  * the CPU, where the call returns when the work is done. workspace: 256-byte aligned memory of the device. */
@@ -91,6 +100,10 @@ HEDDLE_RT_API heddle_status heddle_explain(heddle_pack *pack, uint32_t entry, he
 HEDDLE_RT_API uint64_t heddle_cpu_features(void);
 HEDDLE_RT_API uint32_t heddle_num_threads(void); /* HEDDLE_NUM_THREADS, else the CPUs this process may use */
 HEDDLE_RT_API void heddle_set_num_threads(uint32_t threads); /* 0: back to the default */
+
+/* Whether a run waits for its end, reads the status word and returns HEDDLE_VALUE when it is raised: 1 yes, 0 no,
+ * -1 back to the default, which is the environment's HEDDLE_CHECK=1. A run that is being captured is never checked. */
+HEDDLE_RT_API void heddle_set_check(int check);
 
 /* CUDA: 1 if a driver and at least one device are there. Compute capability times ten, multiprocessors. */
 HEDDLE_RT_API int heddle_cuda_available(void);

@@ -1,0 +1,56 @@
+/* pack.h - a loaded pack. Everything in it was validated: whoever holds a heddle_pack may follow its indices, string
+ * offsets and expressions without checking them again.
+ */
+#ifndef HEDDLE_RT_LIB_PACK_H
+#define HEDDLE_RT_LIB_PACK_H
+
+#include "heddle_rt/artifact.h"
+#include "heddle_rt/heddle_rt.h"
+
+#include <stdatomic.h>
+
+typedef void (*heddle_cpu_kernel)(const int64_t *slots, int64_t x, int64_t y, int64_t z);
+typedef struct heddle_cuda_modules heddle_cuda_modules;
+
+enum { HEDDLE_CUDA_DEVICES = 64 }; /* devices of one process that can hold modules */
+
+struct heddle_pack {
+  unsigned char *bytes; /* our copy; strings and blobs point into it */
+  uint64_t content_hash;
+  const char *strings;
+  const unsigned char *blobs;
+  uint32_t string_bytes, blob_bytes;
+
+  /* Tables in this runtime's layout: a record of an older pack is filled up with zeros. */
+  uint32_t *code;
+  heddle_entry_record *entries;
+  heddle_param_record *params;
+  heddle_variant_record *variants;
+  heddle_buffer_record *buffers;
+  heddle_node_record *nodes;
+  heddle_slot_record *slots;
+  heddle_kernel_record *kernels;
+  heddle_image_record *images;
+  uint32_t code_count, entry_count, param_count, variant_count, buffer_count, node_count, slot_count, kernel_count,
+      image_count;
+
+  uint32_t *node_slots;    /* per node: its 64-bit slots once tensors are flattened */
+  uint32_t *variant_slots; /* per variant: the sum over its nodes */
+
+  /* Filled on first use under the load lock (load_lock.h), read without it. */
+  _Atomic(heddle_cpu_kernel) *cpu_kernels; /* per kernel */
+  void **cpu_images;                       /* per image: dlopen handle */
+  _Atomic(heddle_cuda_modules *) cuda[HEDDLE_CUDA_DEVICES];
+};
+
+/* Check every record, string, expression and cross reference; fill node_slots and variant_slots. */
+heddle_status heddle_pack_validate(heddle_pack *pack);
+
+static inline const char *heddle_pack_string(const heddle_pack *pack, uint32_t offset) {
+  return pack->strings + offset;
+}
+
+/* A tensor argument takes an address, its sizes and its strides. */
+static inline uint32_t heddle_tensor_slots(uint32_t rank) { return 1 + 2 * rank; }
+
+#endif

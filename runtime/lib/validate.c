@@ -1,0 +1,231 @@
+/* validate.c - what the records of a pack may say. After this nothing that is read through a pack can lie outside it,
+ * whoever wrote it. The work is linear in the pack: an entry's ranges may not overlap so often that their sum exceeds
+ * the table, and an expression has at most HEDDLE_MAX_EXPR_WORDS words.
+ */
+#include "arguments.h"
+#include "error.h"
+#include "expression.h"
+
+/* What ranges have used so far, so that many records cannot share one long range. */
+typedef struct {
+  uint64_t params, variants, buffers, nodes, slots;
+} usage;
+
+static heddle_status check_range(const char *what, uint32_t first, uint32_t count, uint32_t table, uint64_t *used) {
+  if ((uint64_t)first + count > table)
+    return heddle_fail(HEDDLE_BAD_PACK, "%s: expected a range within %u records, got %u from %u", what, table, count,
+                       first);
+  if (used && (*used += count) > table)
+    return heddle_fail(HEDDLE_BAD_PACK, "%s: expected ranges that do not overlap, got %llu records used of %u", what,
+                       (unsigned long long)*used, table);
+  return HEDDLE_OK;
+}
+
+static heddle_status check_string(const heddle_pack *pack, const char *what, uint32_t offset, int named) {
+  if (offset >= pack->string_bytes)
+    return heddle_fail(HEDDLE_BAD_PACK, "%s: expected a string below byte %u, got %u", what, pack->string_bytes,
+                       offset);
+  if (named && pack->strings[offset] == 0)
+    return heddle_fail(HEDDLE_BAD_PACK, "%s: expected a name, got an empty string", what);
+  return HEDDLE_OK;
+}
+
+static heddle_status check_param(const heddle_pack *pack, const heddle_param_record *param) {
+  heddle_status status = check_string(pack, "parameter", param->name, 0);
+  if (status != HEDDLE_OK)
+    return status;
+  if (param->role == HEDDLE_PARAM_SCALAR) {
+    if (param->rank != 0 || (param->dtype != HEDDLE_F32 && param->dtype != HEDDLE_I32 && param->dtype != HEDDLE_I64))
+      return heddle_fail(HEDDLE_BAD_PACK,
+                         "parameter: expected a scalar of rank 0 and type f32, i32 or i64, got rank %u "
+                         "and type %u",
+                         param->rank, param->dtype);
+    return HEDDLE_OK;
+  }
+  if (param->role != HEDDLE_PARAM_INPUT && param->role != HEDDLE_PARAM_OUTPUT)
+    return heddle_fail(HEDDLE_BAD_PACK, "parameter: expected a role of 1 to 3, got %u", param->role);
+  if (!heddle_dtype_bytes(param->dtype))
+    return heddle_fail(HEDDLE_BAD_PACK, "parameter: expected a dtype of 1 to 8, got %u", param->dtype);
+  if (param->rank < 1 || param->rank > HEDDLE_MAX_RANK)
+    return heddle_fail(HEDDLE_BAD_PACK, "parameter: expected a rank of 1 to %d, got %u", HEDDLE_MAX_RANK, param->rank);
+  for (uint32_t axis = 0; axis < param->rank; ++axis)
+    if (param->sizes[axis] < -1)
+      return heddle_fail(HEDDLE_BAD_PACK, "parameter: expected a size of at least -1, got %lld",
+                         (long long)param->sizes[axis]);
+  return HEDDLE_OK;
+}
+
+static heddle_status check_image(const heddle_pack *pack, const heddle_image_record *image) {
+  if (image->kind < HEDDLE_IMAGE_CUBIN || image->kind > HEDDLE_IMAGE_ELF)
+    return heddle_fail(HEDDLE_BAD_PACK, "image: expected a kind of 1 to 3, got %u", image->kind);
+  if (image->bytes == 0 || image->offset > pack->blob_bytes || image->bytes > pack->blob_bytes - image->offset)
+    return heddle_fail(HEDDLE_BAD_PACK, "image: expected bytes within %u, got %llu from %llu", pack->blob_bytes,
+                       (unsigned long long)image->bytes, (unsigned long long)image->offset);
+  return HEDDLE_OK;
+}
+
+static heddle_status check_kernel(const heddle_pack *pack, const heddle_kernel_record *kernel) {
+  heddle_status status = check_string(pack, "kernel", kernel->symbol, 1);
+  if (status == HEDDLE_OK)
+    status = check_range("kernel images", kernel->first_image, kernel->image_count, pack->image_count, NULL);
+  if (status != HEDDLE_OK)
+    return status;
+  if (kernel->image_count < 1 || kernel->image_count > 64)
+    return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected 1 to 64 images, got %u", kernel->image_count);
+  uint64_t threads = 1;
+  for (int i = 0; i < 3; ++i) {
+    if (kernel->threads[i] < 1 || kernel->threads[i] > 1024)
+      return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected 1 to 1024 threads in dimension %d, got %u", i,
+                         kernel->threads[i]);
+    threads *= kernel->threads[i];
+  }
+  if (threads > 1024)
+    return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected at most 1024 threads, got %llu", (unsigned long long)threads);
+  return HEDDLE_OK;
+}
+
+static heddle_status check_slot(const heddle_pack *pack, const heddle_entry_record *entry,
+                                const heddle_variant_record *variant, const heddle_slot_record *slot,
+                                uint32_t *flattened) {
+  *flattened = 1;
+  switch (slot->kind) {
+  case HEDDLE_SLOT_PARAM_TENSOR:
+  case HEDDLE_SLOT_PARAM_SCALAR: {
+    if (slot->a >= entry->param_count)
+      return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a parameter below %u, got %u", entry->param_count, slot->a);
+    const heddle_param_record *param = &pack->params[entry->first_param + slot->a];
+    if ((param->role == HEDDLE_PARAM_SCALAR) != (slot->kind == HEDDLE_SLOT_PARAM_SCALAR))
+      return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a parameter of the slot's kind, got the other for %u",
+                         slot->a);
+    if (slot->kind == HEDDLE_SLOT_PARAM_TENSOR)
+      *flattened = heddle_tensor_slots(param->rank);
+    return HEDDLE_OK;
+  }
+  case HEDDLE_SLOT_BUFFER:
+    if (slot->a >= variant->buffer_count)
+      return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a buffer below %u, got %u", variant->buffer_count, slot->a);
+    return HEDDLE_OK;
+  case HEDDLE_SLOT_EXPR:
+    if (slot->a == HEDDLE_NO_EXPR)
+      return heddle_fail(HEDDLE_BAD_PACK, "slot: expected an expression, got none");
+    return heddle_expression_check(pack, entry, slot->a, "slot");
+  default:
+    return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a kind of 1 to 4, got %u", slot->kind);
+  }
+}
+
+static heddle_status check_node(heddle_pack *pack, const heddle_entry_record *entry,
+                                const heddle_variant_record *variant, uint32_t index, usage *used) {
+  const heddle_node_record *node = &pack->nodes[index];
+  if (node->kind != HEDDLE_NODE_LAUNCH)
+    return heddle_fail(HEDDLE_BAD_PACK, "node: expected kind 1, got %u", node->kind);
+  if (node->kernel >= pack->kernel_count)
+    return heddle_fail(HEDDLE_BAD_PACK, "node: expected a kernel below %u, got %u", pack->kernel_count, node->kernel);
+  const heddle_kernel_record *kernel = &pack->kernels[node->kernel];
+  for (uint32_t i = 0; i < kernel->image_count; ++i) {
+    int elf = pack->images[kernel->first_image + i].kind == HEDDLE_IMAGE_ELF;
+    if (elf != (variant->device == HEDDLE_DEVICE_CPU))
+      return heddle_fail(HEDDLE_BAD_PACK, "node: expected images for the variant's device, got another kind");
+  }
+  heddle_status status = heddle_expression_check(pack, entry, node->condition, "condition");
+  for (int i = 0; i < 3 && status == HEDDLE_OK; ++i)
+    status = heddle_expression_check(pack, entry, node->grid[i], "grid");
+  if (status == HEDDLE_OK)
+    status = check_range("node slots", node->first_slot, node->slot_count, pack->slot_count, &used->slots);
+  if (status != HEDDLE_OK)
+    return status;
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < node->slot_count; ++i) {
+    uint32_t flattened;
+    status = check_slot(pack, entry, variant, &pack->slots[node->first_slot + i], &flattened);
+    if (status != HEDDLE_OK)
+      return status;
+    if ((total += flattened) > HEDDLE_MAX_SLOTS)
+      return heddle_fail(HEDDLE_BAD_PACK, "node: expected at most %d parameter slots, got more", HEDDLE_MAX_SLOTS);
+  }
+  pack->node_slots[index] = (uint32_t)total;
+  return HEDDLE_OK;
+}
+
+static heddle_status check_variant(heddle_pack *pack, const heddle_entry_record *entry, uint32_t index, usage *used) {
+  const heddle_variant_record *variant = &pack->variants[index];
+  if (variant->device != HEDDLE_DEVICE_CPU && variant->device != HEDDLE_DEVICE_CUDA)
+    return heddle_fail(HEDDLE_BAD_PACK, "variant: expected device 1 or 2, got %u", variant->device);
+  heddle_status status = check_string(pack, "variant note", variant->note, 0);
+  if (status == HEDDLE_OK)
+    status = heddle_expression_check(pack, entry, variant->guard, "guard");
+  if (status == HEDDLE_OK)
+    status = check_range("variant buffers", variant->first_buffer, variant->buffer_count, pack->buffer_count,
+                         &used->buffers);
+  if (status == HEDDLE_OK)
+    status = check_range("variant nodes", variant->first_node, variant->node_count, pack->node_count, &used->nodes);
+  if (status != HEDDLE_OK)
+    return status;
+  if (variant->buffer_count > HEDDLE_MAX_BUFFERS)
+    return heddle_fail(HEDDLE_BAD_PACK, "variant: expected at most %d buffers, got %u", HEDDLE_MAX_BUFFERS,
+                       variant->buffer_count);
+  for (uint32_t i = 0; i < variant->buffer_count && status == HEDDLE_OK; ++i)
+    status = heddle_expression_check(pack, entry, pack->buffers[variant->first_buffer + i].bytes, "buffer");
+  if (status != HEDDLE_OK)
+    return status;
+  if (variant->status_buffer != HEDDLE_NO_EXPR) {
+    if (variant->status_buffer >= variant->buffer_count)
+      return heddle_fail(HEDDLE_BAD_PACK, "variant: expected a status buffer below %u, got %u", variant->buffer_count,
+                         variant->status_buffer);
+    if (!pack->buffers[variant->first_buffer + variant->status_buffer].zeroed)
+      return heddle_fail(HEDDLE_BAD_PACK, "variant: expected a status buffer that is zeroed, got one that is not");
+  }
+  uint64_t slots = 0;
+  for (uint32_t i = 0; i < variant->node_count && status == HEDDLE_OK; ++i) {
+    status = check_node(pack, entry, variant, variant->first_node + i, used);
+    slots += pack->node_slots[variant->first_node + i];
+  }
+  if (status == HEDDLE_OK && slots > UINT32_MAX)
+    return heddle_fail(HEDDLE_BAD_PACK, "variant: expected fewer parameter slots, got %llu", (unsigned long long)slots);
+  pack->variant_slots[index] = (uint32_t)slots;
+  return status;
+}
+
+static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *entry, usage *used) {
+  heddle_status status = check_string(pack, "entry", entry->name, 1);
+  if (status == HEDDLE_OK)
+    status = check_string(pack, "entry spec", entry->spec, 0);
+  if (status == HEDDLE_OK)
+    status = check_range("entry parameters", entry->first_param, entry->param_count, pack->param_count, &used->params);
+  if (status == HEDDLE_OK)
+    status =
+        check_range("entry variants", entry->first_variant, entry->variant_count, pack->variant_count, &used->variants);
+  int outputs = 0;
+  for (uint32_t i = 0; i < entry->param_count && status == HEDDLE_OK; ++i) {
+    const heddle_param_record *param = &pack->params[entry->first_param + i];
+    status = check_param(pack, param);
+    if (status == HEDDLE_OK && outputs && param->role != HEDDLE_PARAM_OUTPUT)
+      return heddle_fail(HEDDLE_BAD_PACK,
+                         "entry: expected outputs after all other parameters, got parameter %u behind "
+                         "one",
+                         i);
+    outputs |= param->role == HEDDLE_PARAM_OUTPUT;
+  }
+  for (uint32_t i = 0; i < entry->variant_count && status == HEDDLE_OK; ++i)
+    status = check_variant(pack, entry, entry->first_variant + i, used);
+  return status;
+}
+
+heddle_status heddle_pack_validate(heddle_pack *pack) {
+  /* One NUL at the end closes every string that starts inside. */
+  if (pack->string_bytes && pack->strings[pack->string_bytes - 1] != 0)
+    return heddle_fail(HEDDLE_BAD_PACK, "expected a string section that ends in NUL, got byte %d",
+                       pack->strings[pack->string_bytes - 1]);
+  heddle_status status = HEDDLE_OK;
+  usage used = {0, 0, 0, 0, 0};
+  for (uint32_t i = 0; i < pack->image_count && status == HEDDLE_OK; ++i)
+    status = check_image(pack, &pack->images[i]);
+  for (uint32_t i = 0; i < pack->kernel_count && status == HEDDLE_OK; ++i)
+    status = check_kernel(pack, &pack->kernels[i]);
+  for (uint32_t i = 0; i < pack->entry_count && status == HEDDLE_OK; ++i) {
+    status = check_entry(pack, &pack->entries[i], &used);
+    if (status != HEDDLE_OK)
+      heddle_fail_in(status, "entry %u", i);
+  }
+  return status;
+}
