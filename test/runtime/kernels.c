@@ -1,0 +1,88 @@
+/* kernels.c - CPU kernels as a compiler would leave them (contract 3 of dialects/README.md): no libc, one block a call.
+ * A memref of rank r is 1 + 2r slots: address, sizes, strides in elements.
+ */
+#include <stdint.h>
+
+#define KERNEL(name)                                                                                                   \
+  __attribute__((visibility("default"))) void name(const int64_t *slots, int64_t x, int64_t y, int64_t z)
+
+static float slot_float(int64_t slot) {
+  union {
+    uint32_t bits;
+    float value;
+  } word = {(uint32_t)slot};
+  return word.value;
+}
+
+/* (a: 2 x f32, factor: f32, out: 2 x f32, sums: buffer of f64): a row per block. */
+KERNEL(scale_row) {
+  (void)y, (void)z;
+  const float *a = (const float *)slots[0] + x * slots[3];
+  float factor = slot_float(slots[5]), *out = (float *)slots[6] + x * slots[9];
+  double sum = 0;
+  for (int64_t i = 0; i < slots[2]; ++i) {
+    out[i * slots[10]] = a[i * slots[4]] * factor;
+    sum += out[i * slots[10]];
+  }
+  ((double *)slots[11])[x] = sum;
+}
+
+/* (sums: buffer, rows: index, total: 1 x f64) */
+KERNEL(add_sums) {
+  (void)x, (void)y, (void)z;
+  double total = 0;
+  for (int64_t i = 0; i < slots[1]; ++i)
+    total += ((const double *)slots[0])[i];
+  *(double *)slots[2] = total;
+}
+
+/* (out: 3 x i64): counts in its low byte how often each block ran, with its place above. */
+KERNEL(where) {
+  int64_t *place = (int64_t *)slots[0] + z * slots[4] + y * slots[5] + x * slots[6];
+  *place = ((x + 1000 * y + 1000000 * z) << 8) + (*place & 255) + 1;
+}
+
+/* (out: 1 x i64, value, at) */
+KERNEL(put) {
+  (void)x, (void)y, (void)z;
+  ((int64_t *)slots[0])[slots[4]] = slots[3];
+}
+
+/* (out: 1 x i64, buffer, bytes): how many bytes are not 0; leaves them dirty. */
+KERNEL(count_dirty) {
+  (void)x, (void)y, (void)z;
+  volatile unsigned char *bytes = (unsigned char *)slots[3];
+  int64_t dirty = 0;
+  for (int64_t i = 0; i < slots[4]; ++i) {
+    dirty += bytes[i] != 0;
+    bytes[i] = 0xff;
+  }
+  *(int64_t *)slots[0] += dirty;
+}
+
+/* (status: buffer, word) */
+KERNEL(raise_status) {
+  (void)x, (void)y, (void)z;
+  *(volatile uint32_t *)slots[0] = (uint32_t)slots[1];
+}
+
+/* (out: 1 x i64): a frame of three and a half megabytes, every page of it written. */
+KERNEL(big_frame) {
+  (void)y, (void)z;
+  volatile char frame[(4 << 20) - (1 << 19)];
+  int64_t sum = 0;
+  for (int64_t i = 0; i < (int64_t)sizeof frame; i += 4096) {
+    frame[i] = 1;
+    sum += frame[i];
+  }
+  ((int64_t *)slots[0])[x] = sum;
+}
+
+/* (out: 1 x i64, turns): a block that takes its time. */
+KERNEL(busy) {
+  (void)y, (void)z;
+  volatile int64_t value = x;
+  for (int64_t i = 0; i < slots[3]; ++i)
+    value = value + 1;
+  ((int64_t *)slots[0])[x] = value;
+}
