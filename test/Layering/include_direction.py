@@ -41,10 +41,12 @@ def may_include(source, target, arrows):
 
 
 def same_pass(path, included):
-    """In a room marked `alone`: the list of passes, the file's own header, or its own folder inside the room."""
-    file, other = pathlib.PurePosixPath(path), pathlib.PurePosixPath(included)
+    """In a room marked `alone`: the list of passes, the file's own header, or the folder (and its header) of its pass."""
+    own = {"Passes", pathlib.PurePosixPath(path).name.split(".")[0]}
     folder = re.search(r"(?:lib|heddle)/\w+/(\w+)/", path)
-    return other.name.split(".")[0] in {file.name.split(".")[0], "Passes"} or folder and f"/{folder[1]}/" in included
+    own |= {folder[1]} if folder else set()
+    other = pathlib.PurePosixPath(included)
+    return other.name.split(".")[0] in own or other.parent.name in own
 
 
 def faults(tree, arrows):

@@ -1,0 +1,62 @@
+"""`attn` text for tests that drive the command-line tools: one function with one attend, put together from named parts."""
+
+SCALED = """
+      %x = arith.mulf %s, %scale : f32
+      attn.yield %x : f32"""
+
+# The part of a mask region after its header: positions %b, %h, %i, %j, and the run-time numbers %n0, %n1 and table %table.
+MASKS = {
+    "full": None,
+    "below_diagonal": """
+      %m = arith.cmpi sle, %j, %i : index
+      attn.yield %m : i1""",
+    "band": """
+      %far = arith.addi %j, %n0 : index
+      %a = arith.cmpi sle, %j, %i : index
+      %z = arith.cmpi sgt, %far, %i : index
+      %m = arith.andi %a, %z : i1
+      attn.yield %m : i1""",
+    "segments": """
+      %x = tensor.extract %table[%i] : tensor<?xi32>
+      %y = tensor.extract %table[%j] : tensor<?xi32>
+      %m = arith.cmpi eq, %x, %y : i32
+      attn.yield %m : i1""",
+}
+
+SCORES = {
+    "scaled": SCALED,
+    "biased": """
+      %d = arith.subi %j, %i : index
+      %w = arith.index_cast %d : index to i32
+      %f = arith.sitofp %w : i32 to f32
+      %y = arith.mulf %s, %scale : f32
+      %x = math.fma %scale, %f, %y : f32
+      attn.yield %x : f32""",
+    "capped": """
+      %cap = arith.constant 3.0e+01 : f32
+      %y = arith.mulf %s, %scale : f32
+      %d = arith.divf %y, %cap : f32
+      %t = math.tanh %d : f32
+      %x = arith.mulf %t, %cap : f32
+      attn.yield %x : f32""",
+}
+
+
+def attend(name="attend", *, dtype="bf16", width=64, value_width=None, heads="?", key_heads="?", score="scaled", mask="full",
+           normalizer="@softmax", stats=(), definitions=""):
+    """A module with one attend. heads, key_heads: a number, or "?" for a run-time number."""
+    rows = f"tensor<?x{heads}x?x{width}x{dtype}>"
+    keys = f"tensor<?x{key_heads}x?x{width}x{dtype}>"
+    values = f"tensor<?x{key_heads}x?x{value_width or width}x{dtype}>"
+    outputs = [f"tensor<?x{heads}x?x{value_width or width}x{dtype}>"] + [f"tensor<?x{heads}x?xf32>"] * len(stats)
+    region = MASKS[mask]
+    results = ", ".join(f"%r{n}" for n in range(len(outputs)))
+    return f"""{definitions}
+func.func @{name}(%q: {rows}, %k: {keys}, %v: {values}, %scale: f32, %n0: index, %n1: index, %table: tensor<?xi32>)
+    -> ({", ".join(outputs)}) {{
+  {results} = attn.attend dot(%q, %k) value(%v) normalize {normalizer}{f" stats [{', '.join(stats)}]" if stats else ""}
+    score(%s, %b, %h, %i, %j) {{{SCORES[score]}
+    }}{f" mask(%b, %h, %i, %j) {{{region}{chr(10)}    }}" if region else ""} : ({rows}, {keys}, {values}) -> ({", ".join(outputs)})
+  return {results} : {", ".join(outputs)}
+}}
+"""

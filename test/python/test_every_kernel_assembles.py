@@ -1,0 +1,66 @@
+"""What ptxas says about every generated kernel. Needs no GPU.
+
+A product that ptxas serializes or a register that it spills inside a loop costs tens of per cent and nothing else fails, so
+it fails here. Whatever else ptxas remarks is printed with its site (pytest -rw).
+"""
+import itertools
+import warnings
+
+import pytest
+from assembly import Assembled, emit
+from attn_text import attend
+
+SERIALIZED = {"C7512", "C7513", "C7520"}
+TARGETS = ("sm_80", "sm_89", "sm_90a")
+SPECS = {
+    "bf16_64": dict(),
+    "bf16_128_below_diagonal": dict(width=128, mask="below_diagonal", stats=("lse",)),
+    "bf16_128_grouped_band": dict(width=128, heads=32, key_heads=8, mask="band"),
+    "f16_96_segments": dict(dtype="f16", width=96, mask="segments"),
+    "bf16_192_to_128": dict(width=192, value_width=128, mask="below_diagonal"),
+    "bf16_256": dict(width=256),
+    "bf16_64_capped": dict(score="capped"),
+    "f32_32_biased": dict(dtype="f32", width=32, score="biased", mask="below_diagonal"),
+    "f32_128": dict(dtype="f32", width=128),
+}
+
+
+@pytest.mark.parametrize("spec, target", list(itertools.product(SPECS, TARGETS)))
+def test_assembles_without_waste(spec, target, tmp_path):
+    made = Assembled(emit(attend(**SPECS[spec]), "ptx", target), target, tmp_path)
+    assert made.entries, made.log
+    for code, line in made.messages:
+        if code not in SERIALIZED:
+            warnings.warn(f"{spec} {target}: {line.strip()}")
+    assert not [line for code, line in made.messages if code in SERIALIZED]
+    assert not made.loop_spills, f"{made.spilled} bytes spilled; in loops:\n" + "\n".join(made.loop_spills[:10])
+    if made.spilled:
+        warnings.warn(f"{spec} {target}: {made.spilled} bytes spilled outside loops")
+
+
+def test_a_spill_in_a_loop_is_found(tmp_path):
+    """The check itself: a loop over more values than it is given registers."""
+    count = 48
+    names = [f"%f{n}" for n in range(count)]
+    loads = "\n".join(f"ld.global.f32 {name}, [%p+{4 * n}];" for n, name in enumerate(names))
+    steps = "\n".join(f"fma.rn.f32 {name}, {name}, {names[(n + 1) % count]}, {names[(n + 7) % count]};" for n, name in enumerate(names))
+    stores = "\n".join(f"st.global.f32 [%p+{4 * n}], {name};" for n, name in enumerate(names))
+    ptx = f""".version 8.0
+.target sm_80
+.address_size 64
+.visible .entry hot(.param .u64 p, .param .u32 n) {{
+.reg .f32 %f<{count}>; .reg .u64 %p; .reg .u32 %i; .reg .pred %c;
+ld.param.u64 %p, [p]; ld.param.u32 %i, [n];
+{loads}
+$again:
+{steps}
+sub.u32 %i, %i, 1;
+setp.ne.u32 %c, %i, 0;
+@%c bra $again;
+{stores}
+ret;
+}}
+"""
+    tight = Assembled(ptx, "sm_80", tmp_path, "--maxrregcount=24")
+    assert tight.entries == 1 and tight.loop_spills
+    assert not Assembled(ptx, "sm_80", tmp_path).loop_spills
