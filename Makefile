@@ -5,6 +5,8 @@
 SHELL := /bin/bash
 
 PYTHON ?= /usr/bin/python3
+# An oracle of the tests, never linked and never imported by the package. `make test TORCH=...` takes another build.
+TORCH ?= torch==2.13.0
 JOBS ?= $(shell nproc)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # LLVM 22 comes from the configured apt: Debian 12 has it; elsewhere add the distribution's line of apt.llvm.org first.
@@ -54,5 +56,6 @@ build/build.ninja:
 	@touch $@
 
 .venv/with-test-packages: test/requirements.txt .venv/with-packages
-	$(venv) -m pip install --disable-pip-version-check -r $<
+	$(venv) -m pip install --disable-pip-version-check --no-deps -r $<
+	$(venv) -m pip install --disable-pip-version-check "$(TORCH)"
 	@touch $@
