@@ -1,4 +1,5 @@
 """Check every #include of this tree against arrows.txt. Usage: include_direction.py TREE"""
+import os
 import pathlib
 import re
 import sys
@@ -59,11 +60,10 @@ def faults(tree, arrows):
             yield f"{path}: expected a room of arrows.txt, got {source}"
             continue
         for included in INCLUDE.findall(file.read_text()):
-            beside = file.parent / included
-            target = room(beside.relative_to(tree).as_posix() if beside.exists() and ".." not in included else included)
-            if target is None:
-                continue
-            if target == source and ("alone" not in arrows[source] or same_pass(path, included)):
+            if (file.parent / included).exists():  # written relative to the file
+                included = os.path.normpath(pathlib.PurePosixPath(path).parent / included)
+            target = room(included)
+            if target is None or target == source and ("alone" not in arrows[source] or same_pass(path, included)):
                 continue
             if target != source and may_include(source, target, arrows):
                 continue
