@@ -1,0 +1,78 @@
+"""The command line of heddle-bench."""
+
+import argparse
+import itertools
+import json
+import sys
+
+import numpy as np
+
+from . import candidates, cases, timing
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser("heddle-bench", description="time heddle.attend beside its rivals")
+    parser.add_argument("--device", default="cpu", help='"cpu" or "cuda"')
+    parser.add_argument("--length", type=int, nargs="+", default=[4096])
+    parser.add_argument("--heads", type=int, default=16)
+    parser.add_argument("--key-heads", type=int, default=None)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--width", type=int, nargs="+", default=[64, 128])
+    parser.add_argument("--dtype", nargs="+", choices=list(cases.TOLERANCE), default=["f32", "bf16"])
+    parser.add_argument("--mask", nargs="+", default=["full", "causal"], help='"full", "causal", "window:N"')
+    parser.add_argument("--threads", type=int, default=None, help="of every candidate, on the CPU")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--json", default=None, help="append one object per case to this file")
+    return parser.parse_args(arguments)
+
+
+def check(case, candidate, q, k, v):
+    """Relative error against float64 on sampled rows; fails above the tolerance, and where four runs differ in a bit."""
+    rows = cases.sampled_rows(case)
+    candidate.poison()
+    result = np.array(candidate.fetch(candidate.run()))
+    for _ in range(3):
+        candidate.poison()
+        if not np.array_equal(result, candidate.fetch(candidate.run())):
+            raise SystemExit(f"{candidate.name}, {case}: expected four equal runs, got a difference")
+    expected = cases.reference(case, q, k, v, rows)
+    error = float(np.linalg.norm(result[:, :, rows] - expected) / np.linalg.norm(expected))
+    if not error < cases.TOLERANCE[case.dtype]:
+        raise SystemExit(f"{candidate.name}, {case}: expected an error below {cases.TOLERANCE[case.dtype]}, got {error:.3g}")
+    return error
+
+
+def measure(case, options):
+    torch = candidates.torch_or_none()
+    q, k, v = cases.inputs(case)
+    mine = candidates.ours(case, q, k, v, options.device)
+    error = check(case, mine, q, k, v)
+    everyone = [mine, *candidates.rivals(case, q, k, v, options.device)]
+    clock = timing.HostClock() if options.device == "cpu" else timing.CudaClock(torch)
+    seconds = timing.medians(everyone, clock, options.rounds)
+    print(f"{case}   error {error:.1e}")
+    best = min((s for name, s in seconds.items() if name != mine.name), default=None)
+    for name, s in seconds.items():
+        ratio = f"   {best / s:5.2f}x of the best rival" if name == mine.name and best else ""
+        print(f"  {name:16} {s * 1e3:9.3f} ms  {case.flops() / s / 1e12:8.3f} TFLOP/s{ratio}", flush=True)
+    if options.json:
+        with open(options.json, "a") as file:
+            print(json.dumps({"case": str(case), "error": error, "seconds": seconds}), file=file)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    torch = candidates.torch_or_none()
+    if options.device != "cpu" and torch is None:
+        raise SystemExit(f"expected PyTorch to hold arrays on {options.device}, got none")
+    if options.threads:
+        candidates.heddle.set_num_threads(options.threads)
+        if torch:
+            torch.set_num_threads(options.threads)
+    for dtype, length, width, mask in itertools.product(options.dtype, options.length, options.width, options.mask):
+        key_heads = options.key_heads or options.heads
+        measure(cases.Case(length, options.heads, key_heads, width, dtype, mask, options.batch), options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

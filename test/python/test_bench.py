@@ -1,0 +1,52 @@
+"""heddle-bench counts and checks what it says; its figures are no test."""
+import json
+
+import numpy as np
+import pytest
+from heddle.bench import __main__ as bench
+from heddle.bench import cases
+
+MASKS = ["full", "causal", "window:1", "window:7", "window:100"]
+
+
+def visible(case):
+    i, j = np.ogrid[: case.length, : case.length]
+    return np.array([[case.first_key(row) <= key < case.end_key(row) for key in range(case.length)] for row in range(case.length)]), i, j
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_flops_are_those_of_the_visible_pairs(mask):
+    case = cases.Case(33, 4, 2, 8, "f32", mask, batch=2)
+    seen, i, j = visible(case)
+    expected = {"full": i + j >= 0, "causal": j <= i}.get(mask)
+    expected = (j <= i) & (j > i - case.window) if expected is None else expected
+    assert np.array_equal(seen, expected)
+    assert case.flops() == 2 * 4 * seen.sum() * (2 * 8 + 2 * 8)
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_the_reference_agrees_with_pytorch(mask):
+    torch = pytest.importorskip("torch")
+    case = cases.Case(33, 4, 2, 8, "f32", mask, batch=2)
+    q, k, v = cases.inputs(case)
+    rows = cases.sampled_rows(case)
+    tensors = [torch.from_numpy(x.astype(np.float64)) for x in (q, k, v)]
+    theirs = torch.nn.functional.scaled_dot_product_attention(*tensors, attn_mask=torch.from_numpy(visible(case)[0]), enable_gqa=True)
+    assert np.abs(theirs.numpy()[:, :, rows] - cases.reference(case, q, k, v, rows)).max() < 1e-12
+
+
+def test_a_wrong_result_is_no_figure():
+    case = cases.Case(16, 2, 2, 8, "f32", "causal")
+    q, k, v = cases.inputs(case)
+    wrong = bench.candidates.Candidate("wrong", lambda: v, lambda result: result)
+    with pytest.raises(SystemExit, match="expected an error below 1e-05, got"):
+        bench.check(case, wrong, q, k, v)
+
+
+@pytest.mark.parametrize("dtype", ["f32", "bf16", "f16"])
+def test_the_tool_runs(tmp_path, capsys, dtype):
+    bench.main(f"--length 96 --heads 2 --key-heads 1 --width 32 --dtype {dtype} --mask full window:40 --rounds 1 --json {tmp_path}/b.json".split())
+    shown = capsys.readouterr().out
+    assert shown.count("heddle ") == 2 and "of the best rival" in shown
+    rows = [json.loads(line) for line in (tmp_path / "b.json").read_text().splitlines()]
+    assert len(rows) == 2 and all(row["error"] < cases.TOLERANCE[dtype] and row["seconds"]["heddle"] > 0 for row in rows)
