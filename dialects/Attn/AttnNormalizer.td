@@ -29,6 +29,7 @@ def Attn_NormalizerOp : Attn_Op<"normalizer", [IsolatedFromAbove, Symbol, Single
       `(s, [m,] b, h, i, j)` and yields weights + sums; finish takes `([m,] R_0, .., b, h, i)` and yields
       weights + statistics. Scores, references and sums are f32, positions index; then the header's arguments follow.
     - C4: `weight(s, m') = rescale(m, m') * weight(s, m)`, tried at several points (unless a region reads a tensor).
+    - C5: with sums moved so, `finish` gives the same statistics, and factors that undo the move; tried likewise.
 
     Example:
     ```mlir

@@ -1,5 +1,6 @@
 //===- NormalizerOp.cpp - text and checks of attn.normalizer ----------------===//
 #include "dialects/Attn/AttnOps.h"
+#include "dialects/Attn/NormalizerGauge.h"
 #include "dialects/Attn/ScalarRegion.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSet.h"
@@ -211,5 +212,5 @@ LogicalResult NormalizerOp::verifyRegions() {
     if (failed(verifyScalarRegion(*this, region, shape.name, shape.takes, SmallVector<Type>(shape.yields, f32)))) // C3
       return failure();
   }
-  return success();
+  return verifyGauge(*this); // C4, C5
 }

@@ -64,3 +64,45 @@ attn.normalizer @n weights(1) sums(1) {
   // expected-error@+1 {{expected 4 arguments, got 3}}
   finish(%b, %h, %i) { attn.yield %b : index }
 }
+
+// -----
+// C4
+// expected-error-re@+1 {{'attn.normalizer' op expected weight(s, m') = rescale(m, m') * weight(s, m), got {{.*}} and {{.*}} for value 0 at s = {{.*}}, m = {{.*}}, m' = {{.*}}}}
+attn.normalizer @n weights(1) sums(0) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  rescale(%old, %new) {
+    %d = arith.subf %new, %old : f32
+    %r = math.exp %d : f32
+    attn.yield %r : f32
+  }
+  weight(%s, %m, %b, %h, %i, %j) {
+    %d = arith.subf %s, %m : f32
+    %w = math.exp %d : f32
+    attn.yield %w : f32
+  }
+  finish(%m, %b, %h, %i) {
+    %c = math.exp %m : f32
+    attn.yield %c : f32
+  }
+}
+
+// -----
+// C5: the factor must undo the gauge; 1 is only right without a reference.
+// expected-error-re@+1 {{'attn.normalizer' op expected results of finish that do not depend on m, got {{.*}} and {{.*}} for value 0 at m = {{.*}}, m' = {{.*}}}}
+attn.normalizer @n weights(1) sums(0) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  rescale(%old, %new) {
+    %d = arith.subf %old, %new : f32
+    %r = math.exp %d : f32
+    attn.yield %r : f32
+  }
+  weight(%s, %m, %b, %h, %i, %j) {
+    %d = arith.subf %s, %m : f32
+    %w = math.exp %d : f32
+    attn.yield %w : f32
+  }
+  finish(%m, %b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    attn.yield %one : f32
+  }
+}

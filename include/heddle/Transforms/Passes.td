@@ -4,4 +4,30 @@
 
 include "mlir/Pass/PassBase.td"
 
+def LinkPrelude : Pass<"attn-link-prelude", "::mlir::ModuleOp"> {
+  let summary = "Copy the normalizers that a module names but does not define from the prelude";
+  let description = [{
+    A module may say `normalize @n` for any `@n` of `dialects/Attn/Prelude.mlir`. This pass copies those definitions
+    (and what they refer to) to the front of the module, so that later passes look up a symbol and never ask where it
+    came from. A definition of the module's own wins over the prelude's.
+
+    Assumes: nothing.
+    Leaves: every `normalize @n` resolved; an error for a name that neither defines.
+  }];
+  let dependentDialects = ["::heddle::attn::AttnDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
+def VerifyAttn : Pass<"verify-attn", "::mlir::ModuleOp"> {
+  let summary = "Check that a module is an attn module";
+  let description = [{
+    The gate at the top of the ladder: what later passes may take for granted. Only the rung's dialects occur;
+    functions take tensors and numbers and return tensors; regions on scalars hold pure scalar operations; every
+    normalizer is defined.
+
+    Assumes: attn-link-prelude ran.
+    Leaves: the module unchanged, or an error for each fault.
+  }];
+}
+
 #endif
