@@ -83,6 +83,53 @@ static void add_line(pack_writer *writer, const char *name, const char *kernel, 
     writer_slot(writer, HEDDLE_SLOT_PARAM_SCALAR, 0);
 }
 
+/* The kernel "first" with the shared memory of a big tile, as cubin for driver 12.0 and as PTX for 13.0. */
+static uint32_t add_big_kernel(pack_writer *writer) {
+  uint32_t cubin = writer_image(writer, HEDDLE_IMAGE_CUBIN, 12000, "CUBIN first", 11);
+  writer_image(writer, HEDDLE_IMAGE_PTX, 13000, "PTX first", 9);
+  uint32_t kernel = writer_kernel(writer, "first", cubin);
+  writer->kernels[kernel].image_count = 2;
+  writer->kernels[kernel].threads[0] = 128;
+  writer->kernels[kernel].threads[1] = 2;
+  writer->kernels[kernel].dynamic_shared_bytes = 100000;
+  return kernel;
+}
+
+static void add_device_nodes(pack_writer *writer, uint32_t first, uint32_t second) {
+  writer->variants[writer->variant_count - 1].status_buffer = 2;
+  writer_buffer(writer, writer_const(writer, 100), 0);
+  writer_buffer(writer, writer_const(writer, 300), 1);
+  writer_buffer(writer, writer_const(writer, 4), 1);
+  heddle_node_record *node = writer_node(writer, first);
+  node->grid[0] = writer_size(writer, 0, 0);
+  node->grid[1] = WRITER_EXPR(writer, HEDDLE_OP_SCALAR, 1);
+  writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 0);
+  writer_slot(writer, HEDDLE_SLOT_PARAM_SCALAR, 1);
+  writer_slot(writer, HEDDLE_SLOT_PARAM_SCALAR, 2);
+  writer_slot(writer, HEDDLE_SLOT_BUFFER, 1);
+  node = writer_node(writer, second);
+  writer_slot(writer, HEDDLE_SLOT_BUFFER, 2);
+  writer_slot(writer, HEDDLE_SLOT_EXPR, WRITER_EXPR(writer, HEDDLE_OP_MACHINE));
+  writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 3);
+}
+
+static void add_device(pack_writer *writer) {
+  writer_entry(writer, "device");
+  writer_param(writer, "a", HEDDLE_PARAM_INPUT, HEDDLE_F32, 2)->sizes[1] = 8;
+  writer_param(writer, "n", HEDDLE_PARAM_SCALAR, HEDDLE_I32, 0);
+  writer_param(writer, "x", HEDDLE_PARAM_SCALAR, HEDDLE_F32, 0);
+  writer_param(writer, "out", HEDDLE_PARAM_OUTPUT, HEDDLE_F32, 1);
+  uint32_t first = add_big_kernel(writer);
+  uint32_t second = writer_kernel(writer, "second", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX second", 10));
+  heddle_variant_record *exact = writer_variant(writer, HEDDLE_DEVICE_CUDA, "for 9.0 alone, 16-byte rows");
+  exact->arch = 90;
+  exact->arch_exact = 1;
+  exact->guard = WRITER_EXPR(writer, CONST_WORDS(16), HEDDLE_OP_ALIGNMENT, 0, HEDDLE_OP_LE);
+  add_device_nodes(writer, first, second);
+  writer_variant(writer, HEDDLE_DEVICE_CUDA, "from 8.0")->arch = 80;
+  add_device_nodes(writer, first, second);
+}
+
 unsigned char *sample_pack_bytes(const char *library, size_t *size) {
   pack_writer *writer = writer_new();
   uint32_t image = writer_image_file(writer, library);
@@ -92,6 +139,7 @@ unsigned char *sample_pack_bytes(const char *library, size_t *size) {
   add_checked(writer, image);
   add_line(writer, "frames", "big_frame", image, 0);
   add_line(writer, "busy", "busy", image, 1);
+  add_device(writer);
   return writer_finish(writer, size);
 }
 

@@ -11,7 +11,8 @@
  * dirty(words: i32) -> out: 1 i64: a zeroed buffer beside one that is not
  * checked(word: i32) -> out: 1 i64: a status word, raised when word is not 0
  * frames() -> out: ? i64: blocks with large frames
- * busy(turns: i64) -> out: ? i64: blocks that take their time */
+ * busy(turns: i64) -> out: ? i64: blocks that take their time
+ * device(a: ?x8 f32, n: i32, x: f32) -> out: ? f32: CUDA only, for the fake driver of cuda_launch.c */
 unsigned char *sample_pack_bytes(const char *library, size_t *size);
 heddle_pack *sample_pack_load(const char *library);
 
