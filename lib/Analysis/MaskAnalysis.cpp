@@ -1,0 +1,132 @@
+//===- MaskAnalysis.cpp - which keys a block of rows sees -----------------===//
+#include "heddle/Analysis/MaskAnalysis.h"
+#include "MaskRegion.h"
+#include "MaskSolver.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLExtras.h"
+
+using namespace heddle;
+using namespace mlir;
+using Kind = IndexExpr::Kind;
+
+MaskAnalysis MaskAnalysis::compute(Region &region) {
+  MaskAnalysis result;
+  result.context = std::make_shared<IndexExprContext>();
+  result.mask = readMaskRegion(*result.context, region);
+  MaskSolver solver(*result.context);
+  KeySet set = solver.solve(result.mask);
+  result.ranges = KeySetAlgebra(*result.context).arrange(set, maxRanges);
+  result.unknowns.assign(solver.getUnknowns().begin(), solver.getUnknowns().end());
+  result.collectUses();
+  return result;
+}
+
+/// Facts and positions that the ranges, not only the mask, depend on.
+void MaskAnalysis::collectUses() {
+  llvm::DenseSet<ExprRef> seen;
+  llvm::SmallVector<ExprRef> work;
+  for (const Ends &ends : ranges)
+    work.append({ends.mayBegin, ends.mayEnd, ends.fullBegin, ends.fullEnd});
+  std::reverse(work.begin(), work.end()); // facts in the order in which they are read
+  while (!work.empty()) {
+    ExprRef e = work.pop_back_val();
+    if (!seen.insert(e).second)
+      continue;
+    usesBatch |= e->isSymbol(IndexSymbol::Batch);
+    usesHead |= e->isSymbol(IndexSymbol::Head);
+    if (e->kind == Kind::Fact)
+      facts.push_back({e->captured, e->value});
+    work.append(e->operands.begin(), e->operands.end());
+  }
+}
+
+unsigned MaskAnalysis::factIndex(ExprRef fact) const {
+  auto found = llvm::find_if(
+      facts, [&](const TableFact &f) { return f.tensor == fact->captured && f.axis == fact->value; });
+  assert(found != facts.end() && "a fact that no range relies on");
+  return found - facts.begin();
+}
+
+KeyRanges MaskAnalysis::emit(OpBuilder &builder, Location loc, const Environment &environment) const {
+  assert(environment.facts.size() == facts.size() && "one truth per table fact");
+  auto fact = [&](ExprRef e) { return environment.facts[factIndex(e)]; };
+  IndexExprEmitter emitter(builder, loc, environment, fact);
+  KeyRanges result;
+  for (const Ends &ends : ranges) {
+    Value mayBegin = emitter.emitIndex(ends.mayBegin), mayEnd = emitter.emitIndex(ends.mayEnd);
+    Value fullBegin = emitter.emitIndex(ends.fullBegin), fullEnd = emitter.emitIndex(ends.fullEnd);
+    result.may.push_back({mayBegin, mayEnd});
+    result.full.push_back({fullBegin, fullEnd});
+  }
+  return result;
+}
+
+void MaskAnalysis::print(llvm::raw_ostream &os) const {
+  auto line = [&](llvm::StringRef label, ExprRef begin, ExprRef end) {
+    os << label << " [";
+    context->print(os, begin);
+    os << ", ";
+    context->print(os, end);
+    os << ")\n";
+  };
+  os << "mask ";
+  context->print(os, mask);
+  os << '\n';
+  if (ranges.empty())
+    os << "no key is seen\n";
+  for (const Ends &ends : ranges) {
+    line("may ", ends.mayBegin, ends.mayEnd);
+    line("full", ends.fullBegin, ends.fullEnd);
+  }
+  for (const TableFact &fact : facts)
+    os << "relies on " << context->name(fact.tensor) << " nondecreasing along axis " << fact.axis << '\n';
+  for (const std::string &reason : unknowns)
+    os << "unknown: " << reason << '\n';
+}
+
+KeyRanges heddle::roundToBlocks(OpBuilder &builder, Location loc, const KeyRanges &ranges, int64_t keyBlock) {
+  auto constant = [&](int64_t v) -> Value { return arith::ConstantIndexOp::create(builder, loc, v); };
+  auto max = [&](Value a, Value b) { return builder.createOrFold<arith::MaxSIOp>(loc, a, b); };
+  auto min = [&](Value a, Value b) { return builder.createOrFold<arith::MinSIOp>(loc, a, b); };
+  Value size = constant(keyBlock), slack = constant(keyBlock - 1);
+  auto down = [&](Value x) { return builder.createOrFold<arith::DivSIOp>(loc, x, size); };
+  auto up = [&](Value x) { return down(builder.createOrFold<arith::AddIOp>(loc, x, slack)); };
+  KeyRanges result;
+  Value taken; // blocks before this one belong to an earlier range
+  for (auto [may, full] : llvm::zip(ranges.may, ranges.full)) {
+    Value begin = down(may.begin);
+    // An empty range takes no block, also where it stands inside one.
+    Value some = builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::slt, may.begin, may.end);
+    if (taken)
+      begin = max(begin, taken);
+    Value end = max(builder.createOrFold<arith::SelectOp>(loc, some, up(may.end), begin), begin);
+    Value fullBegin = min(max(up(full.begin), begin), end);
+    Value fullEnd = min(max(down(full.end), fullBegin), end);
+    result.may.push_back({begin, end});
+    result.full.push_back({fullBegin, fullEnd});
+    taken = end;
+  }
+  return result;
+}
+
+Value heddle::emitFactCheck(OpBuilder &builder, Location loc, const TableFact &fact, ValueRange outer, Value begin,
+                            Value end, const IndexExprBindings &bindings) {
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  Value holds = arith::ConstantIntOp::create(builder, loc, 1, 1);
+  // Entry k is compared with entry k - 1: neighbours that straddle two calls are checked by the later one.
+  Value first = arith::MaxSIOp::create(builder, loc, begin, one);
+  auto loop = scf::ForOp::create(builder, loc, first, end, one, ValueRange{holds});
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> here(outer), before(outer);
+  here[fact.axis] = loop.getInductionVar();
+  before[fact.axis] = arith::SubIOp::create(builder, loc, loop.getInductionVar(), one);
+  Value a = bindings.load(builder, loc, fact.tensor, before), b = bindings.load(builder, loc, fact.tensor, here);
+  auto predicate = a.getType().isInteger(1) ? arith::CmpIPredicate::ule : arith::CmpIPredicate::sle;
+  Value ordered = arith::CmpIOp::create(builder, loc, predicate, a, b);
+  Value next = arith::AndIOp::create(builder, loc, loop.getRegionIterArg(0), ordered);
+  scf::YieldOp::create(builder, loc, next);
+  return loop.getResult(0);
+}
