@@ -91,6 +91,11 @@ void IndexExprContext::derive(IndexExpr &e) const {
     break;
   }
   deriveBounds(e);
+  auto within = [&](unsigned k) { return e.operands[k]->atMostKeys; };
+  e.atMostKeys = e.isSymbol(IndexSymbol::KeyCount) || e.kind == Kind::FirstKey || (e.upper && *e.upper <= 0) ||
+                 (e.kind == Kind::Min && (within(0) || within(1))) || (e.kind == Kind::Max && within(0) && within(1)) ||
+                 (e.kind == Kind::Select && within(1) && within(2)) ||
+                 ((e.kind == Kind::RowMinimum || e.kind == Kind::RowMaximum) && within(0));
 }
 
 // Small multiples only, so that bounds cannot overflow.
@@ -244,7 +249,7 @@ ExprRef IndexExprContext::combine(ExprRef a, int64_t scaleA, ExprRef b, int64_t 
   };
   addTerms(a, scaleA);
   addTerms(b, scaleB);
-  llvm::stable_sort(terms, [](const auto &x, const auto &y) { return x.first->id < y.first->id; });
+  llvm::sort(terms, [](const auto &x, const auto &y) { return x.first->id < y.first->id; });
   llvm::SmallVector<ExprRef, 8> operands;
   llvm::SmallVector<int64_t, 8> coefficients;
   for (auto [operand, coefficient] : terms) {
@@ -344,6 +349,12 @@ ExprRef IndexExprContext::min(ExprRef a, ExprRef b) {
     return a;
   if (difference->lower && *difference->lower >= 0)
     return b;
+  if (a->isSymbol(IndexSymbol::KeyCount) && b->atMostKeys)
+    return b;
+  if (b->isSymbol(IndexSymbol::KeyCount) && a->atMostKeys)
+    return a;
+  if (a->kind == Kind::Select && b->kind == Kind::Select && a->operands[0] == b->operands[0])
+    return select(a->operands[0], min(a->operands[1], b->operands[1]), min(a->operands[2], b->operands[2]));
   if (a->id > b->id)
     std::swap(a, b);
   return make(Kind::Min, {a, b});
@@ -355,6 +366,8 @@ ExprRef IndexExprContext::max(ExprRef a, ExprRef b) {
     return a;
   if (difference->upper && *difference->upper <= 0)
     return b;
+  if (a->kind == Kind::Select && b->kind == Kind::Select && a->operands[0] == b->operands[0])
+    return select(a->operands[0], max(a->operands[1], b->operands[1]), max(a->operands[2], b->operands[2]));
   if (a->id > b->id)
     std::swap(a, b);
   return make(Kind::Max, {a, b});

@@ -147,7 +147,8 @@ static std::optional<ExprBounds> boundsThrough(IndexExprContext &context, ExprRe
     ExprBounds x = inner();
     if (coefficient < 0)
       std::swap(x.low, x.high);
-    return ExprBounds{context.combine(x.low, coefficient, rest, 1, 0), context.combine(x.high, coefficient, rest, 1, 0)};
+    return ExprBounds{context.combine(x.low, coefficient, rest, 1, 0),
+                      context.combine(x.high, coefficient, rest, 1, 0)};
   }
   case Kind::Mul: {
     ExprRef factor = e->operands[e->operands[0] == moving];

@@ -215,8 +215,8 @@ Value IndexExprEmitter::createFirstKey(ExprRef e) {
   Value outerKey = key;
   auto loop = scf::WhileOp::create(builder, loc, TypeRange{type, type}, ValueRange{low, bindings.keyCount});
   Block *before = builder.createBlock(&loop.getBefore(), {}, {type, type}, {loc, loc});
-  Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, before->getArgument(0),
-                                     before->getArgument(1));
+  Value more =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, before->getArgument(0), before->getArgument(1));
   scf::ConditionOp::create(builder, loc, more, before->getArguments());
   Block *after = builder.createBlock(&loop.getAfter(), {}, {type, type}, {loc, loc});
   Value begin = after->getArgument(0), end = after->getArgument(1);

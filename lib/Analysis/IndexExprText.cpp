@@ -85,7 +85,8 @@ struct Substitution {
 } // namespace
 
 ExprRef IndexExprContext::substitute(ExprRef e, IndexSymbol symbol, ExprRef replacement) {
-  return Substitution{*this, symbol, replacement, {}}.apply(e);
+  Substitution substitution{*this, symbol, replacement, llvm::DenseMap<ExprRef, ExprRef>()};
+  return substitution.apply(e);
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,12 +107,19 @@ struct Printer {
   const IndexExprContext &context;
   llvm::raw_ostream &os;
 
+  static bool isFacts(ExprRef e) {
+    return e->kind == Kind::Fact || (e->kind == Kind::And && isFacts(e->operands[0]) && isFacts(e->operands[1]));
+  }
+
   /// One side of a comparison: the terms of `sum` with the given sign, and the constant if it has that sign.
   void side(ExprRef e, bool positive, bool withConstant) {
-    llvm::ArrayRef<ExprRef> operands = e->kind == Kind::Sum ? llvm::ArrayRef(e->operands) : llvm::ArrayRef(e);
     int64_t one = 1, sign = positive ? 1 : -1;
-    llvm::ArrayRef<int64_t> coefficients =
-        e->kind == Kind::Sum ? llvm::ArrayRef<int64_t>(e->coefficients) : llvm::ArrayRef(one);
+    llvm::ArrayRef<ExprRef> operands(e);
+    llvm::ArrayRef<int64_t> coefficients(one);
+    if (e->kind == Kind::Sum) {
+      operands = e->operands;
+      coefficients = e->coefficients;
+    }
     int64_t constant = e->kind == Kind::Sum ? e->value : 0;
     bool first = true;
     for (auto [operand, coefficient] : llvm::zip(operands, coefficients)) {
@@ -133,9 +141,9 @@ struct Printer {
 
   /// `e op 0` with every term on the side where it is positive.
   void comparison(ExprRef e, llvm::StringRef op) {
-    bool constantLeft = e->kind == Kind::Sum && e->value > 0 && llvm::any_of(e->coefficients, [](int64_t c) {
-                          return c > 0;
-                        }) && llvm::all_of(e->coefficients, [](int64_t c) { return c > 0; });
+    bool constantLeft = e->kind == Kind::Sum && e->value > 0 &&
+                        llvm::any_of(e->coefficients, [](int64_t c) { return c > 0; }) &&
+                        llvm::all_of(e->coefficients, [](int64_t c) { return c > 0; });
     side(e, true, constantLeft);
     os << ' ' << op << ' ';
     side(e, false, !constantLeft);
@@ -221,6 +229,9 @@ struct Printer {
     case Kind::Max:
       return call("max", e);
     case Kind::Select:
+      // What holds without the facts is trivial; print() of the analysis lists them.
+      if (isFacts(e->operands[0]))
+        return print(e->operands[1], nested);
       return parenthesized(nested, [&] {
         print(e->operands[0], true);
         os << " ? ";

@@ -58,8 +58,8 @@ KeySet KeySetAlgebra::intersect(const KeySet &a, const KeySet &b) const {
   KeySet result;
   for (const KeySlot &x : a)
     for (const KeySlot &y : b)
-      add(result, KeySlot{later(x.mayBegin, y.mayBegin), earlier(x.mayEnd, y.mayEnd),
-                          later(x.fullBegin, y.fullBegin), earlier(x.fullEnd, y.fullEnd)});
+      add(result, KeySlot{later(x.mayBegin, y.mayBegin), earlier(x.mayEnd, y.mayEnd), later(x.fullBegin, y.fullBegin),
+                          earlier(x.fullEnd, y.fullEnd)});
   return result;
 }
 
@@ -90,7 +90,8 @@ KeySet KeySetAlgebra::choose(ExprRef condition, const KeySet &a, const KeySet &b
     KeySlot y = k < b.size() ? b[k] : KeySlot{a[k].mayBegin, zero, a[k].fullBegin, zero};
     add(result,
         KeySlot{selectEnd(condition, x.mayBegin, y.mayBegin, zero), selectEnd(condition, x.mayEnd, y.mayEnd, keys),
-                selectEnd(condition, x.fullBegin, y.fullBegin, zero), selectEnd(condition, x.fullEnd, y.fullEnd, keys)});
+                selectEnd(condition, x.fullBegin, y.fullBegin, zero),
+                selectEnd(condition, x.fullEnd, y.fullEnd, keys)});
   }
   return result;
 }
@@ -120,8 +121,7 @@ KeySlot KeySetAlgebra::clip(const KeySlot &slot) const {
   auto end = [&](ExprRef x) { return x ? context.min(x, keys) : keys; };
   KeySlot result;
   result.mayBegin = begin(slot.mayBegin);
-  if (!result.mayBegin->isConstant(0))
-    result.mayBegin = context.min(result.mayBegin, keys);
+  result.mayBegin = context.min(result.mayBegin, keys);
   result.mayEnd = context.max(end(slot.mayEnd), result.mayBegin);
   auto inside = [&](ExprRef x) { return context.min(context.max(x, result.mayBegin), result.mayEnd); };
   result.fullBegin = inside(begin(slot.fullBegin));
@@ -148,8 +148,8 @@ void KeySetAlgebra::order(KeySlot &a, KeySlot &b) const {
 void KeySetAlgebra::separate(KeySlot &a, KeySlot &b) const {
   ExprRef someA = context.less(a.fullBegin, a.fullEnd), someB = context.less(b.fullBegin, b.fullEnd);
   ExprRef both = context.logicalAnd(someA, someB);
-  ExprRef touch = context.logicalAnd(both, context.logicalAnd(context.lessEqual(b.fullBegin, a.fullEnd),
-                                                              context.lessEqual(a.fullBegin, b.fullEnd)));
+  ExprRef touch = context.logicalAnd(
+      both, context.logicalAnd(context.lessEqual(b.fullBegin, a.fullEnd), context.lessEqual(a.fullBegin, b.fullEnd)));
   ExprRef trade = context.logicalAnd(both, context.less(b.fullEnd, a.fullBegin));
   ExprRef joinedBegin = context.min(a.fullBegin, b.fullBegin), joinedEnd = context.max(a.fullEnd, b.fullEnd);
 

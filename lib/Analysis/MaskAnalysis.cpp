@@ -17,6 +17,7 @@ MaskAnalysis MaskAnalysis::compute(Region &region) {
   result.mask = readMaskRegion(*result.context, region);
   MaskSolver solver(*result.context);
   KeySet set = solver.solve(result.mask);
+  result.parts.assign(set.begin(), set.end());
   result.ranges = KeySetAlgebra(*result.context).arrange(set, maxRanges);
   result.unknowns.assign(solver.getUnknowns().begin(), solver.getUnknowns().end());
   result.collectUses();
@@ -43,8 +44,8 @@ void MaskAnalysis::collectUses() {
 }
 
 unsigned MaskAnalysis::factIndex(ExprRef fact) const {
-  auto found = llvm::find_if(
-      facts, [&](const TableFact &f) { return f.tensor == fact->captured && f.axis == fact->value; });
+  auto found =
+      llvm::find_if(facts, [&](const TableFact &f) { return f.tensor == fact->captured && f.axis == fact->value; });
   assert(found != facts.end() && "a fact that no range relies on");
   return found - facts.begin();
 }
@@ -64,21 +65,27 @@ KeyRanges MaskAnalysis::emit(OpBuilder &builder, Location loc, const Environment
 }
 
 void MaskAnalysis::print(llvm::raw_ostream &os) const {
-  auto line = [&](llvm::StringRef label, ExprRef begin, ExprRef end) {
-    os << label << " [";
-    context->print(os, begin);
+  auto range = [&](ExprRef begin, ExprRef end) {
+    os << '[';
+    context->print(os, begin ? begin : context->constant(0));
     os << ", ";
-    context->print(os, end);
-    os << ")\n";
+    context->print(os, end ? end : context->symbol(IndexSymbol::KeyCount));
+    os << ')';
   };
-  os << "mask ";
+  os << "mask: ";
   context->print(os, mask);
   os << '\n';
-  if (ranges.empty())
+  if (parts.empty())
     os << "no key is seen\n";
-  for (const Ends &ends : ranges) {
-    line("may ", ends.mayBegin, ends.mayEnd);
-    line("full", ends.fullBegin, ends.fullEnd);
+  for (const Ends &part : parts) {
+    os << "some row sees ";
+    range(part.mayBegin, part.mayEnd);
+    os << ", every row sees ";
+    if (part.fullEnd && part.fullEnd->isConstant(0))
+      os << "none";
+    else
+      range(part.fullBegin, part.fullEnd);
+    os << '\n';
   }
   for (const TableFact &fact : facts)
     os << "relies on " << context->name(fact.tensor) << " nondecreasing along axis " << fact.axis << '\n';

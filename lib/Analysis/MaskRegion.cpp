@@ -26,8 +26,12 @@ public:
 
   ExprRef readMask() {
     Block &body = mask.front();
-    for (auto [argument, symbol] : llvm::zip(
-             body.getArguments(), {IndexSymbol::Batch, IndexSymbol::Head, IndexSymbol::Row, IndexSymbol::Key}))
+    const IndexSymbol positions[] = {IndexSymbol::Batch, IndexSymbol::Head, IndexSymbol::Row, IndexSymbol::Key};
+    // A function that carries a mask has its captures as further arguments.
+    for (BlockArgument argument : body.getArguments().drop_front(4))
+      if (argument.getType().isIntOrIndex())
+        known[argument] = context.scalar(argument);
+    for (auto [argument, symbol] : llvm::zip(body.getArguments(), positions))
       known[argument] = context.symbol(symbol);
     return read(body.getTerminator()->getOperand(0));
   }
@@ -70,12 +74,17 @@ private:
     return e ? e : unknown(value);
   }
 
+  /// Whether the value does not change with the position: it comes from outside.
+  bool isCaptured(Value value) {
+    return !mask.isAncestor(value.getParentRegion()) || llvm::is_contained(mask.front().getArguments(), value);
+  }
+
   ExprRef operand(Operation *op, unsigned k) { return read(op->getOperand(k)); }
   bool isNonNegative(ExprRef e) { return e->lower && *e->lower >= 0; }
 
   ExprRef readMemory(Operation *op) {
     if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
-      if (mask.isAncestor(extract.getTensor().getParentRegion()))
+      if (!isCaptured(extract.getTensor()))
         return nullptr;
       SmallVector<ExprRef> indices;
       for (Value index : extract.getIndices())
@@ -84,7 +93,7 @@ private:
     }
     if (auto dim = dyn_cast<tensor::DimOp>(op))
       if (std::optional<int64_t> dimension = dim.getConstantIndex())
-        if (!mask.isAncestor(dim.getSource().getParentRegion()) && isa<RankedTensorType>(dim.getSource().getType()))
+        if (isCaptured(dim.getSource()) && isa<RankedTensorType>(dim.getSource().getType()))
           return context.dim(dim.getSource(), *dimension);
     return nullptr;
   }
@@ -98,7 +107,8 @@ private:
         .Case<arith::XOrIOp, arith::AddIOp, arith::SubIOp>([&](auto) { return context.logicalXor(x(0), x(1)); })
         .Case<arith::SelectOp>([&](auto) { return context.select(x(0), x(1), x(2)); })
         .Case<arith::CmpIOp>([&](arith::CmpIOp compare) { return readComparison(compare); })
-        .Case<arith::TruncIOp>([&](auto) { return context.logicalNot(context.zero(context.remainder(x(0), context.constant(2)))); })
+        .Case<arith::TruncIOp>(
+            [&](auto) { return context.logicalNot(context.zero(context.remainder(x(0), context.constant(2)))); })
         .Case<scf::IfOp>([&](scf::IfOp ifOp) { return readIf(ifOp); })
         .Default([](Operation *) -> ExprRef { return nullptr; });
   }
@@ -140,7 +150,8 @@ private:
   }
 
   ExprRef readInteger(Operation *op) {
-    if (op->getNumOperands() == 0 || !op->getOperand(0).getType().isIntOrIndex() || op->getResult(0).getType().isInteger(1))
+    if (op->getNumOperands() == 0 || !op->getOperand(0).getType().isIntOrIndex() ||
+        op->getResult(0).getType().isInteger(1))
       return nullptr;
     auto x = [&](unsigned k) { return operand(op, k); };
     auto unsignedPair = [&]() { return isNonNegative(x(0)) && isNonNegative(x(1)); };
@@ -180,7 +191,7 @@ private:
   ExprRef readLowBits(ExprRef a, ExprRef b) {
     if (a->isConstant())
       std::swap(a, b);
-    if (!b->isConstant() || b->value < 0 || !isPowerOf2_64(uint64_t(b->value) + 1))
+    if (!b->isConstant() || b->value < 0 || !llvm::isPowerOf2_64(uint64_t(b->value) + 1))
       return nullptr;
     ExprRef period = context.constant(b->value + 1);
     if (isNonNegative(a))

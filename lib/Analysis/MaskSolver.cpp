@@ -267,8 +267,8 @@ KeySet MaskSolver::search(ExprRef e) {
   assumed.append(conditions.begin(), conditions.end());
   KeySet found;
   if (d == Direction::Up) // moving < 1 - rest: the keys before the first that reaches it
-    found = boundary(context.offset(context.firstKey(moving, context.combine(rest, -1, nullptr, 0, 1)), -1),
-                     Side::AtMost);
+    found =
+        boundary(context.offset(context.firstKey(moving, context.combine(rest, -1, nullptr, 0, 1)), -1), Side::AtMost);
   else // -moving >= rest
     found = boundary(context.firstKey(context.negate(moving), rest), Side::AtLeast);
   assumed.truncate(before);

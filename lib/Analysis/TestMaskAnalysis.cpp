@@ -10,8 +10,6 @@
 //   may  [0, min(keys, rowEnd))
 //   full [0, min(keys, rowBegin + 1))
 //
-// With `emit`, a function of three arguments per mask follows instead: see
-// test/Analysis/emit-mask-ranges.mlir.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Analysis/MaskAnalysis.h"
@@ -34,7 +32,7 @@ static bool isMask(Region &region) {
   if (!region.hasOneBlock() || region.getNumArguments() < 4 || region.front().empty())
     return false;
   Operation *terminator = region.front().getTerminator();
-  bool positions = llvm::all_of(region.getArgumentTypes().take_front(4), [](Type t) { return t.isIndex(); });
+  bool positions = llvm::all_of(region.getArguments().take_front(4), [](Value v) { return v.getType().isIndex(); });
   bool captures = isa<func::FuncOp>(region.getParentOp());
   return positions && (captures || region.getNumArguments() == 4) && terminator->getNumOperands() == 1 &&
          terminator->getOperand(0).getType().isInteger(1);
@@ -49,8 +47,8 @@ static void emitRanges(func::FuncOp mask, const MaskAnalysis &analysis) {
   llvm::append_range(inputs, mask.getArgumentTypes().drop_front(4));
   inputs.append(analysis.getTableFacts().size(), builder.getI1Type());
   Location loc = mask.getLoc();
-  auto function = func::FuncOp::create(builder, loc, (mask.getName() + "_ranges").str(),
-                                       builder.getFunctionType(inputs, outputs));
+  auto function =
+      func::FuncOp::create(builder, loc, (mask.getName() + "_ranges").str(), builder.getFunctionType(inputs, outputs));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   auto captured = [&](Value value) -> Value {

@@ -51,9 +51,9 @@ public:
     Opaque,   // something the algebra does not know; value numbers its reason
     Sum,      // value + sum of coefficients[k] * operands[k]
     Mul,
-    FloorDiv, // rounds down
-    CeilDiv,  // rounds up
-    TruncDiv, // rounds to zero
+    FloorDiv,  // rounds down
+    CeilDiv,   // rounds up
+    TruncDiv,  // rounds to zero
     Remainder, // of TruncDiv: has the sign of the first operand
     Min,
     Max,
@@ -82,6 +82,7 @@ public:
   bool dependsOnKey = false;           // Key occurs free
   bool hasOpaque = false;              // an unknown occurs
   bool hasLoop = false;                // evaluation takes a loop
+  bool atMostKeys = false;             // never beyond the number of keys
   std::optional<int64_t> lower, upper; // constant bounds, where some are known
 
   bool isConstant() const { return kind == Kind::Constant; }
@@ -161,8 +162,8 @@ private:
 /// How an expression moves when a variable grows.
 enum class Direction { Constant, Up, Down, Unknown };
 
-/// The direction of `e` in Row or Key. It holds where all of `conditions` hold; those are facts about tables and signs of
-/// run-time numbers that only the run can know. Conditions in `assumed` are taken as true.
+/// The direction of `e` in Row or Key. It holds where all of `conditions` hold; those are facts about tables and signs
+/// of run-time numbers that only the run can know. Conditions in `assumed` are taken as true.
 Direction direction(IndexExprContext &context, ExprRef e, IndexSymbol variable,
                     llvm::SmallVectorImpl<ExprRef> &conditions, llvm::ArrayRef<ExprRef> assumed = {});
 

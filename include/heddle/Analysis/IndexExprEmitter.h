@@ -14,7 +14,8 @@ struct IndexExprBindings {
   mlir::Value batch, head, rowBegin, rowEnd, keyCount;
   /// A captured scalar: any integer type or index.
   std::function<mlir::Value(mlir::Value scalar)> scalar;
-  /// An element of a captured tensor: any integer type or index. The coordinates are inside the tensor unless it is empty.
+  /// An element of a captured tensor: any integer type or index. The coordinates are inside the tensor unless it is
+  /// empty.
   std::function<mlir::Value(mlir::OpBuilder &, mlir::Location, mlir::Value tensor, mlir::ValueRange indices)> load;
   /// The size of a dynamic dimension of a captured tensor.
   std::function<mlir::Value(mlir::Value tensor, int64_t dimension)> dim;

@@ -99,7 +99,7 @@ public:
   /// as arith and scf on index.
   KeyRanges emit(mlir::OpBuilder &builder, mlir::Location loc, const Environment &environment) const;
 
-  /// The derived algebra as readable text.
+  /// The derived algebra as readable text: the solved parts, whose union is what is seen, before they are put in order.
   void print(llvm::raw_ostream &os) const;
 
   /// The expressions themselves: the mask as a truth of b, h, i, j, and per range the four ends.
@@ -118,7 +118,7 @@ private:
 
   std::shared_ptr<IndexExprContext> context;
   ExprRef mask = nullptr;
-  llvm::SmallVector<Ends> ranges;
+  llvm::SmallVector<Ends> parts, ranges;
   llvm::SmallVector<std::string> unknowns;
   llvm::SmallVector<TableFact> facts;
   bool usesBatch = false, usesHead = false;
