@@ -7,9 +7,7 @@
 //
 // gives the remark
 //
-//   may  [0, min(keys, rowEnd))
-//   full [0, min(keys, rowBegin + 1))
-//
+//   some row sees [0, rowEnd), every row sees [0, rowBegin + 1)
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Analysis/MaskAnalysis.h"
