@@ -1,0 +1,36 @@
+"""Heddle compiles attention: a mathematical description in, a fused CPU or GPU kernel out.
+
+    out = heddle.attend(q, k, v, causal=True, score_mod=lambda s, b, h, q_idx, kv_idx: s + slopes[h] * (kv_idx - q_idx))
+
+`attend` is the function most callers need; `Spec` traces whole functions of arrays; `Normalizer` defines how scores become
+weights. Everything Python does is write `attn` text and call one C function: what it prints, `heddle-opt` replays.
+"""
+
+from ._captures import RuntimeScalar
+from ._errors import CompileError, Diagnostic, RunError, TraceError
+from ._functions import (abs, and_masks, concat, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, softmax, sqrt, tanh,
+                         where)
+from ._heddle import num_threads, set_num_threads
+from ._heddle import version as _version
+from ._normalizer import Normalizer
+from ._spec import Spec, spec
+from ._tensor import Tensor
+from ._verify import Report
+from ._eager import attend
+
+__version__ = _version()
+
+
+def scalar(value):
+    """A run-time number for traced functions: where a plain number of a closure becomes a constant of the compiled
+    function, this becomes an argument of it. Assign to `.value` to change it; nothing is compiled again.
+
+        width = heddle.scalar(512)
+        out = heddle.attend(q, k, v, mask_mod=lambda b, h, i, j: (j <= i) & (j > i - width))
+    """
+    return RuntimeScalar(value)
+
+
+__all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Tensor", "TraceError", "abs", "and_masks",
+           "attend", "concat", "exp", "exp2", "floor", "log", "maximum", "minimum", "num_threads", "or_masks", "scalar",
+           "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]

@@ -1,0 +1,236 @@
+"""The attn text of `heddle.attend`: an `attn.attend` between the views that lay out its arrays.
+
+This is all symbolic. `heddle.attend` calls it with parameters of a new function (see _eager.py), a `heddle.Spec` with the
+arrays that are being traced.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from . import _scalar
+from ._captures import element
+from ._errors import TraceError
+from ._graph import Node, Owner, Region, TensorType
+from ._regions import arguments, mask_region, score_region
+from ._scalar import INTEGER, constant, lift
+from ._source import here
+from ._tensor import Tensor
+
+
+@dataclass
+class AttendSpec:
+    """What an attend means, in symbols: tensors q, k, v; scalars; traced functions (already bound to their captures)."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    scale: Any                      # Scalar or float
+    layout: str = "bhtd"
+    diagonal: str = "none"          # "none", "bottom-right", "top-left": what `causal` asks for
+    left: Any = None                # Scalars or ints, None: unbounded
+    right: Any = None
+    cu_seqlens_q: Optional[Tensor] = None
+    cu_seqlens_k: Optional[Tensor] = None
+    kv_lengths: Optional[Tensor] = None
+    score_mod: Any = None
+    mask_mod: Any = None
+    normalizer: str = "softmax"     # symbol
+    normalizer_arguments: tuple = ()
+    return_lse: bool = False
+
+
+def build(spec):
+    """The tuple of result tensors: the output and, if asked for, the log-sum-exp."""
+    layout = {"bhtd": _Plain, "bthd": _HeadsInner, "thd": _Packed}[spec.layout](spec)
+    q, k, v = layout.operands()
+    conditions = list(_diagonal_conditions(spec, layout))
+    score = score_region(spec.scale, spec.score_mod)
+    mask = mask_region(conditions, spec.mask_mod)
+
+    operands, regions, text = [q, k, v], [score], ["attn.attend dot({0}, {1}) value({2}) normalize @" + spec.normalizer]
+    if spec.normalizer_arguments:
+        names = ", ".join(f"{{{3 + n}}}" for n in range(len(spec.normalizer_arguments)))
+        text.append(f"({names} : {', '.join(str(argument.type) for argument in spec.normalizer_arguments)})")
+        operands += spec.normalizer_arguments
+    if spec.return_lse:
+        text.append(" stats [lse]")
+    text.append(" score{r0}")
+    if mask is not None:
+        text.append(" mask{r1}")
+        regions.append(mask)
+
+    batch, heads = _largest(q, k, v, axis=0), _largest(q, k, v, axis=1)
+    shape = (batch[0], heads[0], q.type.shape[2], v.type.shape[3])
+    sizes = (batch[1], heads[1], q.sizes[2], v.sizes[3])
+    types = [TensorType(shape, q.type.element)]
+    if spec.return_lse:
+        types.append(TensorType(shape[:3], "f32"))
+    results = str(types[0]) if len(types) == 1 else f"({', '.join(map(str, types))})"
+    text.append(f" : ({q.type}, {k.type}, {v.type}) -> {results}")
+    node = Node("".join(text), operands, types, regions)
+    outputs = [Tensor(node, types[0], sizes, index=0)]
+    if spec.return_lse:
+        outputs.append(Tensor(node, types[1], sizes[:3], index=1))
+    return tuple(layout.result(output) for output in outputs)
+
+
+def _largest(*tensors, axis):
+    """(extent in the type, size) of the largest batch or head extent: those of q where they cannot be compared."""
+    known = [tensor.type.shape[axis] for tensor in tensors]
+    if known[0] is None or any(size is None for size in known):
+        return known[0], tensors[0].sizes[axis]
+    largest = max(known)
+    return largest, largest
+
+
+def _diagonal_conditions(spec, layout):
+    """Conditions on (b, h, i, j) from causal and window: all relative to the diagonal of row i."""
+    if spec.diagonal == "none" and spec.left is None and spec.right is None:
+        return
+
+    def diagonal(b, i):
+        if spec.diagonal == "top-left":
+            return i
+        shift = layout.shift(b)
+        return i if shift is None else _scalar.add(i, shift)
+
+    if spec.diagonal != "none":
+        yield lambda b, h, i, j: _scalar.less_equal(j, diagonal(b, i))
+    if spec.left is not None:
+        yield lambda b, h, i, j: _scalar.greater_equal(j, _scalar.subtract(diagonal(b, i), spec.left))
+    if spec.right is not None:
+        yield lambda b, h, i, j: _scalar.less_equal(j, _scalar.add(diagonal(b, i), spec.right))
+
+
+def _coordinates(names, place):
+    """A view's region: `place` maps positions to positions."""
+    owner = Owner()
+    positions = arguments(owner, *names)
+    return Region(tuple(positions), tuple(place(*positions)), owner)
+
+
+def _rename(operation, source, region, shape, sizes, lengths=None, injective=False):
+    """attn.view or attn.accumulate."""
+    operands, shown = [source], []
+    for extent, size in zip(shape, sizes):
+        if extent is None:
+            shown.append(f"{{{len(operands)}}}")
+            operands.append(size)
+        else:
+            shown.append(str(extent))
+    type = TensorType(tuple(shape), source.type.element)
+    text = f"attn.{operation} {{0}} {{r0}} sizes({', '.join(shown)}){' injective' if injective else ''}"
+    if lengths is not None:
+        text += f" lengths({{{len(operands)}}})"
+        operands.append(lengths)
+    return Tensor(Node(f"{text} : {source.type} -> {type}", operands, (type,), (region,)), type, tuple(sizes))
+
+
+def _index(table, position):
+    """An integer array's element as an index."""
+    return element(table, (position,))
+
+
+class _Plain:
+    """Arrays (b, h, t, d)."""
+
+    def __init__(self, spec):
+        self.spec = spec
+        for name, tensor in (("q", spec.q), ("k", spec.k), ("v", spec.v)):
+            if tensor.ndim != 4:
+                raise TraceError(f"expected {name} of rank 4 for layout {spec.layout}, got rank {tensor.ndim}", here())
+
+    def view(self, x, lengths):
+        """An array in the order of the operator, its keys absent from `lengths` on."""
+        if lengths is None:
+            return x
+        region = _coordinates("bhtc", lambda b, h, t, c: (b, h, t, c))
+        return _rename("view", x, region, x.type.shape, x.sizes, lengths)
+
+    def operands(self):
+        q = self.view(self.spec.q, None)
+        k, v = (self.view(x, self.spec.kv_lengths) for x in (self.spec.k, self.spec.v))
+        self.rows, self.keys = q.sizes[2], k.sizes[2]
+        return q, k, v
+
+    def shift(self, b):
+        """len_k[b] - len_q[b]: how far the bottom-right diagonal is from the top-left one."""
+        keys = self.keys if self.spec.kv_lengths is None else _index(self.spec.kv_lengths, b)
+        if keys is self.rows or (isinstance(keys, int) and keys == self.rows):
+            return None
+        return _scalar.subtract(lift(keys, INTEGER), lift(self.rows, INTEGER))
+
+    def result(self, tensor):
+        return tensor
+
+
+class _HeadsInner(_Plain):
+    """Arrays (b, t, h, d)."""
+
+    def view(self, x, lengths):
+        region = _coordinates("bhtc", lambda b, h, t, c: (b, t, h, c))
+        order = (0, 2, 1, 3)
+        return _rename("view", x, region, [x.type.shape[a] for a in order], [x.sizes[a] for a in order], lengths)
+
+    def result(self, tensor):
+        if tensor.ndim != 4:
+            return tensor
+        region = _coordinates("bhtc", lambda b, h, t, c: (b, t, h, c))
+        order = (0, 2, 1, 3)
+        return _rename("accumulate", tensor, region, [tensor.type.shape[a] for a in order], [tensor.sizes[a] for a in order],
+                       injective=True)
+
+
+class _Packed:
+    """Arrays (total, h, d) that hold the sequences one after another; cu_seqlens[b] is where sequence b starts."""
+
+    def __init__(self, spec):
+        self.spec = spec
+        for name, tensor in (("q", spec.q), ("k", spec.k), ("v", spec.v)):
+            if tensor.ndim != 3:
+                raise TraceError(f"expected {name} of rank 3 for layout thd, got rank {tensor.ndim}", here())
+        if spec.cu_seqlens_q is None:
+            raise TraceError("expected cu_seqlens_q for layout thd, got none", here())
+        self.starts = spec.cu_seqlens_q
+        self.key_starts = self.starts if spec.cu_seqlens_k is None else spec.cu_seqlens_k
+        self.batch = _scalar.subtract(lift(self.starts.sizes[0], INTEGER), 1)
+
+    def lengths(self, starts):
+        """starts[1:] - starts[:-1], as an array that its readers pull in."""
+        type = TensorType((None,), "i32")
+
+        def part(offset):
+            text = f"tensor.extract_slice {{0}}[{offset}] [{{1}}] [1] : {starts.type} to {type}"
+            return Tensor(Node(text, (starts, self.batch), (type,)), type, (self.batch,))
+
+        return Tensor(Node(f"arith.subi {{0}}, {{1}} : {type}", (part(1), part(0)), (type,)), type, (self.batch,))
+
+    def operands(self):
+        row_lengths = self.row_lengths = self.lengths(self.starts)
+        key_lengths = row_lengths if self.key_starts is self.starts else self.lengths(self.key_starts)
+
+        def view(x, starts, lengths):
+            region = _coordinates("bhtc", lambda b, h, t, c: (_scalar.add(_index(starts, b), t), h, c))
+            total, heads, width = x.sizes
+            return _rename("view", x, region, (None, x.type.shape[1], None, x.type.shape[2]),
+                           (self.batch, heads, lift(total, INTEGER), width), lengths)
+
+        return (view(self.spec.q, self.starts, row_lengths), view(self.spec.k, self.key_starts, key_lengths),
+                view(self.spec.v, self.key_starts, key_lengths))
+
+    def shift(self, b):
+        if self.key_starts is self.starts:
+            return None
+        after = _scalar.add(b, 1)
+        keys = _scalar.subtract(_index(self.key_starts, after), _index(self.key_starts, b))
+        return _scalar.subtract(keys, _scalar.subtract(_index(self.starts, after), _index(self.starts, b)))
+
+    def result(self, tensor):
+        total = lift(self.spec.q.sizes[0], INTEGER)
+        heads = (tensor.type.shape[1], tensor.sizes[1])
+        if tensor.ndim == 4:
+            region = _coordinates("bhtc", lambda b, h, t, c: (_scalar.add(_index(self.starts, b), t), h, c))
+            return _rename("accumulate", tensor, region, (None, heads[0], tensor.type.shape[3]),
+                           (total, heads[1], tensor.sizes[3]), self.row_lengths, injective=True)
+        region = _coordinates("bht", lambda b, h, t: (h, _scalar.add(_index(self.starts, b), t)))
+        return _rename("accumulate", tensor, region, (heads[0], None), (heads[1], total), self.row_lengths, injective=True)

@@ -1,0 +1,131 @@
+"""How scores become weights: the names Heddle knows, and `Normalizer` for one's own."""
+
+import hashlib
+import re
+
+from ._captures import Captures, Fingerprint, RuntimeScalar
+from ._errors import TraceError
+from ._graph import Owner, Printer, Region, Scope
+from ._regions import arguments, call, count_positional, number
+from ._source import location_of
+
+# Symbols of the compiler's prelude (dialects/Attn/Prelude.mlir) and whether they have the statistic lse.
+NAMES = {"softmax": True, "softmax_plus_one": True, "sigmoid": False, "relu": False, "relu2": False, "linear": False,
+         "signed": True, "none": False}
+
+
+class Normalizer:
+    """A user's own normalizer, from four functions of numbers.
+
+    For the visible scores s of a row, with m = max reference(s):
+
+        weight(s, m) -> w, or (w_0, .., r_0, ..)         what a key adds to the `weights` sums of values, then to plain sums
+        rescale(old, new) -> x                           weight(s, new) == x * weight(s, old)
+        finish(m, R_0, ..) -> c, or (c_0, .., stat, ..)  the row's result is sum_a c_a * (sum of w_a times values)
+
+    Without `reference` and `rescale` (give both or neither) `weight` and `finish` take no m. Functions may also take
+    positions after these: reference and weight (b, h, q_idx, kv_idx), finish (b, h, q_idx).
+
+    Args:
+        weight: as above; may read captured arrays, like a score_mod.
+        finish: as above; default: the factor 1. It is not evaluated for a row that sees nothing (its result is 0).
+        reference, rescale: as above.
+        weights: how many sums of values there are (1).
+        stats: names of the statistics that finish yields after its factors; "lse" is what return_lse=True returns.
+        name: how the compiled text calls it; default: derived from what it computes.
+
+    Example, softmax of |s| with the sign of s:
+        Normalizer(reference=heddle.abs, rescale=lambda old, new: heddle.exp(old - new),
+                   weight=lambda s, m: (heddle.where(s < 0, -1.0, 1.0) * heddle.exp(heddle.abs(s) - m),
+                                        heddle.exp(heddle.abs(s) - m)),
+                   finish=lambda m, total: 1.0 / total)
+    """
+
+    def __init__(self, reference=None, rescale=None, weight=None, finish=None, *, weights=1, stats=(), name=None):
+        if weight is None:
+            raise ValueError("expected a weight function, got none")
+        if (reference is None) != (rescale is None):
+            raise ValueError(f"expected reference and rescale together, got only {'rescale' if reference is None else 'reference'}")
+        if not isinstance(weights, int) or weights < 1:
+            raise ValueError(f"expected weights of 1 or more, got {weights!r}")
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            raise ValueError(f"expected an identifier as the name of a normalizer, got {name!r}")
+        self.reference, self.rescale, self.weight, self.finish = reference, rescale, weight, finish
+        self.weights, self.stats, self.name = weights, tuple(stats), name
+
+    @property
+    def functions(self):
+        return [self.reference, self.rescale, self.weight, self.finish or _one]
+
+    def key(self, found):
+        """What its trace depends on; captures are added to `found`, a Fingerprint."""
+        return ("normalizer", self.weights, self.stats, self.name,
+                *(found.key(function, root=True) for function in self.functions))
+
+
+def _one(*sums):
+    return 1.0
+
+
+class TracedNormalizer:
+    """A normalizer as four regions. `parameters` are those of the function that it reads, its header's arguments."""
+
+    def __init__(self, normalizer, captures):
+        before = len(captures.parameters)
+        reference, rescale, weight, finish = captures.bind(*normalizer.functions)
+        found = Fingerprint()
+        for function in normalizer.functions:
+            found.key(function, root=True)
+        self.parameters = [captures.parameter_of(leaf) for leaf in found.leaves]
+        has_reference = reference is not None
+        self.weights, self.stats = normalizer.weights, normalizer.stats
+        self.regions = {}
+        if has_reference:
+            self.trace("reference", reference, ("s",), ("b", "h", "i", "j"), 1)
+            self.trace("rescale", rescale, ("old", "new"), (), 1)
+        values = self.trace("weight", weight, ("s", "m") if has_reference else ("s",), ("b", "h", "i", "j"), None)
+        self.sums = len(values) - self.weights
+        if self.sums < 0:
+            raise TraceError(f"expected a weight function that returns {self.weights} or more numbers, got {len(values)}",
+                             location_of(weight))
+        sums = tuple("l" if self.sums == 1 else f"l{n}" for n in range(self.sums))
+        self.trace("finish", finish, (("m",) if has_reference else ()) + sums, ("b", "h", "i"), self.weights + len(self.stats))
+        self.name = normalizer.name or self.generated_name()
+
+    def trace(self, what, function, floats, positions, count):
+        owner = Owner()
+        names = arguments(owner, *floats, *positions, floats=floats)
+        takes = count_positional(function)
+        if takes is None or takes <= len(floats):
+            given = names[:len(floats)]
+        else:
+            given = names
+        if takes is not None and takes not in (len(floats), len(names)) and function is not _one:
+            raise TraceError(f"expected a {what} function of {' or '.join(str(n) for n in sorted({len(floats), len(names)}))} "
+                             f"arguments, got one of {takes}", location_of(function))
+        result = call(function, f"a {what} function", *given)
+        values = tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        if count is not None and len(values) != count:
+            raise TraceError(f"expected a {what} function that returns {count} number{'s' * (count != 1)}, got {len(values)}",
+                             location_of(function))
+        values = tuple(number(value, f"a {what} function", function) for value in values)
+        self.regions[what] = Region((*names, *self.parameters), values, owner, isolated=True, hidden=len(self.parameters))
+        return values
+
+    def text(self, printer, name=None):
+        """The module-level definition."""
+        scope = Scope("  ")
+        bodies = [f"  {what}{printer.region(region, scope)}" for what, region in self.regions.items()]
+        header = ", ".join(f"%{parameter.hint}: {parameter.type}" for parameter in self.parameters)
+        stats = f" stats [{', '.join(chr(34) + stat + chr(34) for stat in self.stats)}]" if self.stats else ""
+        return (f"attn.normalizer @{name or self.name}{f'({header})' if header else ''} weights({self.weights}) "
+                f"sums({self.sums}){stats} {{\n" + "\n".join(bodies) + "\n}\n")
+
+    def generated_name(self):
+        digest = hashlib.sha256(self.text(Printer(), "x").encode()).hexdigest()
+        return f"normalizer_{digest[:12]}"
+
+
+def check_name(name):
+    if name not in NAMES:
+        raise ValueError(f"expected one of {', '.join(NAMES)} or a heddle.Normalizer as normalizer, got {name!r}")
