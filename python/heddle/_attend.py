@@ -12,7 +12,7 @@ from ._captures import element
 from ._errors import TraceError
 from ._graph import Node, Owner, Region, TensorType
 from ._regions import arguments, mask_region, score_region
-from ._scalar import INTEGER, constant, lift
+from ._scalar import INTEGER, lift
 from ._source import here
 from ._tensor import Tensor
 

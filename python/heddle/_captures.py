@@ -5,6 +5,7 @@ of the compiled function: equal keys mean equal text, so a function with other a
 compiled again. `rebind` makes the copy of the function that is traced, with symbolic values in their places.
 """
 
+import dis
 import functools
 import numbers
 import os
@@ -134,10 +135,10 @@ def _is_capture(value):
 @functools.lru_cache(maxsize=4096)
 def _global_names(code):
     """The names a function may read from its module, those of functions nested in it included."""
-    names = set(code.co_names)
+    names = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
     for value in code.co_consts:
         if isinstance(value, types.CodeType):
-            names |= _global_names(value)
+            names.update(_global_names(value))
     return tuple(sorted(names))
 
 

@@ -7,7 +7,7 @@ from . import _arrays, _checks, _compiler
 from ._attend import AttendSpec, build
 from ._captures import Captures, Fingerprint, RuntimeScalar
 from ._graph import Program, TensorType
-from ._normalizer import NAMES, Normalizer, TracedNormalizer, check_name
+from ._normalizer import Normalizer, TracedNormalizer, check_name
 from ._scalar import FLOAT, INTEGER, Scalar
 from ._tensor import Tensor, parameter
 

@@ -2,7 +2,7 @@
 
 import math
 
-from . import _scalar, _tensor
+from . import _scalar, _subscript, _tensor
 from ._scalar import Scalar
 from ._tensor import Tensor
 
@@ -87,7 +87,7 @@ def floor(x):
 
 def concat(tensors, axis=-1):
     """Traced arrays one after another along an axis whose extents are known while tracing (usually the last)."""
-    return _tensor.concat(tensors, axis)
+    return _subscript.concat(tensors, axis)
 
 
 def softmax(x, axis=-1):

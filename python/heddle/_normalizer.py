@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from ._captures import Captures, Fingerprint, RuntimeScalar
+from ._captures import Fingerprint
 from ._errors import TraceError
 from ._graph import Owner, Printer, Region, Scope
 from ._regions import arguments, call, count_positional, number
@@ -71,7 +71,6 @@ class TracedNormalizer:
     """A normalizer as four regions. `parameters` are those of the function that it reads, its header's arguments."""
 
     def __init__(self, normalizer, captures):
-        before = len(captures.parameters)
         reference, rescale, weight, finish = captures.bind(*normalizer.functions)
         found = Fingerprint()
         for function in normalizer.functions:

@@ -6,7 +6,7 @@ from . import _scalar
 from ._errors import TraceError
 from ._graph import Owner, Region
 from ._scalar import CONDITION, FLOAT, INTEGER, Scalar, is_number, lift
-from ._source import here, innermost_user_frame, location_of
+from ._source import innermost_user_frame, location_of
 
 POSITIONS = ("b", "h", "i", "j")
 

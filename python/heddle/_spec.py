@@ -8,7 +8,7 @@ from ._captures import Captures, Fingerprint, RuntimeScalar
 from ._errors import TraceError
 from ._graph import Program, TensorType
 from ._regions import call
-from ._scalar import FLOAT, INTEGER, Scalar, constant
+from ._scalar import FLOAT, INTEGER, Scalar
 from ._source import here, location_of
 from ._tensor import Tensor, parameter
 
