@@ -14,8 +14,6 @@ struct heddle_cuda_modules {
   _Atomic(cuda_function) *functions; /* per kernel */
 };
 
-enum { SHARED_WITHOUT_ASKING = 48 << 10 };
-
 static heddle_cuda_modules *modules_of(heddle_pack *pack, int32_t index) {
   return atomic_load_explicit(&pack->cuda[index], memory_order_acquire);
 }
@@ -98,10 +96,18 @@ static heddle_status load_kernel(heddle_pack *pack, heddle_cuda_modules *modules
   cuda_result error = find_module(driver, pack, modules, variant, kernel, &module);
   if (error == CUDA_OK)
     error = driver->module_function(&function, module, symbol);
-  if (error == CUDA_OK && kernel->dynamic_shared_bytes > SHARED_WITHOUT_ASKING)
+  /* Asking also makes a driver that loads lazily load now, and not inside a capture. */
+  int most_threads = 0;
+  if (error == CUDA_OK)
+    error = driver->function_get(&most_threads, CUDA_FUNCTION_MAX_THREADS, function);
+  if (error == CUDA_OK && kernel->dynamic_shared_bytes)
     error = driver->function_set(function, CUDA_FUNCTION_MAX_DYNAMIC_SHARED, (int)kernel->dynamic_shared_bytes);
   if (error != CUDA_OK)
     return heddle_fail_in(heddle_cuda_fail(error, "an image that the driver takes"), "kernel %s", symbol);
+  uint32_t threads = kernel->threads[0] * kernel->threads[1] * kernel->threads[2];
+  if ((uint32_t)most_threads < threads)
+    return heddle_fail(HEDDLE_UNSUPPORTED, "kernel %s: expected room for %u threads a block, got %d on this device",
+                       symbol, threads, most_threads);
   atomic_store_explicit(&modules->functions[index], function, memory_order_release);
   return HEDDLE_OK;
 }

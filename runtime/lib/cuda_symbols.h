@@ -27,8 +27,11 @@ enum { /* CUdevice_attribute */
        CUDA_CAPABILITY_MINOR = 76,
        CUDA_MAX_SHARED_OPTIN = 97
 };
-enum { CUDA_FUNCTION_MAX_DYNAMIC_SHARED = 8 }; /* CUfunction_attribute */
-enum { CUDA_CAPTURE_NONE = 0 };                /* CUstreamCaptureStatus */
+enum { /* CUfunction_attribute */
+       CUDA_FUNCTION_MAX_THREADS = 0,
+       CUDA_FUNCTION_MAX_DYNAMIC_SHARED = 8
+};
+enum { CUDA_CAPTURE_NONE = 0 }; /* CUstreamCaptureStatus */
 #define CUDA_LAUNCH_END ((void *)0)
 #define CUDA_LAUNCH_BUFFER_POINTER ((void *)1)
 #define CUDA_LAUNCH_BUFFER_SIZE ((void *)2)
@@ -47,6 +50,7 @@ enum { CUDA_CAPTURE_NONE = 0 };                /* CUstreamCaptureStatus */
   SYMBOL(module_load, cuModuleLoadData, (cuda_module * module, const void *image))                                     \
   SYMBOL(module_unload, cuModuleUnload, (cuda_module module))                                                          \
   SYMBOL(module_function, cuModuleGetFunction, (cuda_function * function, cuda_module module, const char *name))       \
+  SYMBOL(function_get, cuFuncGetAttribute, (int *value, int attribute, cuda_function function))                        \
   SYMBOL(function_set, cuFuncSetAttribute, (cuda_function function, int attribute, int value))                         \
   SYMBOL(memset_async, cuMemsetD8Async, (cuda_address address, unsigned char value, size_t bytes, cuda_stream stream)) \
   SYMBOL(copy_to_host_async, cuMemcpyDtoHAsync_v2, (void *host, cuda_address address, size_t bytes, cuda_stream s))    \

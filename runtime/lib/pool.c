@@ -123,6 +123,8 @@ uint32_t heddle_num_threads(void) {
 }
 
 void heddle_set_num_threads(uint32_t count) {
+  if (count == 0) /* the default is asked for anew */
+    atomic_store_explicit(&cpus, 0, memory_order_relaxed);
   atomic_store_explicit(&width, count > MAX_THREADS ? MAX_THREADS : count, memory_order_relaxed);
 }
 

@@ -167,6 +167,13 @@ static void checks(void) {
 /* A cubin that the device does not take, then PTX; and no PTX either. */
 static void images(const char *library) {
   heddle_pack *other = sample_pack_load(library);
+  fake->most_threads = 255; /* as with too many registers */
+  EXPECT_STATUS(heddle_run(other, entry, device(0), args, 4, workspace, sizeof workspace, stream), HEDDLE_UNSUPPORTED,
+                "kernel first: expected room for 256 threads a block, got 255 on this device");
+  EXPECT_EQ(fake->launch_count, 0);
+  fake->most_threads = 1024;
+  heddle_unload(other);
+  other = sample_pack_load(library);
   fake->refuse_cubins = 1;
   EXPECT_OK(heddle_run(other, entry, device(0), args, 4, workspace, sizeof workspace, stream));
   EXPECT(strcmp(fake->launches[0].function, "first PTX 0") == 0);

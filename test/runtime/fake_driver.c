@@ -8,7 +8,7 @@
 #define API __attribute__((visibility("default")))
 enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NO_BINARY = 209, NOT_FOUND = 500, LAUNCH_FAILED = 719, LOST = 4 };
 
-API fake_driver_state fake_driver = {.driver_version = 13000, .capability = {90, 80}};
+API fake_driver_state fake_driver = {.driver_version = 13000, .capability = {90, 80}, .most_threads = 1024};
 
 typedef struct {
   char image[32];
@@ -85,6 +85,12 @@ API int cuModuleGetFunction(void **result, void *handle, const char *name) {
 }
 API int cuFuncSetAttribute(void *handle, int attribute, int value) {
   return attribute == 8 ? (((function *)handle)->opted_in = value, 0) : INVALID_VALUE;
+}
+
+API int cuFuncGetAttribute(int *value, int attribute, void *handle) {
+  (void)handle;
+  *value = fake_driver.most_threads;
+  return attribute ? INVALID_VALUE : 0;
 }
 
 API int cuMemsetD8Async(unsigned long long address, unsigned char value, size_t bytes, void *stream) {

@@ -20,7 +20,7 @@ typedef struct {
   /* Set by the test. */
   int driver_version, capability[2]; /* two devices */
   int refuse_cubins;                 /* with CUDA_ERROR_NO_BINARY_FOR_GPU */
-  int fail_launch, capturing;
+  int fail_launch, capturing, most_threads;
   uint32_t raise; /* what a launch of "second" leaves in its status word */
   /* Seen by the test. */
   int inits, loads, unloads, pushes, pops, synchronisations, depth;

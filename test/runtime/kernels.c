@@ -86,3 +86,47 @@ KERNEL(busy) {
     value = value + 1;
   ((int64_t *)slots[0])[x] = value;
 }
+
+/* Any parameters. */
+KERNEL(nothing) { (void)slots, (void)x, (void)y, (void)z; }
+
+/* e^x for x <= 0 without libm: 2^whole * 2^part, the second by its series. */
+static double exponential(double x) {
+  double scaled = x * 1.4426950408889634;
+  if (scaled < -1000)
+    return 0;
+  int64_t whole = (int64_t)scaled - 1;
+  double part = (scaled - (double)whole) * 0.6931471805599453, term = 1, sum = 1;
+  for (int i = 1; i < 24; ++i)
+    sum += term *= part / i;
+  union {
+    uint64_t bits;
+    double value;
+  } power = {(uint64_t)(whole + 1023) << 52};
+  return power.value * sum;
+}
+
+/* (q, k, v: 4 x f32, scale: f32, out: 4 x f32), a query per block: causal attention as runtime/example checks it. */
+KERNEL(attend_row) {
+  enum { DATA, SIZE, STRIDE = 5, NEXT = 9, LARGEST_WIDTH = 512 };
+  const int64_t *q = slots, *k = q + NEXT, *v = k + NEXT, *o = v + NEXT + 1;
+  const float *query = (const float *)q[DATA] + z * q[STRIDE] + y * q[STRIDE + 1] + x * q[STRIDE + 2];
+  double scale = slot_float(v[NEXT]), largest = -1e300, sum = 0, row[LARGEST_WIDTH] = {0};
+  for (int64_t j = 0; j <= x && j < k[SIZE + 2]; ++j) {
+    const float *key = (const float *)k[DATA] + z * k[STRIDE] + y * k[STRIDE + 1] + j * k[STRIDE + 2];
+    const float *value = (const float *)v[DATA] + z * v[STRIDE] + y * v[STRIDE + 1] + j * v[STRIDE + 2];
+    double score = 0;
+    for (int64_t d = 0; d < q[SIZE + 3]; ++d)
+      score += (double)query[d] * key[d];
+    score *= scale;
+    double rescale = score > largest ? exponential(largest - score) : 1;
+    largest = score > largest ? score : largest;
+    double weight = exponential(score - largest);
+    sum = sum * rescale + weight;
+    for (int64_t d = 0; d < v[SIZE + 3]; ++d)
+      row[d] = row[d] * rescale + weight * value[d];
+  }
+  float *out = (float *)o[DATA] + z * o[STRIDE] + y * o[STRIDE + 1] + x * o[STRIDE + 2];
+  for (int64_t d = 0; d < o[SIZE + 3]; ++d)
+    out[d] = (float)(row[d] / sum);
+}
