@@ -85,7 +85,7 @@ KnownTarget cpuGeneric() {
   return target;
 }
 
-/// On x86 the CPU name is always one that LLVM tunes well; what may be used is said by the features.
+/// On x86 the CPU names are levels, not products: what may be used is exactly what the feature bits promise.
 KnownTarget cpuAvx2() {
   KnownTarget target = cpuGeneric();
   target.name = "cpu:avx2";
@@ -100,6 +100,7 @@ KnownTarget cpuAvx512() {
   KnownTarget target = cpuAvx2();
   target.name = "cpu:avx512";
   target.cpu = "x86-64-v4";
+  target.tuning = "sapphirerapids"; // x86-64-v4 has no timings of its own
   target.features = "-prefer-256-bit";
   target.vectorBytes = 64;
   target.vectorRegisters = 32;
@@ -112,7 +113,8 @@ KnownTarget cpuAvx512() {
 KnownTarget cpuAmx() {
   KnownTarget target = cpuAvx512();
   target.name = "cpu:amx";
-  target.cpu = "sapphirerapids";
+  target.tuning = "sapphirerapids";
+  target.features = "-prefer-256-bit,+avx512bf16,+amx-tile,+amx-bf16";
   target.level1Bytes = 48 * kKiB;
   target.level2Bytes = 2048 * kKiB;
   target.hasBf16Dot = target.hasTileMma = true;

@@ -37,6 +37,7 @@ struct KnownTarget {
 
   // Code generation
   std::string triple, cpu, features; ///< as LLVM's target machine takes them
+  std::string tuning;                ///< the processor whose timings count; empty: that of `cpu`
 
   tile::TargetAttr attribute(mlir::MLIRContext *context) const;
 };
