@@ -37,6 +37,7 @@ typedef struct {
   const char *file_name; /* name of the text in diagnostics; NULL: "<spec>" */
   heddle_diagnostic_handler handler;
   void *user;
+  const char *ptxas;    /* path of the assembler; NULL: on the PATH, then in /usr/local/cuda/bin */
 } heddle_compile_options;
 
 /* The options' defaults ("cpu" is this machine's best path). */
@@ -45,7 +46,8 @@ HEDDLE_API heddle_compile_options heddle_compile_options_default(void);
 /* Compile attn text to a pack (artifact.h). Returns 0, or 1 after at least one error was reported. */
 HEDDLE_API int heddle_compile(const char *text, size_t size, const heddle_compile_options *options, heddle_bytes *pack);
 
-/* The text of one rung for the first target: "attn", "tile", "warp", "nvvm", "ptx", "llvm", "asm". */
+/* The text of one rung for the first target: "attn", "tile", "warp", "nvvm", "ptx", "llvm", "asm"; or, as
+ * text, "pack" and (made without code) "plan". */
 HEDDLE_API int heddle_emit(const char *text, size_t size, const char *rung, const heddle_compile_options *options,
                            heddle_bytes *result);
 

@@ -1,0 +1,36 @@
+//===- Pipelines.h - the ladder as pass pipelines ---------------------------===//
+//
+// One function per step between rungs. Each ends in the verifier of the rung it
+// reaches. What depends on the machine is read from the target's capabilities.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_PIPELINES_PIPELINES_H
+#define HEDDLE_PIPELINES_PIPELINES_H
+
+#include "dialects/Tile/TileTarget.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace heddle {
+
+/// What may be chosen for a target beside the target itself.
+struct LoweringOptions {
+  std::string schedule; ///< override of the chooser, e.g. "rows=64,keys=64"; empty: choose
+  bool aligned = false; ///< the guarded variant: arguments with `tile.alignment` exist
+};
+
+/// attn as written -> attn that stands alone.
+mlir::LogicalResult buildAttnPipeline(mlir::OpPassManager &manager);
+/// attn -> tile. The module carries its target.
+mlir::LogicalResult buildAttnToTilePipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
+                                            const LoweringOptions &options);
+/// tile -> the llvm dialect (with nvvm for a GPU). Leaves no plan.
+mlir::LogicalResult buildTileToLLVMPipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
+                                            const LoweringOptions &options);
+
+/// Every pass that the pipelines use, and the dialects of their rungs. Safe to call from several threads.
+void registerPipelinePasses();
+void registerPipelineDialects(mlir::DialectRegistry &registry);
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,180 @@
+//===- Compiler.cpp - from text to a pack -----------------------------------===//
+//
+//   text -> attn -> (per target) tile -> plan            -> pack
+//                                     -> code per variant
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/Compiler/Compiler.h"
+#include "Backends.h"
+#include "heddle/Support/BuildId.h"
+#include "heddle/Support/Hash.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace heddle;
+
+/// Bytes that the wide accesses of a guarded variant cover.
+static constexpr int64_t kWideBytes = 16;
+
+/// A variant of every plan of the module from one piece of machine code.
+static LogicalResult addVariants(Session &session, std::vector<CompiledEntry> &entries, const std::vector<Plan> &plans,
+                                 const MachineCode &code, const KnownTarget &target, bool aligned) {
+  for (const Plan &plan : plans) {
+    CompiledVariant variant;
+    variant.device = target.isGpu ? HEDDLE_DEVICE_CUDA : HEDDLE_DEVICE_CPU;
+    variant.capability = target.capability;
+    variant.exactCapability = target.exactCapability;
+    variant.cpuFeatures = target.featureBits;
+    if (aligned)
+      variant.guard = plan.alignmentGuard(kWideBytes);
+    variant.plan = plan;
+    variant.images = code.images;
+    variant.note = code.note;
+    for (const CompiledKernel &kernel : code.kernels)
+      if (llvm::any_of(plan.launches, [&](const PlanLaunch &launch) { return launch.kernel == kernel.symbol; }))
+        variant.kernels.push_back(kernel);
+    for (const PlanLaunch &launch : plan.launches)
+      if (llvm::none_of(variant.kernels, [&](const CompiledKernel &kernel) { return kernel.symbol == launch.kernel; }))
+        return session.error("expected code for kernel @" + launch.kernel + " on " + target.name + ", got none");
+    auto entry = llvm::find_if(entries, [&](const CompiledEntry &known) { return known.name == plan.name; });
+    if (entry == entries.end())
+      return session.error("expected the same entries for every target, got @" + plan.name + " on " + target.name);
+    entry->variants.push_back(std::move(variant));
+  }
+  return success();
+}
+
+static LogicalResult compileForTarget(Session &session, const KnownTarget &target, StringRef text,
+                                      std::vector<CompiledEntry> &entries) {
+  OwningOpRef<ModuleOp> tile = session.lowerToTile(target);
+  if (!tile)
+    return failure();
+  if (session.isDone())
+    return success();
+  FailureOr<std::vector<Plan>> plans = extractPlans(*tile, session.parameterNames());
+  if (failed(plans))
+    return failure();
+  if (entries.empty())
+    for (const Plan &plan : *plans)
+      entries.push_back({plan.name, plan.parameters, {}, text.str()});
+  if (!session.makesCode()) {
+    MachineCode code;
+    code.note = "target " + target.name + "\n" + describeSchedules(*tile);
+    for (const std::string &name : kernelNames(*tile))
+      code.kernels.emplace_back().symbol = name;
+    return addVariants(session, entries, *plans, code, target, /*aligned=*/target.isGpu);
+  }
+  if (!target.isGpu) {
+    FailureOr<MachineCode> code = compileForCpu(session, *tile, target);
+    if (failed(code) || session.isDone())
+      return code;
+    return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
+  }
+  // The guarded variant first: the runtime takes the first that fits.
+  OwningOpRef<ModuleOp> wide = tile->clone();
+  if (alignKernelArguments(*wide, kWideBytes)) {
+    FailureOr<MachineCode> code = compileForGpu(session, *wide, target, /*aligned=*/true);
+    if (failed(code) || session.isDone())
+      return code;
+    if (failed(addVariants(session, entries, *plans, *code, target, /*aligned=*/true)))
+      return failure();
+  }
+  FailureOr<MachineCode> code = compileForGpu(session, *tile, target, /*aligned=*/false);
+  if (failed(code) || session.isDone())
+    return code;
+  return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
+}
+
+static LogicalResult compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {
+  llvm::Expected<std::vector<KnownTarget>> targets = findTargets(session.options.targets);
+  if (!targets)
+    return session.error(targets.takeError());
+  if (failed(session.start(text)))
+    return failure();
+  for (const KnownTarget &target : *targets) {
+    if (session.isDone())
+      return success();
+    if (failed(compileForTarget(session, target, text, entries)))
+      return failure();
+  }
+  return success();
+}
+
+static llvm::Expected<uint64_t> computeKey(StringRef text, const CompileOptions &options) {
+  llvm::Expected<std::vector<KnownTarget>> targets = findTargets(options.targets);
+  if (!targets)
+    return targets.takeError();
+  Fnv1a hash;
+  hash.addField(text).addField(options.schedule).addField(buildId());
+  for (const KnownTarget &target : *targets)
+    hash.addField(target.name);
+  return hash.value();
+}
+
+static LogicalResult compilePack(Session &session, StringRef text, std::string &pack) {
+  std::vector<CompiledEntry> entries;
+  if (failed(compileEntries(session, text, entries)))
+    return failure();
+  llvm::Expected<uint64_t> key = computeKey(text, session.options);
+  if (!key)
+    return session.error(key.takeError());
+  pack = writePack(entries, *key);
+  return success();
+}
+
+LogicalResult heddle::contentKey(StringRef text, const CompileOptions &options, uint64_t &key) {
+  llvm::Expected<uint64_t> computed = computeKey(text, options);
+  if (!computed)
+    return Session(options).error(computed.takeError());
+  key = *computed;
+  return success();
+}
+
+LogicalResult heddle::compile(StringRef text, const CompileOptions &options, std::string &pack) {
+  Session session(options);
+  return compilePack(session, text, pack);
+}
+
+LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOptions &options, std::string &result) {
+  Session session(options);
+  bool isPlan = rung == "plan";
+  if (isPlan || rung == "pack") {
+    session.setMakesCode(!isPlan);
+    std::string pack;
+    if (failed(compilePack(session, text, pack)))
+      return failure();
+    llvm::raw_string_ostream stream(result);
+    printPack(pack, stream);
+    return success();
+  }
+  static const char *const rungs[] = {"attn", "tile", "warp", "nvvm", "llvm", "ptx", "asm"};
+  if (!llvm::is_contained(rungs, rung))
+    return session.error("expected one of " + llvm::join(rungs, rungs + std::size(rungs), ", ") + ", plan, pack, got '" +
+                         rung + "'");
+  session.stopAt(rung);
+  std::vector<CompiledEntry> entries;
+  if (failed(compileEntries(session, text, entries)))
+    return failure();
+  if (!session.seenRung())
+    return session.error("expected a target or text that has the rung '" + rung + "', got " + options.targets);
+  result = *session.seenRung();
+  return success();
+}
+
+LogicalResult heddle::explain(StringRef text, const CompileOptions &options, std::string &result) {
+  Session session(options);
+  std::vector<CompiledEntry> entries;
+  if (failed(compileEntries(session, text, entries)))
+    return failure();
+  llvm::raw_string_ostream stream(result);
+  for (const CompiledEntry &entry : entries) {
+    stream << "entry " << entry.name << "\n";
+    for (const CompiledVariant &variant : entry.variants) {
+      stream << "\n" << variant.note;
+      for (const KernelImage &image : variant.images)
+        stream << (image.kind == HEDDLE_IMAGE_ELF ? "shared library" : image.kind == HEDDLE_IMAGE_PTX ? "PTX" : "cubin")
+               << ": " << image.bytes.size() << " bytes\n";
+    }
+  }
+  return success();
+}

@@ -1,0 +1,81 @@
+//===- Session.h - one compilation ------------------------------------------===//
+#ifndef HEDDLE_LIB_COMPILER_SESSION_H
+#define HEDDLE_LIB_COMPILER_SESSION_H
+
+#include "heddle/Compiler/Compiler.h"
+#include "heddle/Support/Dump.h"
+#include "heddle/Target/KnownTargets.h"
+#include "heddle/Target/Plan.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/IR/LLVMContext.h"
+
+namespace heddle {
+
+/// Context, messages, dumps and the parsed text of one call of the compiler.
+class Session {
+public:
+  explicit Session(const CompileOptions &options);
+
+  /// Stop as soon as this rung was seen; its text is `seenRung()`.
+  void stopAt(llvm::StringRef rung) { wantedRung = rung.str(); }
+  /// Without code only plans are made.
+  void setMakesCode(bool value) { codeIsMade = value; }
+  bool makesCode() const { return codeIsMade; }
+  bool isDone() const { return seen.has_value(); }
+  const std::optional<std::string> &seenRung() const { return seen; }
+
+  /// Parse, and bring attn text to where it stands alone.
+  mlir::LogicalResult start(llvm::StringRef text);
+  /// The tile module for one target, with everything that plan extraction needs.
+  mlir::OwningOpRef<mlir::ModuleOp> lowerToTile(const KnownTarget &target);
+  const ParameterNames &parameterNames() const { return names; }
+
+  /// Run passes; `variant` names the dumps. `build` fills the pass manager.
+  mlir::LogicalResult run(mlir::ModuleOp module, llvm::StringRef variant,
+                          llvm::function_ref<mlir::LogicalResult(mlir::OpPassManager &)> build);
+  /// A rung was reached: dump it, keep it if it is wanted.
+  void reach(llvm::StringRef rung, llvm::StringRef variant, llvm::StringRef text);
+  void reach(llvm::StringRef rung, llvm::StringRef variant, mlir::ModuleOp module);
+  /// Whether anybody looks at the text of a rung.
+  bool isWatching(llvm::StringRef rung) const { return dumper.isOn() || rung == wantedRung; }
+
+  mlir::LogicalResult error(const llvm::Twine &text);
+  mlir::LogicalResult error(llvm::Error error) { return this->error(llvm::toString(std::move(error))); }
+  void remark(const llvm::Twine &text);
+  /// Failure, with an error if nobody has reported one.
+  mlir::LogicalResult fail(const llvm::Twine &text);
+
+  const CompileOptions options;
+  mlir::MLIRContext context;
+
+private:
+  mlir::LogicalResult parse(llvm::StringRef text);
+
+  MessageScope messages;
+  Dumper dumper;
+  std::string wantedRung;
+  std::optional<std::string> seen;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  ParameterNames names;
+  llvm::StringMap<int64_t> resultCounts; ///< of the attn functions
+  bool isAttn = false;
+  bool codeIsMade = true;
+};
+
+/// An LLVM context whose errors come back instead of ending the process.
+class LLVMSession {
+public:
+  LLVMSession();
+  llvm::LLVMContext context;
+  /// What LLVM complained about since the last call.
+  llvm::Error takeErrors();
+
+private:
+  std::string errors;
+};
+
+} // namespace heddle
+
+#endif
