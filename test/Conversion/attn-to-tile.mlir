@@ -52,7 +52,15 @@ func.func @pulled(%q: !T, %k: !T, %v: !T, %gate: !T) -> !T {
 !T = tensor<?x?x?x32xf32>
 
 // A mask inside the algebra needs no list; one outside is evaluated by a kernel and listed by another.
-// CHECK-LABEL: func.func @outside(%q: !T, %k: !T, %v: !T, %seen: tensor<?x?xi32>) -> !T {
+// CHECK-LABEL: func.func @outside(
+// CHECK:         tile.launch @outside_0
+// CHECK:         tile.launch @outside_1
+// CHECK:         tile.launch @outside_2
+// CHECK-LABEL: func.func private @outside_2(
+// CHECK:         scf.for
+// CHECK:           %[[ENTRY:.+]] = memref.load
+// CHECK:           arith.shrui %[[ENTRY]]
+func.func @outside(%q: !T, %k: !T, %v: !T, %seen: tensor<?x?xi32>) -> !T {
   %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {
     %s = tensor.extract %seen[%i, %j] : tensor<?x?xi32>
     %c0 = arith.constant 0 : i32
