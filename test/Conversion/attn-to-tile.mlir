@@ -36,7 +36,7 @@ func.func @plain(%q: !Q, %k: !K, %v: !V) -> !O {
 // CHECK:         %[[Q:.+]] = tile.load
 // CHECK:         math.tanh %[[Q]]
 // CHECK:         scf.for
-// CHECK:         }
+// CHECK:         scf.yield {{.*}} : tensor<32x32xf32>
 // CHECK:         %[[GATE:.+]] = tile.load
 // CHECK:         arith.mulf {{.*}}, %[[GATE]]
 // CHECK:         tile.store
@@ -58,7 +58,7 @@ func.func @pulled(%q: !T, %k: !T, %v: !T, %gate: !T) -> !T {
 // CHECK:         tile.launch @outside_2
 // CHECK-LABEL: func.func private @outside_2(
 // CHECK:         scf.for
-// CHECK:           %[[ENTRY:.+]] = memref.load
+// CHECK:           %[[ENTRY:.+]] = memref.load {{.*}} : memref<?x?x?x?xi32
 // CHECK:           arith.shrui %[[ENTRY]]
 func.func @outside(%q: !T, %k: !T, %v: !T, %seen: tensor<?x?xi32>) -> !T {
   %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {

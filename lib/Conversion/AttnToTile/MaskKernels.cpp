@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -220,6 +221,31 @@ static void emitListing(PlanBuilder &plan, Value states, Value list, Value count
   kernel.launch();
 }
 
+/// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
+/// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
+static bool readsPairs(attn::AttendOp op) {
+  attn::AttendOp::Positions positions = op.getPositions(op.getMask());
+  auto dependsOn = [](Value value, Value position) {
+    SmallVector<Value> pending{value};
+    llvm::SmallPtrSet<Operation *, 8> seen;
+    while (!pending.empty()) {
+      Value next = pending.pop_back_val();
+      if (next == position)
+        return true;
+      if (Operation *definition = next.getDefiningOp(); definition && seen.insert(definition).second)
+        llvm::append_range(pending, definition->getOperands());
+    }
+    return false;
+  };
+  WalkResult result = op.getMask().walk([&](tensor::ExtractOp extract) {
+    auto reads = [&](Value position) {
+      return llvm::any_of(extract.getIndices(), [&](Value index) { return dependsOn(index, position); });
+    };
+    return reads(positions.i) && reads(positions.j) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
 FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule) {
   PreparedMask mask;
   if (!op.hasMask())
@@ -228,14 +254,15 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
   ImplicitLocOpBuilder &b = plan.getBuilder();
   Type i32 = b.getI32Type();
   constexpr int64_t kDynamic = ShapedType::kDynamic;
-  if (ArrayRef<TableFact> facts = mask.analysis->getTableFacts(); !facts.empty()) {
+  bool evaluates = mask.analysis->needsEvaluation() || readsPairs(op);
+  if (ArrayRef<TableFact> facts = mask.analysis->getTableFacts(); !facts.empty() && !evaluates) {
     mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, i32), {});
     mask.violations.getDefiningOp()->setAttr("tile.zeroed", b.getUnitAttr());
     for (auto [index, fact] : llvm::enumerate(facts))
       if (failed(emitFactKernel(plan, fact, mask.violations, index)))
         return failure();
   }
-  if (!mask.analysis->needsEvaluation())
+  if (!evaluates)
     return mask;
   auto blocks = [&](int64_t which, int64_t size) -> Value {
     return arith::CeilDivSIOp::create(b, getAttendSize(plan, b, op, which), plan.constant(size));
