@@ -27,7 +27,8 @@ enum {
   WORKER_STACK = 2 * HEDDLE_CPU_STACK,
   SPINS = 400,            /* pauses of 10 to 50 ns each */
   CHUNKS_PER_THREAD = 32, /* below this many blocks per thread they are handed out one by one */
-  MAX_CHUNK = 16
+  MAX_CHUNK = 16,
+  FANOUT = 2 /* sleepers that one thread wakes; each wakes as many in turn */
 };
 
 typedef struct pool_job {
@@ -128,8 +129,28 @@ void heddle_set_num_threads(uint32_t count) {
   atomic_store_explicit(&width, count > MAX_THREADS ? MAX_THREADS : count, memory_order_relaxed);
 }
 
+/* Blocks run in one floating-point state, whoever called and whichever thread they land on: round to nearest, denormals
+ * kept, no traps (a masked lane may well divide by zero). */
+static unsigned enter_float_state(void) {
+#if defined(__x86_64__)
+  unsigned callers = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(0x1f80);
+  return callers;
+#else
+  return 0;
+#endif
+}
+
+static void leave_float_state(unsigned callers) {
+#if defined(__x86_64__)
+  __builtin_ia32_ldmxcsr(callers);
+#else
+  (void)callers;
+#endif
+}
+
 /* Take blocks until none is left. */
-static void run_blocks(pool_job *job) {
+static void take_blocks(pool_job *job) {
   for (;;) {
     int64_t first = atomic_fetch_add_explicit(&job->next, job->chunk, memory_order_relaxed);
     if (first >= job->blocks)
@@ -140,6 +161,12 @@ static void run_blocks(pool_job *job) {
       job->kernel(job->slots, block % job->columns, line % job->rows, line / job->rows);
     }
   }
+}
+
+static void run_blocks(pool_job *job) {
+  unsigned callers = enter_float_state();
+  take_blocks(job);
+  leave_float_state(callers);
 }
 
 /* Under the lock. */
@@ -167,6 +194,12 @@ static void wait_for_work(void) {
   --sleeping;
 }
 
+/* Under the lock. */
+static void wake_workers(void) {
+  for (uint32_t i = 0; i < FANOUT && i < sleeping; ++i)
+    pthread_cond_signal(&work);
+}
+
 static void *worker(void *unused) {
   (void)unused;
   pthread_mutex_lock(&pool_lock);
@@ -174,6 +207,8 @@ static void *worker(void *unused) {
     pool_job *found = find_job();
     if (found) {
       atomic_fetch_add_explicit(&found->helpers, 1, memory_order_relaxed);
+      if (find_job())
+        wake_workers();
       pthread_mutex_unlock(&pool_lock);
       run_blocks(found);
       pthread_mutex_lock(&pool_lock);
@@ -230,9 +265,7 @@ static void submit(pool_job *job, uint32_t workers) {
     end = &(*end)->following;
   *end = job;
   atomic_fetch_add_explicit(&submissions, 1, memory_order_relaxed);
-  uint32_t wake = sleeping < workers ? sleeping : workers;
-  for (uint32_t i = 0; i < wake; ++i)
-    pthread_cond_signal(&work);
+  wake_workers();
   pthread_mutex_unlock(&pool_lock);
 }
 
