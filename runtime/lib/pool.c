@@ -203,7 +203,7 @@ static void wake_workers(void) {
 static void *worker(void *unused) {
   (void)unused;
   pthread_mutex_lock(&pool_lock);
-  for (;;) {
+  while (!stopping) { /* jobs of threads that still run when the process ends are left to them */
     pool_job *found = find_job();
     if (found) {
       atomic_fetch_add_explicit(&found->helpers, 1, memory_order_relaxed);
@@ -215,8 +215,6 @@ static void *worker(void *unused) {
       /* The owner may return as soon as it sees 0: release what this worker wrote, and touch the job no more. */
       if (atomic_fetch_sub_explicit(&found->helpers, 1, memory_order_release) == 1)
         pthread_cond_broadcast(&left);
-    } else if (stopping) {
-      break;
     } else {
       wait_for_work();
     }
@@ -310,7 +308,7 @@ void heddle_pool_run(const heddle_launch *launch, heddle_cpu_kernel kernel) {
   finish(&job);
 }
 
-/* When the process ends or the library is closed: let workers end their blocks, then join them. */
+/* When the process ends or the library is closed: let workers end what they have taken, then join them. */
 __attribute__((destructor)) static void stop_workers(void) {
   pthread_mutex_lock(&pool_lock);
   uint32_t count = thread_count;
