@@ -131,23 +131,24 @@ void heddle_set_num_threads(uint32_t count) {
 
 /* Blocks run in one floating-point state, whoever called and whichever thread they land on: round to nearest, denormals
  * kept, no traps (a masked lane may well divide by zero). */
-static unsigned enter_float_state(void) {
 #if defined(__x86_64__)
+enum { PLAIN_STATE = 0x1f80, FLAGS = 0x3f };
+
+static unsigned enter_float_state(void) {
   unsigned callers = __builtin_ia32_stmxcsr();
-  __builtin_ia32_ldmxcsr(0x1f80);
+  if ((callers & ~FLAGS) != PLAIN_STATE) /* mostly it is: loading the state is slow */
+    __builtin_ia32_ldmxcsr(PLAIN_STATE);
   return callers;
-#else
-  return 0;
-#endif
 }
 
 static void leave_float_state(unsigned callers) {
-#if defined(__x86_64__)
-  __builtin_ia32_ldmxcsr(callers);
-#else
-  (void)callers;
-#endif
+  if ((callers & ~FLAGS) != PLAIN_STATE)
+    __builtin_ia32_ldmxcsr(callers);
 }
+#else
+static unsigned enter_float_state(void) { return 0; }
+static void leave_float_state(unsigned callers) { (void)callers; }
+#endif
 
 /* Take blocks until none is left. */
 static void take_blocks(pool_job *job) {
