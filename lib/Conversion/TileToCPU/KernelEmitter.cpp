@@ -58,6 +58,8 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 }
 
 LogicalResult KernelEmitter::emitOp(Operation *op) {
+  if (written.contains(op)) // in the epilogue of a dot
+    return success();
   b.setLoc(op->getLoc());
   if (auto loop = dyn_cast<scf::ForOp>(op)) {
     if (failed(emitFor(loop)))
