@@ -41,7 +41,7 @@ void KernelEmitter::noteDotUses(Value value, bool transposed, llvm::SmallDenseMa
       noteDotUses(user->getResult(0), !transposed, lanes);
     } else if (isa<arith::ExtFOp, arith::TruncFOp>(user)) {
       noteDotUses(user->getResult(0), transposed, lanes);
-    } else if (auto dot = dyn_cast<tile::DotOp>(user)) {
+    } else if (auto dot = dyn_cast<tile::DotOp>(user); dot && !usesMatrixUnit(dot, options)) {
       if (use.get() == dot.getAcc() && use.getOperandNumber() == 2)
         continue;
       int side = use.getOperandNumber();
@@ -73,6 +73,10 @@ Stored KernelEmitter::dotOperand(Value value, int lanes) {
 }
 
 void KernelEmitter::emitDot(tile::DotOp op) {
+  if (usesMatrixUnit(op, options)) {
+    emitMatrixUnitDot(op);
+    return;
+  }
   bool transposed[2] = {op.getTransA(), op.getTransB()};
   Value operands[2] = {stripDotOperand(op.getLhs(), transposed[0], /*keepsNarrow=*/false),
                        stripDotOperand(op.getRhs(), transposed[1], /*keepsNarrow=*/false)};

@@ -164,6 +164,14 @@ private:
   void emitMicroTile(const DotPlan &plan, mlir::Value other, int64_t rows, mlir::Value lane, int64_t width,
                      int64_t vectors);
 
+  // MatrixUnitDots.cpp: matrix products on matrix tiles (AMX)
+  void emitMatrixUnitDot(tile::DotOp op);
+  void packForMatrixUnit(mlir::Value value, bool transposed, mlir::Value load);
+  Stored rowsOperand(mlir::Value value, int depthAxis);
+  mlir::Value pairsOperand(mlir::Value value, int lanesAxis);
+  mlir::Value packPairs(const Stored &from, mlir::RankedTensorType type, int lanesAxis);
+  void forLanes(int64_t size, int64_t step, llvm::function_ref<void(mlir::Value lane, mlir::Value index)> body);
+
   // Building blocks
   mlir::Value constant(int64_t value);
   mlir::Value plus(mlir::Value value, int64_t offset);
@@ -200,12 +208,16 @@ private:
   llvm::DenseSet<mlir::Value> writtenArrays;      ///< old memrefs that the kernel stores to
   llvm::DenseMap<int64_t, mlir::Value> constants;
   llvm::DenseMap<mlir::Value, LanePlace> lanePlaces;
+  llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> pairs; ///< (value, lanes axis) -> its interleaved copy
 };
 
 /// Booleans are kept as bytes: a memory element is addressable.
 mlir::Type storedElement(mlir::Type element);
 /// An operation that is computed where its elements are used.
 bool isVirtual(mlir::Operation *op);
+
+/// Transpose n vectors of n elements.
+void transposeInRegisters(mlir::ImplicitLocOpBuilder &b, llvm::SmallVectorImpl<mlir::Value> &rows);
 
 /// The function with the parameters of contract 3 and, for every argument of `kernel`, its value read from the slots.
 mlir::func::FuncOp createKernelFunction(mlir::func::FuncOp kernel, mlir::ImplicitLocOpBuilder &b,

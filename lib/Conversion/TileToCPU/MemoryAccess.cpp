@@ -150,6 +150,7 @@ void KernelEmitter::emitLoad(tile::LoadOp op) {
   RankedTensorType type = op.getResult().getType();
   Stored view = viewOf(op);
   remember(result, view);
+  packForMatrixUnit(result, /*transposed=*/false, result);
   llvm::SmallDenseMap<int, int64_t> wanted;
   noteDotUses(result, /*transposed=*/false, wanted);
   Type f32 = b.getF32Type();
@@ -199,7 +200,7 @@ Stored KernelEmitter::packed(const Stored &from, RankedTensorType type, Type ele
 }
 
 /// Exchange row and column bits one at a time: after log2(n) steps n vectors of n elements are transposed.
-static void transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &rows) {
+void cpu::transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &rows) {
   int64_t size = rows.size();
   for (int64_t bit = size / 2; bit > 0; bit /= 2)
     for (int64_t i = 0; i < size; ++i) {
