@@ -5,6 +5,7 @@
 #include "heddle/Analysis/Passes.h"
 #include "heddle/Conversion/Passes.h"
 #include "heddle/Pipelines/Pipelines.h"
+#include "heddle/Pipelines/TileToNVVM.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Transforms/Passes.h"
@@ -20,6 +21,7 @@ void heddle::registerPipelinePasses() {
     registerTransformsPasses();
     registerCanonicalizerPass();
     registerCSEPass();
+    registerTileToNVVM();
   });
 }
 

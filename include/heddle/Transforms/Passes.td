@@ -30,4 +30,49 @@ def VerifyAttn : Pass<"verify-attn", "::mlir::ModuleOp"> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// warp
+//===----------------------------------------------------------------------===//
+
+def WarpPipelineCopies : Pass<"warp-pipeline-copies", "::mlir::func::FuncOp"> {
+  let summary = "Copy the next iteration's tiles while this iteration computes";
+  let description = [{
+    In a loop whose copies depend on the induction variable only, gives their rings two stages, issues the first copies
+    before the loop and those of iteration n + 1 right after iteration n has received its own.
+
+    Why: a copy then has a whole iteration to arrive, and one barrier an iteration orders everything.
+    Assumes: `tile-to-warp`: a ring is acquired, copied to and received once. Arrays that the kernel writes are not
+    copied ahead. A loop whose second stages do not fit the target's shared memory stays as it is.
+    Example: test/Warp/warp-pipeline-copies.mlir
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
+def WarpElideBarriers : Pass<"warp-elide-barriers", "::mlir::func::FuncOp"> {
+  let summary = "Mark acquires and receives that an earlier barrier already orders";
+  let description = [{
+    An `acquire` with no read of shared memory since the last barrier, and a `receive` with no write since the last
+    `receive`, cost nothing. Works within one block of operations; what comes before is taken to be unordered.
+    Example: test/Warp/warp-elide-barriers.mlir
+  }];
+}
+
+def WarpPlanResources : Pass<"warp-plan-resources", "::mlir::func::FuncOp"> {
+  let summary = "Place rings in shared memory and estimate registers";
+  let description = [{
+    Gives each `warp.ring` an offset so that rings in use at the same time do not overlap, and records what the block
+    needs: `warp.shared_bytes`, and `warp.registers`, the most 32-bit registers that tiles occupy at any point plus an
+    allowance for addresses. Fails if the shared memory is more than the target's.
+    Example: test/Warp/warp-plan-resources.mlir
+  }];
+}
+
+def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
+  let summary = "Check that a kernel is in the warp rung";
+  let description = [{
+    Every tensor has a layout, no tile op is left that crosses threads, every ring has its place, and only warp, tile,
+    arith, math, scf, memref, tensor.splat and func ops remain.
+  }];
+}
+
 #endif
