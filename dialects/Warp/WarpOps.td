@@ -9,6 +9,18 @@ include "dialects/Warp/WarpAttrs.td"
 
 class Warp_Op<string mnemonic, list<Trait> traits = []> : Op<Warp_Dialect, mnemonic, traits>;
 
+def Warp_BlockIdOp : Warp_Op<"block_id", [Pure]> {
+  let summary = "this block's coordinate in the launch grid";
+  let description = [{
+    Dimension 0 is launched fastest.
+    Example: `%m = warp.block_id 0`
+    Lowers to: a read of %ctaid.
+  }];
+  let arguments = (ins ConfinedAttr<I64Attr, [IntMinValue<0>, IntMaxValue<2>]>:$dim);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$dim attr-dict";
+}
+
 def Warp_RingOp : Warp_Op<"ring"> {
   let summary = "reserve slots in shared memory";
   let description = [{

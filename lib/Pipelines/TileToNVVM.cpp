@@ -40,8 +40,8 @@ void heddle::buildTileToNVVM(OpPassManager &manager) {
   kernels.addPass(createSCFToControlFlowPass());
   kernels.addPass(createConvertMathToLLVMPass());
   kernels.addPass(createArithToLLVMConversionPass());
-  kernels.addPass(createConvertControlFlowToLLVMPass());
-  kernels.addPass(createReconcileUnrealizedCastsPass());
+  manager.addPass(createConvertControlFlowToLLVMPass());
+  manager.addPass(createReconcileUnrealizedCastsPass());
 }
 
 void heddle::registerTileToNVVM() {

@@ -1,6 +1,6 @@
 //===- VerifyWarp.cpp - the contract of the warp rung -----------------------===//
 //
-// Shown by test/Warp/verify-warp-invalid.mlir.
+// Shown by test/Transforms/verify-warp-invalid.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileDialect.h"
 #include "dialects/Tile/TileOps.h"

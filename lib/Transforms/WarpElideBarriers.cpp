@@ -3,7 +3,7 @@
 //   %a = warp.receive %k            %a = warp.receive %k
 //   %b = warp.receive %v   becomes  %b = warp.receive %v ordered
 //
-// Shown by test/Warp/warp-elide-barriers.mlir.
+// Shown by test/Transforms/warp-elide-barriers.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"

@@ -14,7 +14,7 @@
 //     use(%s)   scf.yield 1 - %stage }
 //
 // The receive is a barrier, after which nobody reads the other slot any more.
-// Shown by test/Warp/warp-pipeline-copies.mlir.
+// Shown by test/Transforms/warp-pipeline-copies.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"

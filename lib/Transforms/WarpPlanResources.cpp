@@ -3,7 +3,7 @@
 // A ring is in use from its first acquire to the last read of one of its slots,
 // and all through a loop that some of its uses are in and some are not. Rings in
 // use at the same time get disjoint bytes, first fit in order of first use.
-// Shown by test/Warp/warp-plan-resources.mlir.
+// Shown by test/Transforms/warp-plan-resources.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"

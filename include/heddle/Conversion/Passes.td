@@ -14,6 +14,8 @@ def TileToWarp : Pass<"tile-to-warp", "::mlir::ModuleOp"> {
     Gives every tile a layout (an encoding), turns dots into `warp.mma` and what feeds them into slots of shared memory,
     and routes transposes and reductions across warps through slots.
 
+    `scf.forall` becomes the block's coordinates.
+
     Why: after this pass every decision about where an element lives is in the text.
     Assumes: a module after `attn-to-tile`; plans are left alone. Arguments with `tile.alignment = 16` are copied 16 bytes
     at a time.
@@ -31,7 +33,7 @@ def WarpToNVVM : Pass<"convert-warp-to-nvvm", "::mlir::ModuleOp"> {
   let summary = "Lower scheduled kernels to instructions of one thread";
   let description = [{
     Every encoded tensor becomes one scalar for each of its registers, in loops and branches, too; a memref becomes its
-    pointer, sizes and strides; `scf.forall` becomes the block's coordinates. The kernel becomes an `llvm.func` whose
+    pointer, sizes and strides. The kernel becomes an `llvm.func` whose
     parameters are 64-bit slots (contract 3), with `nvvm.maxntid` and `warp.shared_bytes` for the launch.
 
     Changes numerics: exponentials and logarithms are the machine's (2 ulp, subnormals flushed), `f32` division is

@@ -43,7 +43,8 @@ def WarpPipelineCopies : Pass<"warp-pipeline-copies", "::mlir::func::FuncOp"> {
     Why: a copy then has a whole iteration to arrive, and one barrier an iteration orders everything.
     Assumes: `tile-to-warp`: a ring is acquired, copied to and received once. Arrays that the kernel writes are not
     copied ahead. A loop whose second stages do not fit the target's shared memory stays as it is.
-    Example: test/Warp/warp-pipeline-copies.mlir
+    Leaves: the warp rung.
+    Example: test/Transforms/warp-pipeline-copies.mlir
   }];
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
@@ -53,7 +54,9 @@ def WarpElideBarriers : Pass<"warp-elide-barriers", "::mlir::func::FuncOp"> {
   let description = [{
     An `acquire` with no read of shared memory since the last barrier, and a `receive` with no write since the last
     `receive`, cost nothing. Works within one block of operations; what comes before is taken to be unordered.
-    Example: test/Warp/warp-elide-barriers.mlir
+    Assumes: the warp rung.
+    Leaves: the warp rung.
+    Example: test/Transforms/warp-elide-barriers.mlir
   }];
 }
 
@@ -63,7 +66,9 @@ def WarpPlanResources : Pass<"warp-plan-resources", "::mlir::func::FuncOp"> {
     Gives each `warp.ring` an offset so that rings in use at the same time do not overlap, and records what the block
     needs: `warp.shared_bytes`, and `warp.registers`, the most 32-bit registers that tiles occupy at any point plus an
     allowance for addresses. Fails if the shared memory is more than the target's.
-    Example: test/Warp/warp-plan-resources.mlir
+    Assumes: the warp rung, with every loop in its final form.
+    Leaves: the warp rung; `warp.ring`s with offsets.
+    Example: test/Transforms/warp-plan-resources.mlir
   }];
 }
 
@@ -72,6 +77,9 @@ def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
   let description = [{
     Every tensor has a layout, no tile op is left that crosses threads, every ring has its place, and only warp, tile,
     arith, math, scf, memref, tensor.splat and func ops remain.
+    Assumes: `warp-plan-resources` ran.
+    Leaves: the module unchanged, or an error for the first fault.
+    Example: test/Transforms/verify-warp-invalid.mlir
   }];
 }
 

@@ -45,6 +45,7 @@ public:
   LogicalResult run();
 
 private:
+  void inlineForall();
   void foldTransposes();
   void markPairs();
   void placeLoads();
@@ -62,7 +63,6 @@ private:
 
   func::FuncOp kernel;
   TileLayouts layouts;
-  Block *body = nullptr;        // of the forall
   DenseMap<Value, Value> slots; // tile -> full slot with its elements
 };
 } // namespace
@@ -72,7 +72,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType) {
-  OpBuilder builder = OpBuilder::atBlockBegin(body);
+  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
   MLIRContext *context = kernel.getContext();
   auto slot = warp::SlotType::get(context, shape, elementType, warp::SharedAttr::get(context, 16));
   return warp::RingOp::create(builder, loc, warp::RingType::get(context, 1, slot), IntegerAttr());
@@ -108,6 +108,31 @@ void KernelScheduler::moveThroughSlot(Operation *op, Value source, int64_t row, 
   Value moved = warp::LoadOp::create(builder, op->getLoc(), op->getResult(0).getType(), slot, row, column, transposed);
   op->getResult(0).replaceAllUsesWith(moved);
   op->erase();
+}
+
+//===----------------------------------------------------------------------===//
+// blocks
+//===----------------------------------------------------------------------===//
+
+/// One iteration of the forall is one block: its coordinates come from the grid. (A grid of one block may have lost its
+/// forall to canonicalization.) This comes first, because a later canonicalization would drop dimensions of size 1 and
+/// so renumber the others.
+void KernelScheduler::inlineForall() {
+  scf::ForallOp forall;
+  kernel.walk([&](scf::ForallOp op) { forall = op; });
+  if (!forall)
+    return;
+  ImplicitLocOpBuilder builder(forall.getLoc(), forall);
+  SmallVector<Value> lower = forall.getLowerBound(builder), step = forall.getStep(builder);
+  for (auto [dim, variable] : llvm::enumerate(forall.getInductionVars())) {
+    Value position = warp::BlockIdOp::create(builder, builder.getIndexType(), static_cast<uint64_t>(dim));
+    position = builder.createOrFold<arith::MulIOp>(position, step[dim]);
+    variable.replaceAllUsesWith(builder.createOrFold<arith::AddIOp>(position, lower[dim]));
+  }
+  Block *body = forall.getBody();
+  body->getTerminator()->erase();
+  forall->getBlock()->getOperations().splice(forall->getIterator(), body->getOperations());
+  forall.erase();
 }
 
 //===----------------------------------------------------------------------===//
@@ -336,12 +361,7 @@ void KernelScheduler::orderMemory() {
 }
 
 LogicalResult KernelScheduler::run() {
-  scf::ForallOp forall;
-  kernel.walk([&](scf::ForallOp op) { forall = op; });
-  if (!forall)
-    return kernel.emitOpError("expected one scf.forall, got none");
-  body = forall.getBody();
-
+  inlineForall();
   foldTransposes();
   if (failed(layouts.encodeAll()))
     return failure();

@@ -1,4 +1,4 @@
-//===- Slots.cpp - shared memory --------------------------------------------===//
+//===- Slots.cpp - blocks and shared memory --------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -55,6 +55,19 @@ struct LowerReceive : OpConversionPattern<warp::ReceiveOp> {
       barrier(builder);
     }
     rewriter.replaceOp(op, stagePointer(builder, adaptor.getRing()[0], op.getRing().getType(), adaptor.getStage()));
+    return success();
+  }
+};
+
+struct LowerBlockId : OpConversionPattern<warp::BlockIdOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::BlockIdOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    Type i32 = builder.getI32Type();
+    Value block = op.getDim() == 0   ? Value(NVVM::BlockIdXOp::create(builder, i32))
+                  : op.getDim() == 1 ? Value(NVVM::BlockIdYOp::create(builder, i32))
+                                     : Value(NVVM::BlockIdZOp::create(builder, i32));
+    rewriter.replaceOpWithNewOp<arith::IndexCastUIOp>(op, builder.getIndexType(), block);
     return success();
   }
 };
@@ -328,6 +341,6 @@ private:
 } // namespace
 
 void heddle::populateSlotLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy, LowerPut, LowerLoad>(converter,
+  patterns.add<LowerBlockId, LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy, LowerPut, LowerLoad>(converter,
                                                                                                  patterns.getContext());
 }

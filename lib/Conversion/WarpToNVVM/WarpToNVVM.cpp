@@ -1,8 +1,7 @@
 //===- WarpToNVVM.cpp - scheduled kernels to instructions of a thread -------===//
 //
 // In: a kernel in the warp rung with its resources planned. Out: an `llvm.func`
-// over 64-bit parameter slots. The function and its forall are rewritten first;
-// then one conversion turns each encoded tensor into its registers, through loops
+// over 64-bit parameter slots. The function is rewritten first; then one conversion turns each encoded tensor into its registers, through loops
 // and branches; then scalar math becomes instructions.
 //
 // Shown by test/Conversion/warp-to-nvvm.mlir.
@@ -118,31 +117,7 @@ static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
   return function;
 }
 
-/// One iteration of the forall is one block: its coordinates come from the grid.
-static void inlineForall(LLVM::LLVMFuncOp function) {
-  scf::ForallOp forall;
-  function.walk([&](scf::ForallOp op) { forall = op; });
-  ImplicitLocOpBuilder builder(forall.getLoc(), forall);
-  SmallVector<OpFoldResult> lower = forall.getMixedLowerBound(), step = forall.getMixedStep();
-  auto asValue = [&](OpFoldResult value) -> Value {
-    if (auto dynamic = dyn_cast<Value>(value))
-      return dynamic;
-    return arith::ConstantIndexOp::create(builder, cast<IntegerAttr>(cast<Attribute>(value)).getInt());
-  };
-  for (auto [dim, variable] : llvm::enumerate(forall.getInductionVars())) {
-    Type i32 = builder.getI32Type();
-    Value block = dim == 0   ? Value(NVVM::BlockIdXOp::create(builder, i32))
-                  : dim == 1 ? Value(NVVM::BlockIdYOp::create(builder, i32))
-                             : Value(NVVM::BlockIdZOp::create(builder, i32));
-    Value position = arith::IndexCastUIOp::create(builder, builder.getIndexType(), block);
-    position = builder.createOrFold<arith::MulIOp>(position, asValue(step[dim]));
-    position = builder.createOrFold<arith::AddIOp>(position, asValue(lower[dim]));
-    variable.replaceAllUsesWith(position);
-  }
-  Block *body = forall.getBody();
-  body->getTerminator()->erase();
-  forall->getBlock()->getOperations().splice(forall->getIterator(), body->getOperations());
-  forall.erase();
+static void replaceReturns(LLVM::LLVMFuncOp function) {
   function.walk([](func::ReturnOp op) {
     OpBuilder at(op);
     LLVM::ReturnOp::create(at, op.getLoc(), ValueRange{});
@@ -201,7 +176,7 @@ void WarpToNVVMPass::runOnOperation() {
   declareSharedMemory(getOperation());
   for (func::FuncOp kernel : kernels) {
     LLVM::LLVMFuncOp function = outlineSlots(kernel);
-    inlineForall(function);
+    replaceReturns(function);
     if (failed(lowerTiles(function)) || failed(lowerMath(function)))
       return signalPassFailure();
   }
