@@ -51,4 +51,12 @@ def TileSinkScale : Pass<"tile-sink-scale"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def VerifyTile : Pass<"verify-tile", "::mlir::ModuleOp"> {
+  let summary = "Check that a module is a tile module";
+  let description = [{
+    The gate between operator and target: plans and kernels of contract 2 (dialects/README.md), and nothing else.
+    Leaves: the module unchanged, or an error.
+  }];
+}
+
 #endif
