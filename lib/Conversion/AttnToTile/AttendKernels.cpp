@@ -137,7 +137,16 @@ void AttendKernel::startBlock() {
     firstColumn = arith::MulIOp::create(b(), slice, constant(schedule.valueColumns));
     split = arith::DivUIOp::create(b(), rest, constant(slices));
   }
-  std::tie(rowLength, keyLength) = emitLengths(op, batch, rowCount, keyCount, kernel, emitter);
+  Lengths lengths = emitLengths(op, batch, rowCount, keyCount, kernel, emitter);
+  rowLength = lengths.rows;
+  keyLength = lengths.keys;
+  if (lengths.isClamped && role != Role::Merge) {
+    auto report = scf::IfOp::create(b(), lengths.isClamped, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(report.thenBlock());
+    Value one = arith::ConstantIntOp::create(b(), 1, 32);
+    tile::AtomicMaxOp::create(b(), one, kernel.import(kernel.getPlan().getStatus()), constant(0));
+  }
   row = Lifted::positions(0, schedule.rows, firstRow, rowLength);
   normalizer.setRow({batch}, {head}, row);
 }

@@ -49,6 +49,17 @@ Value PlanBuilder::allocateFor(Value tensor) {
 
 Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) { return memref::AllocOp::create(builder, type, sizes); }
 
+Value PlanBuilder::getStatus() {
+  if (!status) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&plan.front());
+    status = allocate(MemRefType::get({1}, builder.getI32Type()), {});
+    status.getDefiningOp()->setAttr(tile::kZeroedAttr, builder.getUnitAttr());
+    status.getDefiningOp()->setAttr(tile::kStatusAttr, builder.getUnitAttr());
+  }
+  return status;
+}
+
 std::string PlanBuilder::nextKernelName() { return (source.getName() + "_" + Twine(kernels++)).str(); }
 
 void PlanBuilder::finish() { func::ReturnOp::create(builder); }

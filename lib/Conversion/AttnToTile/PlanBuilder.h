@@ -32,6 +32,9 @@ public:
 
   /// Workspace with the sizes of `tensor`.
   mlir::Value allocateFor(mlir::Value tensor);
+  /// The status word: one i32 that kernels raise when they had to clamp a value found on the device.
+  mlir::Value getStatus();
+
   /// Workspace of a type, dynamic sizes given.
   mlir::Value allocate(mlir::MemRefType type, mlir::ValueRange sizes);
 
@@ -51,6 +54,7 @@ private:
 
   mlir::func::FuncOp source, plan;
   llvm::DenseMap<mlir::Value, mlir::Value> stored;
+  mlir::Value status;
   unsigned kernels = 0;
 };
 
