@@ -131,23 +131,24 @@ void heddle_set_num_threads(uint32_t count) {
 
 /* Blocks run in one floating-point state, whoever called and whichever thread they land on: round to nearest, denormals
  * kept, no traps (a masked lane may well divide by zero). */
-static unsigned enter_float_state(void) {
 #if defined(__x86_64__)
+enum { PLAIN_STATE = 0x1f80, FLAGS = 0x3f };
+
+static unsigned enter_float_state(void) {
   unsigned callers = __builtin_ia32_stmxcsr();
-  __builtin_ia32_ldmxcsr(0x1f80);
+  if ((callers & ~FLAGS) != PLAIN_STATE) /* mostly it is: loading the state is slow */
+    __builtin_ia32_ldmxcsr(PLAIN_STATE);
   return callers;
-#else
-  return 0;
-#endif
 }
 
 static void leave_float_state(unsigned callers) {
-#if defined(__x86_64__)
-  __builtin_ia32_ldmxcsr(callers);
-#else
-  (void)callers;
-#endif
+  if ((callers & ~FLAGS) != PLAIN_STATE)
+    __builtin_ia32_ldmxcsr(callers);
 }
+#else
+static unsigned enter_float_state(void) { return 0; }
+static void leave_float_state(unsigned callers) { (void)callers; }
+#endif
 
 /* Take blocks until none is left. */
 static void take_blocks(pool_job *job) {
@@ -203,7 +204,7 @@ static void wake_workers(void) {
 static void *worker(void *unused) {
   (void)unused;
   pthread_mutex_lock(&pool_lock);
-  for (;;) {
+  while (!stopping) { /* jobs of threads that still run when the process ends are left to them */
     pool_job *found = find_job();
     if (found) {
       atomic_fetch_add_explicit(&found->helpers, 1, memory_order_relaxed);
@@ -215,8 +216,6 @@ static void *worker(void *unused) {
       /* The owner may return as soon as it sees 0: release what this worker wrote, and touch the job no more. */
       if (atomic_fetch_sub_explicit(&found->helpers, 1, memory_order_release) == 1)
         pthread_cond_broadcast(&left);
-    } else if (stopping) {
-      break;
     } else {
       wait_for_work();
     }
@@ -310,7 +309,7 @@ void heddle_pool_run(const heddle_launch *launch, heddle_cpu_kernel kernel) {
   finish(&job);
 }
 
-/* When the process ends or the library is closed: let workers end their blocks, then join them. */
+/* When the process ends or the library is closed: let workers end what they have taken, then join them. */
 __attribute__((destructor)) static void stop_workers(void) {
   pthread_mutex_lock(&pool_lock);
   uint32_t count = thread_count;
