@@ -165,7 +165,8 @@ static LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const 
         keyBlock = arith::RemUIOp::create(b, ids[0], keyBlocks);
   Value firstRow = arith::MulIOp::create(b, rowBlock, kernel.constant(schedule.rows));
   Value firstKey = arith::MulIOp::create(b, keyBlock, kernel.constant(schedule.keys));
-  Lengths lengths = emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
+  Lengths lengths =
+      emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
 
   TileShape shape{schedule.rows, schedule.keys};
   Lifted row = Lifted::positions(0, schedule.rows, firstRow), key = Lifted::positions(1, schedule.keys, firstKey);

@@ -60,7 +60,6 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
   IntegerAttr rows;
   if (rowDim >= 0 && !isColumn && rowDim != rank - 2)
     rows = b.getI64IntegerAttr(rowDim);
-  tile::StoreOp::create(b, tile, memory, coordinates, limit, rows,
-                        isColumn ? b.getUnitAttr() : UnitAttr());
+  tile::StoreOp::create(b, tile, memory, coordinates, limit, rows, isColumn ? b.getUnitAttr() : UnitAttr());
   return success();
 }
