@@ -12,7 +12,7 @@ DEFINITION = re.compile(r'^def (\w+)\s*:\s*Pass<"([\w-]+)"(.*?)^}', re.M | re.S)
 
 
 def kebab(name):
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+    return "-".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)).lower()
 
 
 def faults(tree):

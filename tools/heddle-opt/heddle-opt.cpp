@@ -4,6 +4,7 @@
 #include "dialects/Warp/WarpDialect.h"
 #include "heddle/Analysis/Passes.h"
 #include "heddle/Conversion/Passes.h"
+#include "heddle/Conversion/TileToCPU.h"
 #include "heddle/Target/Passes.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -27,6 +28,7 @@ int main(int argc, char **argv) {
                   mlir::scf::SCFDialect, mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
   heddle::registerAnalysisPasses();
   heddle::registerConversionPasses();
+  heddle::registerTileToCPUPipelines();
   heddle::registerTargetPasses();
   heddle::registerTransformsPasses();
   mlir::registerCanonicalizerPass();
