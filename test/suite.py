@@ -17,8 +17,16 @@ BUILD = ROOT / "build"
 REPORTS = BUILD / "reports"
 WIDTH = str(os.cpu_count() or 1)
 
+
+
+def configured(name):
+    """A value of the build's cache."""
+    match = re.search(rf"^{name}:\w+=(.*)$", (BUILD / "CMakeCache.txt").read_text(), re.M)
+    return match[1] if match else sys.exit(f"expected {name} in build/CMakeCache.txt, got none: run `make build`")
+
+
 STAGES = {
-    "lit": [sys.executable, "/usr/lib/llvm-22/bin/lit", "-v", "-j", WIDTH, "--xunit-xml-output={report}", "build/test"],
+    "lit": [sys.executable, configured("LIT"), "-v", "-j", WIDTH, "--xunit-xml-output={report}", "build/test"],
     "ctest": ["ctest", "--test-dir", "build", "--output-on-failure", "-j", WIDTH, "--output-junit", "{report}"],
     "pytest": [sys.executable, "-m", "pytest", "-q", "--durations=10", "--junit-xml={report}", "test/python"],
 }

@@ -4,6 +4,7 @@
 #include "dialects/Warp/WarpDialect.h"
 #include "heddle/Analysis/Passes.h"
 #include "heddle/Conversion/Passes.h"
+#include "heddle/Conversion/TileToCPU.h"
 #include "heddle/Pipelines/Pipelines.h"
 #include "heddle/Pipelines/TileToNVVM.h"
 #include "heddle/Transforms/Passes.h"
@@ -21,6 +22,7 @@ void heddle::registerPipelinePasses() {
     registerTransformsPasses();
     registerCanonicalizerPass();
     registerCSEPass();
+    registerTileToCPUPipelines();
     registerTileToNVVM();
   });
 }

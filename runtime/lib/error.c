@@ -24,7 +24,7 @@ heddle_status heddle_fail_in(heddle_status status, const char *context, ...) {
   if (length < 0)
     return status;
   size_t used = (size_t)length < sizeof prefixed ? (size_t)length : sizeof prefixed - 1;
-  snprintf(prefixed + used, sizeof prefixed - used, ": %s", message);
+  snprintf(prefixed + used, sizeof prefixed - used, ": %.*s", (int)sizeof message, message);
   memcpy(message, prefixed, sizeof message);
   return status;
 }

@@ -27,7 +27,8 @@ enum {
   WORKER_STACK = 2 * HEDDLE_CPU_STACK,
   SPINS = 400,            /* pauses of 10 to 50 ns each */
   CHUNKS_PER_THREAD = 32, /* below this many blocks per thread they are handed out one by one */
-  MAX_CHUNK = 16
+  MAX_CHUNK = 16,
+  FANOUT = 2 /* sleepers that one thread wakes; each wakes as many in turn */
 };
 
 typedef struct pool_job {
@@ -128,8 +129,29 @@ void heddle_set_num_threads(uint32_t count) {
   atomic_store_explicit(&width, count > MAX_THREADS ? MAX_THREADS : count, memory_order_relaxed);
 }
 
+/* Blocks run in one floating-point state, whoever called and whichever thread they land on: round to nearest, denormals
+ * kept, no traps (a masked lane may well divide by zero). */
+#if defined(__x86_64__)
+enum { PLAIN_STATE = 0x1f80, FLAGS = 0x3f };
+
+static unsigned enter_float_state(void) {
+  unsigned callers = __builtin_ia32_stmxcsr();
+  if ((callers & ~FLAGS) != PLAIN_STATE) /* mostly it is: loading the state is slow */
+    __builtin_ia32_ldmxcsr(PLAIN_STATE);
+  return callers;
+}
+
+static void leave_float_state(unsigned callers) {
+  if ((callers & ~FLAGS) != PLAIN_STATE)
+    __builtin_ia32_ldmxcsr(callers);
+}
+#else
+static unsigned enter_float_state(void) { return 0; }
+static void leave_float_state(unsigned callers) { (void)callers; }
+#endif
+
 /* Take blocks until none is left. */
-static void run_blocks(pool_job *job) {
+static void take_blocks(pool_job *job) {
   for (;;) {
     int64_t first = atomic_fetch_add_explicit(&job->next, job->chunk, memory_order_relaxed);
     if (first >= job->blocks)
@@ -140,6 +162,12 @@ static void run_blocks(pool_job *job) {
       job->kernel(job->slots, block % job->columns, line % job->rows, line / job->rows);
     }
   }
+}
+
+static void run_blocks(pool_job *job) {
+  unsigned callers = enter_float_state();
+  take_blocks(job);
+  leave_float_state(callers);
 }
 
 /* Under the lock. */
@@ -167,21 +195,27 @@ static void wait_for_work(void) {
   --sleeping;
 }
 
+/* Under the lock. */
+static void wake_workers(void) {
+  for (uint32_t i = 0; i < FANOUT && i < sleeping; ++i)
+    pthread_cond_signal(&work);
+}
+
 static void *worker(void *unused) {
   (void)unused;
   pthread_mutex_lock(&pool_lock);
-  for (;;) {
+  while (!stopping) { /* jobs of threads that still run when the process ends are left to them */
     pool_job *found = find_job();
     if (found) {
       atomic_fetch_add_explicit(&found->helpers, 1, memory_order_relaxed);
+      if (find_job())
+        wake_workers();
       pthread_mutex_unlock(&pool_lock);
       run_blocks(found);
       pthread_mutex_lock(&pool_lock);
       /* The owner may return as soon as it sees 0: release what this worker wrote, and touch the job no more. */
       if (atomic_fetch_sub_explicit(&found->helpers, 1, memory_order_release) == 1)
         pthread_cond_broadcast(&left);
-    } else if (stopping) {
-      break;
     } else {
       wait_for_work();
     }
@@ -230,9 +264,7 @@ static void submit(pool_job *job, uint32_t workers) {
     end = &(*end)->following;
   *end = job;
   atomic_fetch_add_explicit(&submissions, 1, memory_order_relaxed);
-  uint32_t wake = sleeping < workers ? sleeping : workers;
-  for (uint32_t i = 0; i < wake; ++i)
-    pthread_cond_signal(&work);
+  wake_workers();
   pthread_mutex_unlock(&pool_lock);
 }
 
@@ -277,7 +309,7 @@ void heddle_pool_run(const heddle_launch *launch, heddle_cpu_kernel kernel) {
   finish(&job);
 }
 
-/* When the process ends or the library is closed: let workers end their blocks, then join them. */
+/* When the process ends or the library is closed: let workers end what they have taken, then join them. */
 __attribute__((destructor)) static void stop_workers(void) {
   pthread_mutex_lock(&pool_lock);
   uint32_t count = thread_count;

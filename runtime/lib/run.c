@@ -16,7 +16,7 @@ typedef struct {
   heddle_device device;
   const heddle_cuda_device_state *cuda; /* NULL on the CPU */
   heddle_plan plan;
-} call;
+} run_call;
 
 static _Atomic int check_setting = -1;
 
@@ -34,7 +34,7 @@ static int checked(void) {
   return setting;
 }
 
-static heddle_status find_machine(call *call, heddle_machine *machine) {
+static heddle_status find_machine(run_call *call, heddle_machine *machine) {
   memset(machine, 0, sizeof *machine);
   machine->device = call->device.kind;
   call->cuda = NULL;
@@ -55,8 +55,8 @@ static heddle_status find_machine(call *call, heddle_machine *machine) {
   return HEDDLE_OK;
 }
 
-static heddle_status begin(call *call, heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
-                           uint32_t count) {
+static heddle_status begin(run_call *call, heddle_pack *pack, uint32_t entry, heddle_device device,
+                           const heddle_arg *args, uint32_t count) {
   if (!pack)
     return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a pack, got null");
   if (entry >= pack->entry_count)
@@ -76,7 +76,7 @@ heddle_status heddle_workspace_bytes(heddle_pack *pack, uint32_t entry, heddle_d
                                      uint32_t count, size_t *bytes) {
   if (!bytes)
     return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a place for the size, got null");
-  call call;
+  run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)
     *bytes = heddle_plan_workspace(&call.plan);
@@ -87,7 +87,7 @@ heddle_status heddle_explain(heddle_pack *pack, uint32_t entry, heddle_device de
                              uint32_t count, const char **text) {
   if (!text)
     return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a place for the text, got null");
-  call call;
+  run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)
     *text = heddle_pack_string(pack, heddle_plan_variant(&call.plan)->note);
@@ -95,7 +95,7 @@ heddle_status heddle_explain(heddle_pack *pack, uint32_t entry, heddle_device de
 }
 
 /* On CUDA: in the device's context. */
-static heddle_status load_kernels(call *call) {
+static heddle_status load_kernels(run_call *call) {
   const heddle_variant_record *variant = heddle_plan_variant(&call->plan);
   if (call->cuda)
     return heddle_cuda_kernels_load(call->pack, call->device.index, call->cuda, variant);
@@ -105,7 +105,7 @@ static heddle_status load_kernels(call *call) {
 
 heddle_status heddle_prepare(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
                              uint32_t count) {
-  call call;
+  run_call call;
   int pushed = 0;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK && call.cuda)
@@ -117,7 +117,7 @@ heddle_status heddle_prepare(heddle_pack *pack, uint32_t entry, heddle_device de
   return status;
 }
 
-static heddle_status check_workspace(const call *call, const void *workspace, size_t bytes) {
+static heddle_status check_workspace(const run_call *call, const void *workspace, size_t bytes) {
   uint64_t needed = heddle_plan_workspace(&call->plan);
   if (!needed)
     return HEDDLE_OK;
@@ -130,7 +130,7 @@ static heddle_status check_workspace(const call *call, const void *workspace, si
   return HEDDLE_OK;
 }
 
-static heddle_status zero(const call *call, uint64_t address, uint64_t bytes, void *stream) {
+static heddle_status zero(const run_call *call, uint64_t address, uint64_t bytes, void *stream) {
   if (call->cuda)
     return heddle_cuda_zero(address, bytes, stream);
   memset((void *)(uintptr_t)address, 0, bytes);
@@ -138,7 +138,7 @@ static heddle_status zero(const call *call, uint64_t address, uint64_t bytes, vo
 }
 
 /* Neighbouring buffers are zeroed together. */
-static heddle_status zero_buffers(const call *call, uint64_t workspace, void *stream) {
+static heddle_status zero_buffers(const run_call *call, uint64_t workspace, void *stream) {
   const heddle_variant_record *variant = heddle_plan_variant(&call->plan);
   const heddle_buffer_record *buffers = &call->pack->buffers[variant->first_buffer];
   const uint64_t *offsets = call->plan.offsets;
@@ -156,7 +156,7 @@ static heddle_status zero_buffers(const call *call, uint64_t workspace, void *st
 }
 
 /* 0 without a status buffer. On CUDA: in the device's context. */
-static heddle_status read_status(const call *call, uint64_t workspace, void *stream, uint32_t *word) {
+static heddle_status read_status(const run_call *call, uint64_t workspace, void *stream, uint32_t *word) {
   uint32_t buffer = heddle_plan_variant(&call->plan)->status_buffer;
   *word = 0;
   if (buffer == HEDDLE_NO_EXPR)
@@ -168,7 +168,7 @@ static heddle_status read_status(const call *call, uint64_t workspace, void *str
   return HEDDLE_OK;
 }
 
-static heddle_status check_values(const call *call, uint64_t workspace, void *stream) {
+static heddle_status check_values(const run_call *call, uint64_t workspace, void *stream) {
   uint32_t word;
   if (call->cuda && heddle_cuda_capturing(stream))
     return HEDDLE_OK;
@@ -184,7 +184,7 @@ static heddle_status check_values(const call *call, uint64_t workspace, void *st
 }
 
 /* On CUDA: in the device's context. */
-static heddle_status launch_all(call *call, const heddle_launch *launches, uint32_t count, uint64_t workspace,
+static heddle_status launch_all(run_call *call, const heddle_launch *launches, uint32_t count, uint64_t workspace,
                                 void *stream) {
   heddle_status status = load_kernels(call);
   if (status == HEDDLE_OK)
@@ -200,7 +200,7 @@ static heddle_status launch_all(call *call, const heddle_launch *launches, uint3
   return status;
 }
 
-static heddle_status plan_and_launch(call *call, heddle_launch *launches, int64_t *slots, uint64_t workspace,
+static heddle_status plan_and_launch(run_call *call, heddle_launch *launches, int64_t *slots, uint64_t workspace,
                                      void *stream) {
   uint32_t count = 0;
   int pushed = 0;
@@ -216,7 +216,7 @@ static heddle_status plan_and_launch(call *call, heddle_launch *launches, int64_
 
 heddle_status heddle_run(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
                          uint32_t count, void *workspace, size_t workspace_bytes, void *stream) {
-  call call;
+  run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)
     status = check_workspace(&call, workspace, workspace_bytes);
@@ -245,7 +245,7 @@ heddle_status heddle_status_word(heddle_pack *pack, uint32_t entry, heddle_devic
                                  uint32_t count, const void *workspace, void *stream, uint32_t *word) {
   if (!word)
     return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a place for the status word, got null");
-  call call;
+  run_call call;
   int pushed = 0;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)

@@ -1,24 +1,35 @@
 /* validate.c - what the records of a pack may say. After this nothing that is read through a pack can lie outside it,
- * whoever wrote it. The work is linear in the pack: an entry's ranges may not overlap so often that their sum exceeds
- * the table, and an expression has at most HEDDLE_MAX_EXPR_WORDS words.
+ * whoever wrote it. The work is linear in the pack: the ranges of entries, variants and nodes do not overlap, and an
+ * expression has at most HEDDLE_MAX_EXPR_WORDS words.
  */
 #include "arguments.h"
 #include "error.h"
 #include "expression.h"
 
-/* What ranges have used so far, so that many records cannot share one long range. */
+#include <stdlib.h>
+
+/* Which records some range holds: what is computed per node and variant belongs to one entry. */
 typedef struct {
-  uint64_t params, variants, buffers, nodes, slots;
+  unsigned char *params, *variants, *buffers, *nodes, *slots;
 } usage;
 
-static heddle_status check_range(const char *what, uint32_t first, uint32_t count, uint32_t table, uint64_t *used) {
+static heddle_status check_range(const char *what, uint32_t first, uint32_t count, uint32_t table) {
   if ((uint64_t)first + count > table)
     return heddle_fail(HEDDLE_BAD_PACK, "%s: expected a range within %u records, got %u from %u", what, table, count,
                        first);
-  if (used && (*used += count) > table)
-    return heddle_fail(HEDDLE_BAD_PACK, "%s: expected ranges that do not overlap, got %llu records used of %u", what,
-                       (unsigned long long)*used, table);
   return HEDDLE_OK;
+}
+
+/* A range that no other may share: marks its records. */
+static heddle_status take_range(const char *what, uint32_t first, uint32_t count, uint32_t table, unsigned char *used) {
+  heddle_status status = check_range(what, first, count, table);
+  for (uint32_t i = 0; i < count && status == HEDDLE_OK; ++i) {
+    if (used[first + i])
+      status =
+          heddle_fail(HEDDLE_BAD_PACK, "%s: expected ranges that do not overlap, got record %u twice", what, first + i);
+    used[first + i] = 1;
+  }
+  return status;
 }
 
 static heddle_status check_string(const heddle_pack *pack, const char *what, uint32_t offset, int named) {
@@ -67,7 +78,7 @@ static heddle_status check_image(const heddle_pack *pack, const heddle_image_rec
 static heddle_status check_kernel(const heddle_pack *pack, const heddle_kernel_record *kernel) {
   heddle_status status = check_string(pack, "kernel", kernel->symbol, 1);
   if (status == HEDDLE_OK)
-    status = check_range("kernel images", kernel->first_image, kernel->image_count, pack->image_count, NULL);
+    status = check_range("kernel images", kernel->first_image, kernel->image_count, pack->image_count);
   if (status != HEDDLE_OK)
     return status;
   if (kernel->image_count < 1 || kernel->image_count > 64)
@@ -131,7 +142,7 @@ static heddle_status check_node(heddle_pack *pack, const heddle_entry_record *en
   for (int i = 0; i < 3 && status == HEDDLE_OK; ++i)
     status = heddle_expression_check(pack, entry, node->grid[i], "grid");
   if (status == HEDDLE_OK)
-    status = check_range("node slots", node->first_slot, node->slot_count, pack->slot_count, &used->slots);
+    status = take_range("node slots", node->first_slot, node->slot_count, pack->slot_count, used->slots);
   if (status != HEDDLE_OK)
     return status;
   uint64_t total = 0;
@@ -155,10 +166,10 @@ static heddle_status check_variant(heddle_pack *pack, const heddle_entry_record 
   if (status == HEDDLE_OK)
     status = heddle_expression_check(pack, entry, variant->guard, "guard");
   if (status == HEDDLE_OK)
-    status = check_range("variant buffers", variant->first_buffer, variant->buffer_count, pack->buffer_count,
-                         &used->buffers);
+    status =
+        take_range("variant buffers", variant->first_buffer, variant->buffer_count, pack->buffer_count, used->buffers);
   if (status == HEDDLE_OK)
-    status = check_range("variant nodes", variant->first_node, variant->node_count, pack->node_count, &used->nodes);
+    status = take_range("variant nodes", variant->first_node, variant->node_count, pack->node_count, used->nodes);
   if (status != HEDDLE_OK)
     return status;
   if (variant->buffer_count > HEDDLE_MAX_BUFFERS)
@@ -191,10 +202,10 @@ static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *e
   if (status == HEDDLE_OK)
     status = check_string(pack, "entry spec", entry->spec, 0);
   if (status == HEDDLE_OK)
-    status = check_range("entry parameters", entry->first_param, entry->param_count, pack->param_count, &used->params);
+    status = take_range("entry parameters", entry->first_param, entry->param_count, pack->param_count, used->params);
   if (status == HEDDLE_OK)
     status =
-        check_range("entry variants", entry->first_variant, entry->variant_count, pack->variant_count, &used->variants);
+        take_range("entry variants", entry->first_variant, entry->variant_count, pack->variant_count, used->variants);
   int outputs = 0;
   for (uint32_t i = 0; i < entry->param_count && status == HEDDLE_OK; ++i) {
     const heddle_param_record *param = &pack->params[entry->first_param + i];
@@ -211,21 +222,38 @@ static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *e
   return status;
 }
 
+static heddle_status check_entries(heddle_pack *pack) {
+  /* One block, a byte for each record of the five tables. */
+  unsigned char *bytes = calloc((size_t)pack->param_count + pack->variant_count + pack->buffer_count +
+                                    pack->node_count + pack->slot_count + 1,
+                                1);
+  if (!bytes)
+    return heddle_fail(HEDDLE_SYSTEM, "expected memory to check a pack, got none");
+  usage used;
+  used.params = bytes;
+  used.variants = used.params + pack->param_count;
+  used.buffers = used.variants + pack->variant_count;
+  used.nodes = used.buffers + pack->buffer_count;
+  used.slots = used.nodes + pack->node_count;
+  heddle_status status = HEDDLE_OK;
+  for (uint32_t i = 0; i < pack->entry_count && status == HEDDLE_OK; ++i) {
+    status = check_entry(pack, &pack->entries[i], &used);
+    if (status != HEDDLE_OK)
+      heddle_fail_in(status, "entry %u", i);
+  }
+  free(bytes);
+  return status;
+}
+
 heddle_status heddle_pack_validate(heddle_pack *pack) {
   /* One NUL at the end closes every string that starts inside. */
   if (pack->string_bytes && pack->strings[pack->string_bytes - 1] != 0)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a string section that ends in NUL, got byte %d",
                        pack->strings[pack->string_bytes - 1]);
   heddle_status status = HEDDLE_OK;
-  usage used = {0, 0, 0, 0, 0};
   for (uint32_t i = 0; i < pack->image_count && status == HEDDLE_OK; ++i)
     status = check_image(pack, &pack->images[i]);
   for (uint32_t i = 0; i < pack->kernel_count && status == HEDDLE_OK; ++i)
     status = check_kernel(pack, &pack->kernels[i]);
-  for (uint32_t i = 0; i < pack->entry_count && status == HEDDLE_OK; ++i) {
-    status = check_entry(pack, &pack->entries[i], &used);
-    if (status != HEDDLE_OK)
-      heddle_fail_in(status, "entry %u", i);
-  }
-  return status;
+  return status == HEDDLE_OK ? check_entries(pack) : status;
 }

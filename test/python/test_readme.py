@@ -5,7 +5,8 @@ A block is run in the order of the page, all in one folder:
              `sh device` needs a GPU and is left to test/gpu
     python   by this Python
     c        is written to the file that its first line names, for the next sh block
-    others   with `text` or `mlir` show lines of what the block before printed (`...` leaves some out)
+    others   with `text` or `mlir` show lines of what the block before printed; `...` leaves some out, and the names of values
+             and the depth of lines do not matter
 """
 import os
 import re
@@ -31,9 +32,10 @@ def test_every_path_of_the_page_exists():
 
 def shows(excerpt, output):
     """The first line of an excerpt that the output lacks after the lines before it, or None."""
-    rest = output.splitlines()
-    for line in filter(lambda line: line.strip() and line.strip() != "...", excerpt.splitlines()):
-        while rest and rest[0].rstrip() != line.rstrip():
+    plain = lambda line: re.sub(r"%\w+", "%", line.strip())
+    rest = [plain(line) for line in output.splitlines()]
+    for line in filter(lambda line: line.strip() not in ("", "..."), excerpt.splitlines()):
+        while rest and rest[0] != plain(line):
             rest.pop(0)
         if not rest:
             return line

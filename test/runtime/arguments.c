@@ -109,8 +109,8 @@ static void calls(void) {
                 "scale: expected 4 arguments, got 3");
   EXPECT_STATUS(heddle_run(pack, 0, cpu_device, NULL, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
                 "scale: expected 4 arguments, got null");
-  EXPECT_STATUS(heddle_run(pack, 7, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_NOT_FOUND,
-                "expected an entry below 7, got 7");
+  EXPECT_STATUS(heddle_run(pack, 8, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_NOT_FOUND,
+                "expected an entry below 8, got 8");
   EXPECT_STATUS(heddle_run(NULL, 0, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
                 "expected a pack, got null");
   EXPECT_STATUS(heddle_run(pack, 0, nowhere, args, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
@@ -121,9 +121,9 @@ static void calls(void) {
                 "scale: expected a workspace of at least 256 bytes, got 255");
   EXPECT_STATUS(heddle_run(pack, 0, cpu_device, args, 4, workspace + 64, 512, NULL), HEDDLE_WORKSPACE,
                 "scale: expected a workspace aligned to 256 bytes, got 0x");
-  EXPECT_STATUS(
-      heddle_find(pack, "scael", &entry), HEDDLE_NOT_FOUND,
-      "expected one of the entries 'scale', 'where', 'dirty', 'checked', 'frames', 'busy', 'device', got 'scael'");
+  EXPECT_STATUS(heddle_find(pack, "scael", &entry), HEDDLE_NOT_FOUND,
+                "expected one of the entries 'scale', 'where', 'dirty', 'checked', 'frames', 'busy', 'device', "
+                "'floats', got 'scael'");
   EXPECT_EQ(entry, 99);
   EXPECT_STATUS(heddle_find(NULL, "scale", &entry), HEDDLE_BAD_ARGUMENT, "got null");
   EXPECT_STATUS(heddle_workspace_bytes(pack, 0, cpu_device, args, 4, NULL), HEDDLE_BAD_ARGUMENT, "got null");

@@ -187,10 +187,11 @@ static void images(const char *library) {
 }
 
 static _Atomic int failures;
+static _Alignas(256) unsigned char own_workspaces[4][1024];
 static void *caller(void *index) {
+  int number = *(int *)index;
   for (int i = 0; i < 50; ++i)
-    failures +=
-        heddle_run(pack, entry, device(*(int *)index & 1), args, 4, workspace, sizeof workspace, stream) != HEDDLE_OK;
+    failures += heddle_run(pack, entry, device(number & 1), args, 4, own_workspaces[number], 1024, stream) != HEDDLE_OK;
   return NULL;
 }
 

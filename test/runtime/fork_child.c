@@ -44,6 +44,25 @@ static void *keep_running(void *unused) {
   return NULL;
 }
 
+/* A child that leaves while threads of its own run: the pool ends, it does not wait for them. */
+static int child_leaves_running(size_t stack) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    alarm(20);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, stack);
+    pthread_create(&thread, &attributes, keep_running, NULL);
+    usleep(5000);
+    exit(0);
+  }
+  int result = -1;
+  waitpid(child, &result, 0);
+  return WIFEXITED(result) && WEXITSTATUS(result) == 0;
+}
+
 int main(int argc, char **argv) {
   if (argc != 2)
     return 1;
@@ -55,6 +74,10 @@ int main(int argc, char **argv) {
   EXPECT(child_runs(0));
   EXPECT(child_runs(2));
   EXPECT(runs());
+  for (int i = 0; i < 5; ++i) {
+    EXPECT(child_leaves_running(8 << 20));
+    EXPECT(child_leaves_running(512 << 10)); /* its blocks run on workers */
+  }
   pthread_t threads[2];
   for (int i = 0; i < 2; ++i)
     pthread_create(&threads[i], NULL, keep_running, NULL);

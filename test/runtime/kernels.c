@@ -60,6 +60,16 @@ KERNEL(count_dirty) {
   *(int64_t *)slots[0] += dirty;
 }
 
+/* (out: 1 x i64): the floating-point state, without the flags of what happened. */
+KERNEL(float_state) {
+  (void)y, (void)z;
+#if defined(__x86_64__)
+  ((int64_t *)slots[0])[x] = __builtin_ia32_stmxcsr() & ~0x3fu;
+#else
+  ((int64_t *)slots[0])[x] = 0x1f80;
+#endif
+}
+
 /* (status: buffer, word) */
 KERNEL(raise_status) {
   (void)x, (void)y, (void)z;

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-static uint64_t state = 20240607;
+static uint64_t state = 20240615; /* a sequence that once found nodes shared by entries of other ranks */
 static uint64_t draw(uint64_t below) {
   state ^= state << 13;
   state ^= state >> 7;
@@ -70,7 +70,7 @@ static void ask_everything(const heddle_pack *pack) {
   for (uint32_t i = 0; i < heddle_entry_count(pack); ++i) {
     letters += strlen(heddle_entry_name(pack, i)) + strlen(heddle_entry_spec(pack, i));
     EXPECT_OK(heddle_find(pack, heddle_entry_name(pack, i), &found));
-    if (i >= 7)
+    if (i >= 7) /* the entries that have arguments here */
       continue;
     heddle_arg args[4];
     uint32_t count = arguments_of(i, args);
@@ -109,8 +109,9 @@ static void damage(unsigned char *bytes, size_t end) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 2)
+  if (argc < 2)
     return 1;
+  state += argc > 2 ? strtoull(argv[2], NULL, 10) * 2 : 0; /* another sequence, by hand */
   size_t size, accepted = 0, refused = 0;
   unsigned char *original = sample_pack_bytes(argv[1], &size);
   heddle_pack_header header;

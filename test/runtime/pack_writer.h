@@ -18,7 +18,7 @@ typedef struct {
   heddle_variant_record variants[WRITER_CAPACITY];
   heddle_buffer_record buffers[2 * WRITER_CAPACITY];
   heddle_node_record nodes[WRITER_CAPACITY];
-  heddle_slot_record slots[4 * WRITER_CAPACITY];
+  heddle_slot_record slots[8 * WRITER_CAPACITY];
   heddle_kernel_record kernels[WRITER_CAPACITY];
   heddle_image_record images[WRITER_CAPACITY];
   uint32_t string_bytes, words, entry_count, param_count, variant_count, buffer_count, node_count, slot_count,

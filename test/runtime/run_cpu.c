@@ -112,6 +112,26 @@ static void small_stack(heddle_pack *pack) {
   pthread_attr_destroy(&attributes);
 }
 
+/* The caller flushes denormals, rounds down and traps on division by zero: blocks do not. */
+static void float_state(heddle_pack *pack) {
+  int64_t out[64] = {0}, sizes[] = {64}, wrong = 0;
+  heddle_arg arg = tensor(HEDDLE_I64, 1, out, sizes, NULL);
+#if defined(__x86_64__)
+  unsigned before = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(0x1f80 ^ 0x8000 ^ 0x2000 ^ 0x200);
+#endif
+  heddle_status status = heddle_run(pack, entry_of(pack, "floats"), cpu_device, &arg, 1, NULL, 0, NULL);
+#if defined(__x86_64__)
+  unsigned after = __builtin_ia32_stmxcsr();
+  __builtin_ia32_ldmxcsr(before);
+  EXPECT_EQ(after, 0x1f80 ^ 0x8000 ^ 0x2000 ^ 0x200);
+#endif
+  EXPECT_OK(status);
+  for (int i = 0; i < 64; ++i)
+    wrong += out[i] != 0x1f80;
+  EXPECT_EQ(wrong, 0);
+}
+
 static void files(const char *library) {
   char path[] = "/tmp/heddle-test-XXXXXX";
   size_t size;
@@ -141,10 +161,10 @@ int main(int argc, char **argv) {
   heddle_pack *other = sample_pack_load(argv[1]), *pack = sample_pack_load(argv[1]);
   where(other, 3, 2, 1);
   EXPECT_EQ(heddle_content_hash(pack), 0x1234abcd5678ef90);
-  EXPECT_EQ(heddle_entry_count(pack), 7);
+  EXPECT_EQ(heddle_entry_count(pack), 8);
   EXPECT(strcmp(heddle_entry_name(pack, 1), "where") == 0);
   EXPECT(strcmp(heddle_entry_spec(pack, 0), "func.func @scale(...)") == 0);
-  EXPECT(heddle_entry_name(pack, 7) == NULL);
+  EXPECT(heddle_entry_name(pack, 8) == NULL);
   scale(pack, 1, 1, 1);
   scale(pack, 100, 7, 7);
   scale(pack, 100, 5, 128);
@@ -166,6 +186,9 @@ int main(int argc, char **argv) {
     where(pack, 17, 5, 3);
     small_stack(pack);
   }
+  float_state(pack);
+  heddle_set_num_threads(1);
+  float_state(pack);
   heddle_set_num_threads(0);
   files(argv[1]);
   heddle_unload(other);

@@ -140,6 +140,7 @@ unsigned char *sample_pack_bytes(const char *library, size_t *size) {
   add_line(writer, "frames", "big_frame", image, 0);
   add_line(writer, "busy", "busy", image, 1);
   add_device(writer);
+  add_line(writer, "floats", "float_state", image, 0);
   return writer_finish(writer, size);
 }
 

@@ -12,7 +12,8 @@
  * checked(word: i32) -> out: 1 i64: a status word, raised when word is not 0
  * frames() -> out: ? i64: blocks with large frames
  * busy(turns: i64) -> out: ? i64: blocks that take their time
- * device(a: ?x8 f32, n: i32, x: f32) -> out: ? f32: CUDA only, for the fake driver of cuda_launch.c */
+ * device(a: ?x8 f32, n: i32, x: f32) -> out: ? f32: CUDA only, for the fake driver of cuda_launch.c
+ * floats() -> out: ? i64: the floating-point state of each block */
 unsigned char *sample_pack_bytes(const char *library, size_t *size);
 heddle_pack *sample_pack_load(const char *library);
 

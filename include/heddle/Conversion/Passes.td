@@ -4,6 +4,7 @@
 
 include "mlir/Pass/PassBase.td"
 
+<<<<<<< HEAD
 //===----------------------------------------------------------------------===//
 // tile -> warp -> nvvm
 //===----------------------------------------------------------------------===//
@@ -44,6 +45,82 @@ def WarpToNVVM : Pass<"convert-warp-to-nvvm", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
+=======
+def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
+  let summary = "Turn attn functions into a plan and tile kernels";
+  let description = [{
+    Every function becomes a plan (host side) and one kernel per attend, or two more that share the keys of few rows
+    among blocks. Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
+    into the kernel that reads them; contractions, and what two attends share, have kernels of their own. Block lists
+    are closed forms of the mask's algebra, computed by each block.
+
+    Assumes: `verify-attn` holds and normalizers are linked. Leaves: contract 2 of dialects/README.md.
+    See test/Conversion/attn-to-tile.mlir.
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "64", "rows of a block">,
+    Option<"keys", "keys", "int64_t", "64", "keys of a step">,
+    Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
+    Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">];
+  let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def ConvertTileToCPU : Pass<"convert-tile-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "Write tile kernels as loops over vectors and buffers";
+  let description = [{
+    Changes numerics: `f32` values are not rounded to a narrower type when only dots read them and dots are computed in
+    `f32`.
+
+    What: each kernel becomes a function of slots and block coordinates (contract 3); tiles become vectors, computed
+    where they are used, and stack buffers. Why: element-wise chains and reductions fuse into few passes, and products
+    keep their sums in registers.
+    Assumes: a tile module (contract 2). Leaves: arith, math, vector, memref, scf and func.
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "256", "width of a vector register">,
+    Option<"vectorRegisters", "vector-registers", "int64_t", "16", "how many vector registers there are">,
+    Option<"hasFMA", "fma", "bool", "true", "fused multiply-add is an instruction">,
+    Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">,
+    Option<"hasAMX", "amx", "bool", "false", "bf16 matrix tiles">,
+    Option<"erasePlans", "erase-plans", "bool", "false", "erase the functions that are plans">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def ExpandMathForCPU : Pass<"expand-math-for-cpu", "::mlir::ModuleOp"> {
+  let summary = "Write f32 elementary functions as arithmetic";
+  let description = [{
+    Changes numerics: functions of `f32` are accurate to a few units in the last place; results of `exp` and `exp2`
+    below the normal range are exactly 0.
+
+    What: `math` operations on `f32` and narrower become arithmetic on the same vectors; rounding to `bf16` becomes
+    integer arithmetic where it is not an instruction. Why: a library call per lane costs three times the whole kernel.
+    Assumes: nothing. Leaves: `math` operations that are instructions, and those on `f64` (libm computes them).
+  }];
+  let options = [
+    Option<"hasFMA", "fma", "bool", "true", "fused multiply-add is an instruction">,
+    Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+}
+
+def LowerCPUToLLVM : Pass<"lower-cpu-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Convert vector code to the LLVM dialect";
+  let description = [{
+    What: all remaining dialects are converted at once, and functions are marked so that no loop becomes a library call.
+    Why: types carried through branches need one type converter.
+    Assumes: no structured control flow. Leaves: the LLVM dialect and casts to reconcile.
+  }];
+  let options = [
+    Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">
+  ];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect", "::mlir::ub::UBDialect",
+                           "::mlir::amx::AMXDialect", "::mlir::vector::VectorDialect"];
+>>>>>>> main
 }
 
 #endif

@@ -1,0 +1,88 @@
+//===- AttendKernels.cpp - which kernels an attend becomes, and their plan --===//
+//
+// The direct kernel, or, when there are fewer blocks of rows than the machine runs at a
+// time, kernels that share the keys out and merge. What the mask needs comes first.
+//
+//===----------------------------------------------------------------------===//
+#include "AttendKernels.h"
+#include "AttendKernel.h"
+#include "ElementwiseKernel.h"
+#include "MaskKernels.h"
+#include "RowNormalizer.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static LogicalResult checkSupported(attn::AttendOp op) {
+  if (op.getNumCovalues() || op.getNumTables())
+    return op.emitOpError(
+        "expected value results and statistics only, got results over keys or tables; lower it with attn-to-loops");
+  if (op.getNumPairs() || op.hasSecondKeys())
+    return op.emitOpError("expected dots of two operands; lower it with attn-to-loops");
+  return success();
+}
+
+/// Workspace for `splits` states: sizes (splits, b, h, i[, e]).
+static SplitWorkspace allocateWorkspace(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
+                                        Value splits, Value batch, Value heads, Value rows) {
+  SplitWorkspace workspace{splits, {}};
+  MLIRContext *context = op.getContext();
+  Type f32 = Float32Type::get(context);
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  Value sizes[] = {splits, batch, heads, rows};
+  auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
+  unsigned columns = NormalizerTraits::of(definition).countColumns(definition);
+  for (unsigned index = 0; index < columns; ++index)
+    workspace.arrays.push_back(plan.allocate(column, sizes));
+  for (unsigned value = 0; value < op.getNumValues(); ++value) {
+    int64_t width = cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3);
+    for (int64_t weight = 0; weight < (definition ? definition.getNumWeights() : 1); ++weight)
+      workspace.arrays.push_back(
+          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
+  }
+  return workspace;
+}
+
+LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
+                                 const AttendSchedule &schedule, ArrayRef<KernelOutput> outputs) {
+  if (failed(checkSupported(op)))
+    return failure();
+  // What an accumulate does not reach stays zero.
+  for (const KernelOutput &output : outputs)
+    if (output.tensor.getDefiningOp<attn::AccumulateOp>())
+      emitZeros(plan, output.memory);
+  FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule);
+  if (failed(mask))
+    return failure();
+  if (!schedule.splitKeys)
+    return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);
+
+  // Fewer blocks of rows than run at a time, and enough keys: share the keys out.
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  Value batch = getAttendSize(plan, b, op, 0), heads = getAttendSize(plan, b, op, 1);
+  Value rows = getAttendSize(plan, b, op, 2), keys = getAttendSize(plan, b, op, 3);
+  Value one = plan.constant(1);
+  Value blocks = arith::CeilDivSIOp::create(b, rows, plan.constant(schedule.rows));
+  blocks = arith::MulIOp::create(b, arith::MulIOp::create(b, blocks, heads), batch);
+  Value machine = tile::MachineOp::create(b, b.getIndexType());
+  Value wanted = arith::DivSIOp::create(b, machine, arith::MaxSIOp::create(b, blocks, one));
+  Value most = arith::DivSIOp::create(b, keys, plan.constant(schedule.minSplitKeys));
+  Value splits = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, wanted, most), one);
+  Value isSplit = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, splits, one);
+  // No split, no workspace.
+  Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
+  SplitWorkspace workspace = allocateWorkspace(plan, op, definition, shares, batch, heads, rows);
+  workspace.splits = splits;
+  auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  if (failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Partial, &workspace, outputs)) ||
+      failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Merge, &workspace, outputs)))
+    return failure();
+  b.setInsertionPointToStart(branch.elseBlock());
+  return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);
+}

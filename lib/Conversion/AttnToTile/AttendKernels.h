@@ -1,0 +1,31 @@
+//===- AttendKernels.h - the kernels of one attend --------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_ATTENDKERNELS_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_ATTENDKERNELS_H
+
+#include "PlanBuilder.h"
+#include "dialects/Attn/AttnOps.h"
+
+namespace heddle {
+
+/// Sizes that a schedule fixes (chosen by lib/Analysis/Schedule or by hand).
+struct AttendSchedule {
+  int64_t rows = 64;          ///< rows of a block
+  int64_t keys = 64;          ///< keys of a step
+  int64_t valueColumns = 256; ///< columns of values per block; wider values take several blocks
+  bool splitKeys = true;      ///< also make the kernels that divide the keys of few rows among blocks
+  int64_t minSplitKeys = 512; ///< keys that a split has at least
+};
+
+/// A tensor that the kernel leaves in memory.
+struct KernelOutput {
+  mlir::Value tensor; ///< of the attn function: a result of the attend or what is computed from it element by element
+  mlir::Value memory; ///< of the plan
+};
+
+/// Emits kernels and launches for `op`. `normalizer` is its definition, null if it has none.
+mlir::LogicalResult emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,
+                               const AttendSchedule &schedule, llvm::ArrayRef<KernelOutput> outputs);
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,171 @@
+//===- AttnToTile.cpp - attn functions to plans and tile kernels ------------===//
+//
+// In:  a function over tensors with attn, linalg, tensor and arith operations.
+// Out: its plan and the kernels the plan launches (contract 2, dialects/README.md).
+//
+//   func.func @f(%q: tensor<..>, ..) -> tensor<..> { %o = attn.attend ..; return %o }
+// becomes
+//   func.func @f(%q: memref<..>, .., %o: memref<..>) attributes {tile.plan} { tile.launch @f_0(..) }
+//   func.func private @f_0(..) attributes {tile.kernel} { scf.forall .. { tile.load .. tile.dot .. tile.store .. } }
+//
+// Test: test/Conversion/attn-to-tile.mlir
+//
+//===----------------------------------------------------------------------===//
+#include "AttendKernels.h"
+#include "ElementwiseKernel.h"
+#include "Partition.h"
+#include "dialects/Tile/TileOps.h"
+#include "heddle/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_ATTNTOTILE
+#include "heddle/Conversion/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+
+/// Emits the kernels of one function in dependence order.
+class FunctionEmitter {
+public:
+  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule)
+      : function(function), schedule(schedule), partition(function), plan(PlanBuilder::create(function)) {}
+
+  LogicalResult emit();
+
+private:
+  LogicalResult require(Value tensor);
+  LogicalResult requireReads(Value tensor);
+  LogicalResult emitAnchored(attn::AttendOp op);
+  Value placeOf(Value tensor);
+
+  func::FuncOp function;
+  const AttendSchedule &schedule;
+  Partition partition;
+  PlanBuilder plan;
+  llvm::DenseSet<unsigned> givenOutputs;
+};
+
+} // namespace
+
+/// The caller's array for a result of the function, workspace for anything else.
+Value FunctionEmitter::placeOf(Value tensor) {
+  for (auto [index, result] : llvm::enumerate(function.front().getTerminator()->getOperands()))
+    if (result == tensor && givenOutputs.insert(index).second)
+      return plan.output(index);
+  return plan.allocateFor(tensor);
+}
+
+/// Makes sure that everything `tensor` is computed from is in memory where it must be.
+LogicalResult FunctionEmitter::requireReads(Value tensor) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op)
+    return success();
+  for (Value read : getTensorsRead(op))
+    if (failed(partition.isStored(read) ? require(read) : requireReads(read)))
+      return failure();
+  return success();
+}
+
+LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
+  for (Value read : getTensorsRead(op))
+    if (failed(partition.isStored(read) ? require(read) : requireReads(read)))
+      return failure();
+  SmallVector<KernelOutput> outputs;
+  for (Value tensor : partition.getStored())
+    if (partition.getAnchor(tensor) == op) {
+      outputs.push_back({tensor, placeOf(tensor)});
+      // What the output needs besides this attend.
+      SmallVector<Value> pending{tensor};
+      while (!pending.empty()) {
+        Operation *producer = pending.pop_back_val().getDefiningOp();
+        if (!producer || producer == op)
+          continue;
+        for (Value read : getTensorsRead(producer)) {
+          if (partition.isStored(read) && partition.getAnchor(read) != op) {
+            if (failed(require(read)))
+              return failure();
+          } else {
+            pending.push_back(read);
+          }
+        }
+      }
+    }
+  attn::NormalizerOp definition = op.lookupNormalizer();
+  if (op.isNormalized() && !definition)
+    return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
+           << *op.getNormalizer();
+  if (failed(emitAttend(plan, op, definition, schedule, outputs)))
+    return failure();
+  for (const KernelOutput &output : outputs)
+    plan.store(output.tensor, output.memory);
+  return success();
+}
+
+LogicalResult FunctionEmitter::require(Value tensor) {
+  if (plan.memory(tensor))
+    return success();
+  if (attn::AttendOp anchor = partition.getAnchor(tensor))
+    return emitAnchored(anchor);
+  if (failed(requireReads(tensor)))
+    return failure();
+  Value place = placeOf(tensor);
+  if (failed(emitElementwise(plan, tensor, place)))
+    return failure();
+  plan.store(tensor, place);
+  return success();
+}
+
+LogicalResult FunctionEmitter::emit() {
+  auto results = function.front().getTerminator()->getOperands();
+  for (Value result : results)
+    if (failed(require(result)))
+      return failure();
+  // A result that is an argument, or that is returned twice, is a copy.
+  for (auto [index, result] : llvm::enumerate(results))
+    if (!givenOutputs.contains(index))
+      if (failed(emitElementwise(plan, result, plan.output(index))))
+        return failure();
+  plan.finish();
+  return success();
+}
+
+namespace {
+struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    RewritePatternSet patterns(&getContext());
+    linalg::populateLinalgNamedOpsGeneralizationPatterns(patterns);
+    linalg::populateDecomposeProjectedPermutationPatterns(patterns);
+    if (failed(applyPatternsGreedily(module, std::move(patterns))))
+      return signalPassFailure();
+
+    AttendSchedule schedule;
+    schedule.rows = rows;
+    schedule.keys = keys;
+    schedule.valueColumns = valueColumns;
+    schedule.splitKeys = splitKeys;
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
+      if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
+        continue;
+      if (failed(FunctionEmitter(function, schedule).emit()))
+        return signalPassFailure();
+      function.erase();
+    }
+    for (auto normalizer : llvm::make_early_inc_range(module.getOps<attn::NormalizerOp>()))
+      normalizer.erase();
+  }
+};
+} // namespace

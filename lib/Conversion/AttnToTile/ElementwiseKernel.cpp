@@ -1,0 +1,67 @@
+//===- ElementwiseKernel.cpp ------------------------------------------------===//
+#include "ElementwiseKernel.h"
+#include "OutputStore.h"
+#include "TileEmitter.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static constexpr int64_t kRows = 64, kColumns = 64;
+
+/// Starts a kernel whose blocks are the tiles of an array of `rank` dimensions; returns a block's indices.
+static SmallVector<Lifted> startTiles(KernelBuilder &kernel, int64_t rank, function_ref<Value(int64_t)> size) {
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  auto blocks = [&](int64_t dim, int64_t width) -> Value {
+    return dim < 0 ? kernel.constant(1)
+                   : arith::CeilDivSIOp::create(head, size(dim), kernel.constant(width)).getResult();
+  };
+  Value columnBlocks = blocks(rank - 1, kColumns);
+  Value rowBlocks = blocks(rank - 2, kRows);
+  Value grid[] = {arith::MulIOp::create(head, rowBlocks, columnBlocks), blocks(rank - 3, 1), blocks(rank - 4, 1)};
+  SmallVector<Value> ids = kernel.startBody(grid);
+  auto scaled = [&](Value block, int64_t width) -> Value {
+    return arith::MulIOp::create(b, block, kernel.constant(width));
+  };
+  Lifted all[] = {{ids[2]},
+                  {ids[1]},
+                  Lifted::positions(0, kRows, scaled(arith::DivUIOp::create(b, ids[0], columnBlocks), kRows)),
+                  Lifted::positions(1, kColumns, scaled(arith::RemUIOp::create(b, ids[0], columnBlocks), kColumns))};
+  return SmallVector<Lifted>(ArrayRef(all).take_back(rank));
+}
+
+void heddle::emitZeros(PlanBuilder &plan, Value memory) {
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  auto type = cast<MemRefType>(memory.getType());
+  Value target = kernel.import(memory);
+  SmallVector<Lifted> indices = startTiles(
+      kernel, type.getRank(), [&](int64_t dim) -> Value { return memref::DimOp::create(kernel.head(), target, dim); });
+  SmallVector<Value> coordinates;
+  for (const Lifted &index : indices)
+    coordinates.push_back(index.isPositions() ? index.base : index.value);
+  Value zero = emitter.constantTile({type.getRank() > 1 ? kRows : 1, kColumns}, type.getElementType(), 0.0);
+  tile::StoreOp::create(kernel.body(), zero, target, coordinates, Value(), IntegerAttr(), UnitAttr());
+  kernel.launch();
+}
+
+LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value memory) {
+  Value source = getLogicalSource(tensor);
+  auto type = cast<RankedTensorType>(source.getType());
+  int64_t rank = type.getRank();
+  if (rank < 1 || rank > 4)
+    return source.getDefiningOp()->emitOpError(
+               "expected a result of rank 1 to 4 where it needs a kernel of its own, got ")
+           << type;
+
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  SmallVector<Lifted> indices = startTiles(kernel, rank, [&](int64_t dim) { return kernel.dim(source, dim); });
+  TileShape shape{rank > 1 ? kRows : 1, kColumns};
+  if (failed(storeOutput(kernel, emitter, {tensor, memory}, indices, shape)))
+    return failure();
+  kernel.launch();
+  return success();
+}

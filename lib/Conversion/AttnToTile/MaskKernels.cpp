@@ -1,0 +1,298 @@
+//===- MaskKernels.cpp ------------------------------------------------------===//
+#include "MaskKernels.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace heddle;
+
+Value heddle::getAttendSize(ScalarScope &scope, ImplicitLocOpBuilder &b, attn::AttendOp op, int64_t which) {
+  SmallVector<Value> rows = op.getRowOperands(), keys = op.getKeyOperands();
+  if (which >= 2)
+    return scope.dim(which == 2 ? rows.front() : keys.front(), 2);
+  Value extent;
+  for (Value operand : llvm::concat<Value>(rows, keys)) {
+    Value next = scope.dim(operand, which);
+    extent = !extent || extent == next ? next : arith::MaxUIOp::create(b, extent, next).getResult();
+  }
+  return extent;
+}
+
+/// Lengths of the views that `tensor` is computed from.
+static void collectLengths(Value tensor, PlanBuilder &plan, llvm::SetVector<Value> &lengths) {
+  Operation *definition = tensor.getDefiningOp();
+  if (plan.memory(tensor) || !definition || isa<attn::AttendOp>(definition))
+    return;
+  if (auto view = dyn_cast<attn::ViewOp>(definition); view && view.getLengths())
+    lengths.insert(view.getLengths());
+  for (Value operand : definition->getOperands())
+    if (isa<RankedTensorType>(operand.getType()))
+      collectLengths(operand, plan, lengths);
+}
+
+Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Value keyCount, KernelBuilder &kernel,
+                            TileEmitter &emitter) {
+  ImplicitLocOpBuilder &b = emitter.builder();
+  Lengths result;
+  auto bounded = [&](Value count, ArrayRef<Value> operands) {
+    llvm::SetVector<Value> lengths;
+    for (Value operand : operands)
+      collectLengths(operand, kernel.getPlan(), lengths);
+    Value least = count;
+    for (Value array : lengths) {
+      Value length = emitter.lengthOf(array, {batch});
+      Value isLow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, length, kernel.constant(0));
+      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, length, count);
+      Value isOut = arith::OrIOp::create(b, isLow, isHigh);
+      result.isClamped = result.isClamped ? arith::OrIOp::create(b, result.isClamped, isOut).getResult() : isOut;
+      least = arith::MinSIOp::create(b, least, length);
+    }
+    return lengths.empty() ? least : arith::MaxSIOp::create(b, least, kernel.constant(0)).getResult();
+  };
+  result.rows = bounded(rowCount, op.getRowOperands());
+  result.keys = bounded(keyCount, op.getKeyOperands());
+  return result;
+}
+
+KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
+                                KernelBuilder &kernel, TileEmitter &emitter) {
+  ImplicitLocOpBuilder &b = emitter.builder();
+  if (!mask.analysis) {
+    KeyRange all{kernel.constant(0), block.keyLength};
+    return {{all}, {all}};
+  }
+  MaskAnalysis::Environment environment;
+  environment.batch = block.batch;
+  environment.head = block.head;
+  environment.rowBegin = block.firstRow;
+  environment.rowEnd = block.rowEnd;
+  environment.keyCount = block.keyLength;
+  environment.scalar = [&](Value value) { return emitter.scalar(value); };
+  environment.load = [&](OpBuilder &at, Location, Value tensor, ValueRange indices) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(at.getInsertionBlock(), at.getInsertionPoint());
+    SmallVector<Lifted> lifted;
+    for (Value index : indices)
+      lifted.push_back({index});
+    return emitter.element(tensor, lifted).value;
+  };
+  environment.dim = [&](Value tensor, int64_t dimension) { return kernel.dim(tensor, dimension); };
+  for (size_t fact = 0; fact < mask.analysis->getTableFacts().size(); ++fact) {
+    Value violations = memref::LoadOp::create(b, kernel.import(mask.violations), kernel.constant(fact));
+    Value none = arith::ConstantIntOp::create(b, 0, 32);
+    environment.facts.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, violations, none));
+  }
+  return mask.analysis->emit(b, op.getLoc(), environment);
+}
+
+/// Coordinates of a block of rows in the evaluated lists, which are shared by batches or heads that see alike.
+static SmallVector<Value> getListCoordinates(const PreparedMask &mask, const RowBlock &block, int64_t rows,
+                                             KernelBuilder &kernel) {
+  Value rowBlock = arith::DivUIOp::create(kernel.body(), block.firstRow, kernel.constant(rows));
+  return {mask.byBatch ? block.batch : kernel.constant(0), mask.byHead ? block.head : kernel.constant(0), rowBlock};
+}
+
+KeyBlocks heddle::emitKeyBlocks(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
+                                const AttendSchedule &schedule, KernelBuilder &kernel, TileEmitter &emitter) {
+  if (!mask.list)
+    return KeyBlocks::fromRanges(emitter.builder(), emitKeyRanges(mask, op, block, kernel, emitter), schedule.keys,
+                                 block.keyLength);
+  return KeyBlocks::fromList(emitter.builder(), kernel.import(mask.list), kernel.import(mask.count),
+                             getListCoordinates(mask, block, schedule.rows, kernel), schedule.keys);
+}
+
+/// A kernel that looks for neighbours of a table that fall.
+static LogicalResult emitFactKernel(PlanBuilder &plan, const TableFact &fact, Value violations, int64_t index) {
+  constexpr int64_t kChunk = 256;
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  int64_t rank = cast<RankedTensorType>(fact.tensor.getType()).getRank();
+  Value size = kernel.dim(fact.tensor, fact.axis);
+  SmallVector<Value> grid{arith::CeilDivSIOp::create(head, size, kernel.constant(kChunk)), kernel.constant(1),
+                          kernel.constant(1)};
+  for (int64_t dim = 0, next = 1; dim < rank; ++dim)
+    if (dim != fact.axis) {
+      Value extent = kernel.dim(fact.tensor, dim);
+      grid[next] = next == 1 || rank <= 3 ? extent : arith::MulIOp::create(head, grid[next], extent).getResult();
+      ++next;
+    }
+  if (rank > 3)
+    return emitError(fact.tensor.getLoc(), "expected a searched table of rank 3 or less, got ")
+           << fact.tensor.getType();
+  SmallVector<Value> ids = kernel.startBody(grid);
+  Value first = arith::MulIOp::create(b, ids[0], kernel.constant(kChunk));
+  Value second = arith::AddIOp::create(b, first, kernel.constant(1));
+  auto read = [&](Value base) -> Value {
+    SmallVector<Lifted> indices;
+    for (int64_t dim = 0, next = 1; dim < rank; ++dim)
+      indices.push_back(dim == fact.axis ? Lifted::positions(0, kChunk, base, size) : Lifted{ids[next++]});
+    Lifted entries = emitter.element(fact.tensor, indices);
+    return entries.value ? emitter.materialize(entries, {kChunk, 1}) : Value();
+  };
+  Value entries = read(first), neighbours = read(second);
+  if (!entries || !neighbours)
+    return failure();
+  Value falls = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, entries, neighbours);
+  Value positions = emitter.materialize(Lifted::positions(0, kChunk, second), {});
+  Value exists =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::slt, positions, emitter.materialize({size}, {kChunk, 1}));
+  Value bad = arith::ExtUIOp::create(b, RankedTensorType::get({kChunk, 1}, b.getI32Type()),
+                                     arith::AndIOp::create(b, falls, exists));
+  Value any = tile::ReduceOp::create(b, RankedTensorType::get({1, 1}, b.getI32Type()), tile::ReduceKind::Max, bad, 0);
+  Value word = tile::ScalarOp::create(b, b.getI32Type(), any);
+  tile::AtomicMaxOp::create(b, word, kernel.import(violations), kernel.constant(index));
+  kernel.launch();
+  return success();
+}
+
+/// A kernel that evaluates the mask on one block of rows and keys: 0 none visible, 1 some, 2 all.
+static LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
+                                    const PreparedMask &mask, Value states) {
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  Value target = kernel.import(states);
+  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, target, dim).getResult(); };
+  Value keyBlocks = extent(3);
+  SmallVector<Value> ids =
+      kernel.startBody({arith::MulIOp::create(head, extent(2), keyBlocks).getResult(), extent(1), extent(0)});
+  Value rowBlock = arith::DivUIOp::create(b, ids[0], keyBlocks),
+        keyBlock = arith::RemUIOp::create(b, ids[0], keyBlocks);
+  Value firstRow = arith::MulIOp::create(b, rowBlock, kernel.constant(schedule.rows));
+  Value firstKey = arith::MulIOp::create(b, keyBlock, kernel.constant(schedule.keys));
+  Lengths lengths =
+      emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
+
+  TileShape shape{schedule.rows, schedule.keys};
+  Lifted row = Lifted::positions(0, schedule.rows, firstRow), key = Lifted::positions(1, schedule.keys, firstKey);
+  FailureOr<SmallVector<Lifted>> lifted = emitter.apply(op.getMask().front(), {{ids[2]}, {ids[1]}, row, key});
+  if (failed(lifted))
+    return failure();
+  Value visible = emitter.materialize(lifted->front(), shape);
+  auto within = [&](const Lifted &positions, Value length) {
+    Value tile = emitter.materialize(positions, {});
+    Value bound = emitter.materialize({length}, cast<RankedTensorType>(tile.getType()).getShape());
+    return emitter.materialize({arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile, bound)}, shape);
+  };
+  // Rows past the end neither see nor hinder; keys past the end are invisible.
+  Value rowExists = within(row, lengths.rows), keyExists = within(key, lengths.keys);
+  visible = arith::AndIOp::create(b, visible, keyExists);
+  Value seen = arith::AndIOp::create(b, visible, rowExists);
+  Value missing =
+      arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ult, visible, rowExists), rowExists);
+  auto any = [&](Value tile) -> Value {
+    Type i32 = b.getI32Type();
+    Value words = arith::ExtUIOp::create(b, RankedTensorType::get(shape, i32), tile);
+    Value perRow =
+        tile::ReduceOp::create(b, RankedTensorType::get({schedule.rows, 1}, i32), tile::ReduceKind::Max, words, 1);
+    Value one = tile::ReduceOp::create(b, RankedTensorType::get({1, 1}, i32), tile::ReduceKind::Max, perRow, 0);
+    return tile::ScalarOp::create(b, i32, one);
+  };
+  Value some = any(seen), hole = any(missing);
+  // some ? 2 - hole : 0
+  Value two = arith::ConstantIntOp::create(b, 2, 32);
+  Value state = arith::MulIOp::create(b, some, arith::SubIOp::create(b, two, hole));
+  memref::StoreOp::create(b, state, target, ValueRange{ids[2], ids[1], rowBlock, keyBlock});
+  kernel.launch();
+  return success();
+}
+
+/// A kernel that lists the visited blocks of each block of rows, in order.
+static void emitListing(PlanBuilder &plan, Value states, Value list, Value count) {
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  Value source = kernel.import(states), target = kernel.import(list), counts = kernel.import(count);
+  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, source, dim).getResult(); };
+  Value keyBlocks = extent(3);
+  SmallVector<Value> ids = kernel.startBody({extent(2), extent(1), extent(0)});
+  Value zero = kernel.constant(0), one = kernel.constant(1);
+  auto loop = scf::ForOp::create(b, zero, keyBlocks, one, ValueRange{zero});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value block = loop.getInductionVar(), filled = loop.getRegionIterArg(0);
+    Value state = memref::LoadOp::create(b, source, ValueRange{ids[2], ids[1], ids[0], block});
+    Value visited = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, state, arith::ConstantIntOp::create(b, 0, 32));
+    Value isFull = arith::ShRUIOp::create(b, state, arith::ConstantIntOp::create(b, 1, 32));
+    Value number = arith::IndexCastOp::create(b, b.getI32Type(), block);
+    Value entry =
+        arith::AddIOp::create(b, arith::ShLIOp::create(b, number, arith::ConstantIntOp::create(b, 1, 32)), isFull);
+    // A skipped block's entry is overwritten by the next one's.
+    memref::StoreOp::create(b, entry, target, ValueRange{ids[2], ids[1], ids[0], filled});
+    Value next = arith::AddIOp::create(b, filled, arith::SelectOp::create(b, visited, one, zero));
+    scf::YieldOp::create(b, next);
+  }
+  Value total = arith::IndexCastOp::create(b, b.getI32Type(), loop.getResult(0));
+  memref::StoreOp::create(b, total, counts, ValueRange{ids[2], ids[1], ids[0]});
+  kernel.launch();
+}
+
+/// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
+/// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
+static bool readsPairs(attn::AttendOp op) {
+  attn::AttendOp::Positions positions = op.getPositions(op.getMask());
+  auto dependsOn = [](Value value, Value position) {
+    SmallVector<Value> pending{value};
+    llvm::SmallPtrSet<Operation *, 8> seen;
+    while (!pending.empty()) {
+      Value next = pending.pop_back_val();
+      if (next == position)
+        return true;
+      if (Operation *definition = next.getDefiningOp(); definition && seen.insert(definition).second)
+        llvm::append_range(pending, definition->getOperands());
+    }
+    return false;
+  };
+  WalkResult result = op.getMask().walk([&](tensor::ExtractOp extract) {
+    auto reads = [&](Value position) {
+      return llvm::any_of(extract.getIndices(), [&](Value index) { return dependsOn(index, position); });
+    };
+    return reads(positions.i) && reads(positions.j) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return result.wasInterrupted();
+}
+
+FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule) {
+  PreparedMask mask;
+  if (!op.hasMask())
+    return mask;
+  mask.analysis = MaskAnalysis::compute(op.getMask());
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  Type i32 = b.getI32Type();
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  bool evaluates = mask.analysis->needsEvaluation() || readsPairs(op);
+  if (ArrayRef<TableFact> facts = mask.analysis->getTableFacts(); !facts.empty() && !evaluates) {
+    mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, i32), {});
+    mask.violations.getDefiningOp()->setAttr(tile::kZeroedAttr, b.getUnitAttr());
+    for (auto [index, fact] : llvm::enumerate(facts))
+      if (failed(emitFactKernel(plan, fact, mask.violations, index)))
+        return failure();
+  }
+  if (!evaluates)
+    return mask;
+  auto blocks = [&](int64_t which, int64_t size) -> Value {
+    return arith::CeilDivSIOp::create(b, getAttendSize(plan, b, op, which), plan.constant(size));
+  };
+  Value one = plan.constant(1);
+  llvm::SetVector<Value> lengths;
+  for (Value operand : llvm::concat<Value>(op.getRowOperands(), op.getKeyOperands()))
+    collectLengths(operand, plan, lengths);
+  mask.byBatch = mask.analysis->dependsOnBatch() || !lengths.empty();
+  mask.byHead = mask.analysis->dependsOnHead();
+  Value sizes[] = {mask.byBatch ? getAttendSize(plan, b, op, 0) : one,
+                   mask.byHead ? getAttendSize(plan, b, op, 1) : one, blocks(2, schedule.rows),
+                   blocks(3, schedule.keys)};
+  auto lists = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, i32);
+  Value states = plan.allocate(lists, sizes);
+  mask.list = plan.allocate(lists, sizes);
+  mask.count = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, i32), ArrayRef(sizes).drop_back());
+  if (failed(emitEvaluation(plan, op, schedule, mask, states)))
+    return failure();
+  emitListing(plan, states, mask.list, mask.count);
+  return mask;
+}

@@ -1,0 +1,116 @@
+//===- Partition.cpp --------------------------------------------------------===//
+#include "Partition.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+using namespace heddle;
+
+SmallVector<Value> heddle::getTensorsRead(Operation *op) {
+  llvm::SetVector<Value> values(op->operand_begin(), op->operand_end());
+  getUsedValuesDefinedAbove(op->getRegions(), values);
+  // Captured numbers may themselves be read from arrays.
+  SmallVector<Value> tensors;
+  for (Value value : values) {
+    if (isa<RankedTensorType>(value.getType()))
+      tensors.push_back(value);
+    else if (auto extract = value.getDefiningOp<tensor::ExtractOp>())
+      tensors.push_back(extract.getTensor());
+  }
+  return tensors;
+}
+
+/// Whether element x of the result is computed from element x of every tensor operand.
+static bool isPointwise(Operation *op) {
+  if (auto generic = dyn_cast<linalg::LinalgOp>(op)) {
+    return generic.getNumReductionLoops() == 0 && op->getNumResults() == 1;
+  }
+  return OpTrait::hasElementwiseMappableTraits(op) || isa<tensor::CastOp>(op);
+}
+
+/// The operands that a pointwise operation reads at the position of its result.
+static SmallVector<Value> getPointwiseOperands(Operation *op) {
+  SmallVector<Value> operands;
+  if (auto generic = dyn_cast<linalg::LinalgOp>(op)) {
+    AffineMap result = generic.getIndexingMapMatchingResult(op->getResult(0));
+    for (OpOperand *input : generic.getDpsInputOperands())
+      if (generic.getMatchingIndexingMap(input) == result)
+        operands.push_back(input->get());
+    return operands;
+  }
+  for (Value operand : op->getOperands())
+    if (isa<RankedTensorType>(operand.getType()))
+      operands.push_back(operand);
+  return operands;
+}
+
+/// Whether recomputing `op` in every reader would repeat real work.
+static bool isExpensive(Operation *op) {
+  auto generic = dyn_cast<linalg::LinalgOp>(op);
+  return generic && linalg::isaContractionOpInterface(generic);
+}
+
+/// Attends that `tensor` follows from without passing through memory; `pointwise` ones at the same position.
+static void collectAttends(Value tensor, bool pointwise, const llvm::SetVector<Value> &stored,
+                           llvm::MapVector<Value, bool> &found) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op || stored.contains(tensor))
+    return;
+  if (isa<attn::AttendOp>(op)) {
+    auto [entry, isNew] = found.insert({tensor, pointwise});
+    entry->second &= pointwise;
+    return;
+  }
+  SmallVector<Value> samePosition;
+  if (isPointwise(op))
+    samePosition = getPointwiseOperands(op);
+  if (auto accumulate = dyn_cast<attn::AccumulateOp>(op))
+    samePosition.push_back(accumulate.getSource());
+  for (Value read : getTensorsRead(op))
+    collectAttends(read, pointwise && llvm::is_contained(samePosition, read), stored, found);
+}
+
+Partition::Partition(func::FuncOp function) {
+  // Forward, so that what is stored early shortens the walks of later readers.
+  for (Operation &op : function.front()) {
+    if (isExpensive(&op) || isa<attn::AccumulateOp>(op))
+      stored.insert(op.getResult(0));
+    if (isa<attn::AttendOp>(op) || isExpensive(&op)) {
+      for (Value read : getTensorsRead(&op)) {
+        llvm::MapVector<Value, bool> found;
+        collectAttends(read, false, stored, found);
+        for (auto [attend, pointwise] : found)
+          stored.insert(attend);
+      }
+    }
+  }
+  for (Value result : function.front().getTerminator()->getOperands())
+    if (result.getDefiningOp())
+      stored.insert(result);
+
+  // A kernel computes one attend: of several, all but the last are read from memory; so are those read elsewhere than
+  // at the result's own position.
+  for (size_t i = 0; i < stored.size(); ++i) {
+    Value tensor = stored[i];
+    llvm::SetVector<Value> others = stored;
+    others.remove(tensor);
+    llvm::MapVector<Value, bool> found;
+    collectAttends(tensor, true, others, found);
+    Operation *last = nullptr;
+    for (auto [attend, pointwise] : found)
+      if (pointwise && (!last || last->isBeforeInBlock(attend.getDefiningOp())))
+        last = attend.getDefiningOp();
+    for (auto [attend, pointwise] : found)
+      if (attend != tensor && (!pointwise || attend.getDefiningOp() != last))
+        stored.insert(attend);
+  }
+  for (Value tensor : stored) {
+    llvm::SetVector<Value> others = stored;
+    others.remove(tensor);
+    llvm::MapVector<Value, bool> found;
+    collectAttends(tensor, true, others, found);
+    if (!found.empty())
+      anchors[tensor] = cast<attn::AttendOp>(found.front().first.getDefiningOp());
+  }
+}

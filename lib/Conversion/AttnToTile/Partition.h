@@ -1,0 +1,40 @@
+//===- Partition.h - which kernels an attn function becomes -----------------===//
+//
+// A tensor is *stored* when something can only read it from memory: a result of the
+// function, a result of an attend that another attend reads, the operand of a
+// contraction's user, and so on. Every other tensor is pulled into the kernel of
+// its reader. A stored tensor that follows from one attend element by element is
+// an output of that attend's kernel; any other has a kernel of its own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
+
+#include "dialects/Attn/AttnOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace heddle {
+
+class Partition {
+public:
+  explicit Partition(mlir::func::FuncOp function);
+
+  /// Tensors to store, in program order.
+  llvm::ArrayRef<mlir::Value> getStored() const { return stored.getArrayRef(); }
+  bool isStored(mlir::Value tensor) const { return stored.contains(tensor); }
+
+  /// The attend whose kernel stores `tensor`, or null.
+  attn::AttendOp getAnchor(mlir::Value tensor) const { return anchors.lookup(tensor); }
+
+private:
+  llvm::SetVector<mlir::Value> stored;
+  llvm::DenseMap<mlir::Value, attn::AttendOp> anchors;
+};
+
+/// Tensors that `op` reads: operands and what its regions capture.
+llvm::SmallVector<mlir::Value> getTensorsRead(mlir::Operation *op);
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,115 @@
+//===- PlanBuilder.cpp ------------------------------------------------------===//
+#include "PlanBuilder.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+MemRefType heddle::getStridedMemory(RankedTensorType tensor) {
+  SmallVector<int64_t> strides(tensor.getRank(), ShapedType::kDynamic);
+  if (!strides.empty())
+    strides.back() = 1;
+  auto layout = StridedLayoutAttr::get(tensor.getContext(), ShapedType::kDynamic, strides);
+  return MemRefType::get(tensor.getShape(), tensor.getElementType(), layout);
+}
+
+PlanBuilder::PlanBuilder(func::FuncOp source, func::FuncOp plan)
+    : ScalarScope(ImplicitLocOpBuilder::atBlockEnd(source.getLoc(), &plan.front())), source(source), plan(plan) {
+  for (auto [from, to] : llvm::zip(source.getArguments(), plan.getArguments()))
+    if (isa<RankedTensorType>(from.getType()))
+      stored[from] = to;
+}
+
+PlanBuilder PlanBuilder::create(func::FuncOp source) {
+  OpBuilder builder(source);
+  SmallVector<Type> inputs;
+  for (Type type : llvm::concat<const Type>(source.getArgumentTypes(), source.getResultTypes())) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    inputs.push_back(tensor ? Type(getStridedMemory(tensor)) : type);
+  }
+  auto plan = func::FuncOp::create(builder, source.getLoc(), source.getName(), builder.getFunctionType(inputs, {}));
+  plan->setAttr(tile::kPlanAttr, builder.getUnitAttr());
+  plan.addEntryBlock();
+  return PlanBuilder(source, plan);
+}
+
+Value PlanBuilder::output(unsigned index) { return plan.getArgument(source.getNumArguments() + index); }
+
+Value PlanBuilder::allocateFor(Value tensor) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  SmallVector<Value> sizes;
+  for (int64_t d = 0; d < type.getRank(); ++d)
+    if (type.isDynamicDim(d))
+      sizes.push_back(dim(tensor, d));
+  return allocate(MemRefType::get(type.getShape(), type.getElementType()), sizes);
+}
+
+Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) { return memref::AllocOp::create(builder, type, sizes); }
+
+Value PlanBuilder::getStatus() {
+  if (!status) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&plan.front());
+    status = allocate(MemRefType::get({1}, builder.getI32Type()), {});
+    status.getDefiningOp()->setAttr(tile::kZeroedAttr, builder.getUnitAttr());
+    status.getDefiningOp()->setAttr(tile::kStatusAttr, builder.getUnitAttr());
+  }
+  return status;
+}
+
+std::string PlanBuilder::nextKernelName() { return (source.getName() + "_" + Twine(kernels++)).str(); }
+
+void PlanBuilder::finish() { func::ReturnOp::create(builder); }
+
+KernelBuilder::KernelBuilder(PlanBuilder &plan, func::FuncOp kernel)
+    : ScalarScope(ImplicitLocOpBuilder::atBlockEnd(kernel.getLoc(), &kernel.front())), plan(plan), kernel(kernel),
+      bodyBuilder(builder) {}
+
+KernelBuilder KernelBuilder::create(PlanBuilder &plan) {
+  OpBuilder builder(plan.getSource());
+  auto kernel =
+      func::FuncOp::create(builder, plan.getSource().getLoc(), plan.nextKernelName(), builder.getFunctionType({}, {}));
+  kernel->setAttr(tile::kKernelAttr, builder.getUnitAttr());
+  kernel.setPrivate();
+  kernel.getBody().emplaceBlock();
+  return KernelBuilder(plan, kernel);
+}
+
+Value KernelBuilder::import(Value planValue) {
+  Value &argument = arguments[planValue];
+  if (!argument) {
+    Type type = planValue.getType();
+    // A kernel sees workspace like any other array: with run-time strides.
+    if (auto memory = dyn_cast<MemRefType>(type))
+      type = getStridedMemory(RankedTensorType::get(memory.getShape(), memory.getElementType()));
+    argument = kernel.front().addArgument(type, planValue.getLoc());
+  }
+  return argument;
+}
+
+Value KernelBuilder::memory(Value tensor) {
+  Value stored = plan.memory(tensor);
+  return stored ? import(stored) : Value();
+}
+
+Value KernelBuilder::argument(BlockArgument value) { return import(plan.getPlan().getArgument(value.getArgNumber())); }
+
+ValueRange KernelBuilder::startBody(ArrayRef<Value> grid) {
+  auto forall = scf::ForallOp::create(builder, getAsOpFoldResult(grid), ValueRange(), std::nullopt);
+  func::ReturnOp::create(builder);
+  // Later sizes go before the forall, the block's code before its terminator.
+  builder.setInsertionPoint(forall);
+  bodyBuilder.setInsertionPoint(forall.getBody()->getTerminator());
+  return forall.getInductionVars();
+}
+
+void KernelBuilder::launch() {
+  kernel.setFunctionType(builder.getFunctionType(kernel.front().getArgumentTypes(), {}));
+  SmallVector<Value> operands;
+  for (auto [planValue, argument] : arguments)
+    operands.push_back(planValue);
+  tile::LaunchOp::create(plan.getBuilder(), kernel.getName(), operands);
+}

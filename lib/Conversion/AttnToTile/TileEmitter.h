@@ -1,0 +1,106 @@
+//===- TileEmitter.h - tiles of any tensor of an attn function --------------===//
+//
+// One recursion does all pulling. An *index* is a number, a tile of numbers, or
+// consecutive positions along the rows or columns of the tile being made. Asking for
+// `element(tensor, indices)` walks up through the operations that define `tensor`:
+// element-wise ones are applied to the elements of their operands, coordinate ones
+// (slices, views, permutations) change the indices, and a tensor in memory is read:
+// by a `tile.load` when its indices are consecutive, else by a `tile.gather`.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
+
+#include "PlanBuilder.h"
+
+namespace heddle {
+
+using TileShape = llvm::SmallVector<int64_t, 2>;
+
+/// A value of a scalar region, lifted to a whole tile.
+struct Lifted {
+  mlir::Value value; ///< a scalar or a tile; null for positions not yet materialized
+
+  /// Consecutive positions base, base + 1, .. along `dim` of the tile (0: rows, 1: columns); -1: not positions.
+  int64_t dim = -1;
+  int64_t extent = 0;
+  mlir::Value base;
+  mlir::Value limit; ///< positions at or beyond it do not exist; null: no limit but the array's
+
+  static Lifted positions(int64_t dim, int64_t extent, mlir::Value base, mlir::Value limit = {}) {
+    return {{}, dim, extent, base, limit};
+  }
+  bool isPositions() const { return dim >= 0; }
+  bool isScalar() const { return !isPositions() && !mlir::isa<mlir::RankedTensorType>(value.getType()); }
+};
+
+class TileEmitter {
+public:
+  explicit TileEmitter(KernelBuilder &kernel) : kernel(kernel) {}
+
+  /// The element (or tile of elements) of `tensor` at `indices`; null value after an error.
+  Lifted element(mlir::Value tensor, llvm::ArrayRef<Lifted> indices);
+
+  /// The same, as a tile of exactly this shape.
+  mlir::Value tile(mlir::Value tensor, llvm::ArrayRef<Lifted> indices, llvm::ArrayRef<int64_t> shape);
+
+  /// Applies a scalar region's block. `loops` are the positions of a linalg operation's loops. Returns the lifted
+  /// `results` (default: what the terminator yields), or failure after an error.
+  mlir::FailureOr<llvm::SmallVector<Lifted>> apply(mlir::Block &block, llvm::ArrayRef<Lifted> arguments,
+                                                   llvm::ArrayRef<Lifted> loops = {}, mlir::ValueRange results = {});
+
+  /// Says that `tensor` at `indices` is `tile`, which the kernel has computed.
+  void provide(mlir::Value tensor, llvm::ArrayRef<Lifted> indices, mlir::Value tile) {
+    provided[tensor] = {llvm::SmallVector<Lifted>(indices), tile};
+  }
+
+  /// Reads of `from` (a block argument that stands for an operand) become reads of `to`.
+  void alias(mlir::Value from, mlir::Value to) { aliases[from] = to; }
+
+  /// A scalar of the attn function, here.
+  mlir::Value scalar(mlir::Value value) { return resolve(value, Scope()).value; }
+
+  /// Positions that exist in sequence `batch`, from an array of lengths.
+  mlir::Value lengthOf(mlir::Value lengths, const Lifted &batch);
+
+  /// Keeps positions that were computed from arrays from being negative, whatever the arrays hold.
+  void keepInside(llvm::MutableArrayRef<Lifted> coordinates);
+
+  Lifted select(const Lifted &condition, const Lifted &whenTrue, const Lifted &whenFalse);
+  Lifted add(const Lifted &a, const Lifted &b);
+
+  /// `lifted` as a tile of `shape`, or as it is when `shape` is empty.
+  mlir::Value materialize(Lifted lifted, llvm::ArrayRef<int64_t> shape);
+
+  mlir::ImplicitLocOpBuilder &builder() { return kernel.body(); }
+  mlir::Value constantTile(llvm::ArrayRef<int64_t> shape, mlir::Type element, double value);
+
+private:
+  using Scope = llvm::DenseMap<mlir::Value, Lifted>;
+  Lifted resolve(mlir::Value value, const Scope &scope);
+  mlir::FailureOr<Lifted> applyOperation(mlir::Operation *op, Scope &scope);
+  mlir::LogicalResult applyBlock(mlir::Block &block, Scope &scope);
+  mlir::LogicalResult applyBranches(mlir::Operation *op, Scope &scope);
+  mlir::LogicalResult applyLoop(mlir::Operation *op, Scope &scope);
+  Lifted applyElementwise(mlir::Operation *op, llvm::ArrayRef<Lifted> operands);
+  Lifted shift(Lifted positions, mlir::Value by, bool negative);
+
+  Lifted read(mlir::Value memory, llvm::ArrayRef<Lifted> indices);
+  Lifted elementOfGeneric(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  Lifted elementOfContraction(mlir::Operation *op, llvm::ArrayRef<Lifted> loops, unsigned reduced);
+  Lifted elementOfSlice(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  Lifted elementOfConcat(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  Lifted elementOfView(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+
+  KernelBuilder &kernel;
+  struct Provided {
+    llvm::SmallVector<Lifted> indices;
+    mlir::Value tile;
+  };
+  llvm::DenseMap<mlir::Value, Provided> provided;
+  llvm::DenseMap<mlir::Value, mlir::Value> aliases;
+};
+
+} // namespace heddle
+
+#endif

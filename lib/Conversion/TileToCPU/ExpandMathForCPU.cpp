@@ -1,0 +1,164 @@
+//===- ExpandMathForCPU.cpp - elementary functions without a library --------===//
+//
+// f32 functions become arithmetic on vectors. f64 functions (the reference path computes in them) are left to the
+// platform's libm, which is exact to the last place.
+//
+// exp2(x): x = n + r with |r| <= 1/2, then 2^r by a polynomial (relative error 1.6e-7) and n added to its exponent.
+// Results below the normal range are exactly 0, so that no denormal slows the products that follow.
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/Conversion/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_EXPANDMATHFORCPU
+#include "heddle/Conversion/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// Arithmetic on values of one f32 type, scalar or vector.
+struct FloatMath {
+  ImplicitLocOpBuilder &b;
+  Type type;
+
+  Value splat(double value) {
+    TypedAttr attr = b.getF32FloatAttr(value);
+    if (auto vector = dyn_cast<VectorType>(type))
+      attr = DenseElementsAttr::get(vector, Attribute(attr));
+    return arith::ConstantOp::create(b, attr);
+  }
+  Type integers() const {
+    Type i32 = b.getI32Type();
+    if (auto vector = dyn_cast<VectorType>(type))
+      return vector.clone(i32);
+    return i32;
+  }
+  Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b, x, y); }
+  Value fma(Value x, Value y, Value z) { return math::FmaOp::create(b, x, y, z); }
+  Value compare(arith::CmpFPredicate predicate, Value x, Value y) { return arith::CmpFOp::create(b, predicate, x, y); }
+  Value select(Value condition, Value x, Value y) { return arith::SelectOp::create(b, condition, x, y); }
+
+  /// 2^r for |r| <= 1/2, with 2^0 = 1 exactly.
+  Value exp2OfFraction(Value r) {
+    constexpr double coefficients[] = {1.326472614891827e-03, 9.671512991189957e-03, 5.550733581185341e-02,
+                                       2.402224242687225e-01, 6.931470036506653e-01, 1.0};
+    Value p = splat(coefficients[0]);
+    for (double c : ArrayRef(coefficients).drop_front())
+      p = fma(p, r, splat(c));
+    return p;
+  }
+  /// p * 2^n where `shifted` is n + 1.5 * 2^23, whose low bits are n.
+  Value scaleByPowerOfTwo(Value p, Value shifted) {
+    Value bits = arith::BitcastOp::create(b, integers(), p), n = arith::BitcastOp::create(b, integers(), shifted);
+    TypedAttr places = b.getI32IntegerAttr(23);
+    if (auto vector = dyn_cast<VectorType>(integers()))
+      places = DenseElementsAttr::get(vector, Attribute(places));
+    n = arith::ShLIOp::create(b, n, arith::ConstantOp::create(b, places));
+    return arith::BitcastOp::create(b, type, arith::AddIOp::create(b, bits, n));
+  }
+};
+
+constexpr double kShift = 12582912.0; // 1.5 * 2^23: adding it rounds to an integer
+
+struct ExpandExp2 : OpRewritePattern<math::Exp2Op> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::Exp2Op op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not f32");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    FloatMath f{b, op.getType()};
+    Value top = f.splat(128.0), input = op.getOperand();
+    Value x = f.select(f.compare(arith::CmpFPredicate::OGT, input, top), top, input);
+    Value shift = f.splat(kShift), shifted = f.add(x, shift), n = f.sub(shifted, shift);
+    Value result = f.scaleByPowerOfTwo(f.exp2OfFraction(f.sub(x, n)), shifted);
+    Value tiny = f.compare(arith::CmpFPredicate::OLT, input, f.splat(-126.0));
+    rewriter.replaceOp(op, f.select(tiny, f.splat(0.0), result));
+    return success();
+  }
+};
+
+struct ExpandExp : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getType()).isF32())
+      return rewriter.notifyMatchFailure(op, "not f32");
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    FloatMath f{b, op.getType()};
+    // x log2(e) = n + r, with log2(e) in two parts so that r has the accuracy of x.
+    Value high = f.splat(1.4426950216293335), low = f.splat(1.9259629911e-08), input = op.getOperand();
+    Value top = f.splat(88.7228394), bottom = f.splat(-87.3365447);
+    Value large = f.compare(arith::CmpFPredicate::OGT, input, top);
+    Value x = f.select(large, top, input);
+    Value shift = f.splat(kShift), shifted = f.fma(x, high, shift), n = f.sub(shifted, shift);
+    Value negated = arith::NegFOp::create(b, n);
+    Value r = f.fma(x, low, f.fma(x, high, negated));
+    Value result = f.scaleByPowerOfTwo(f.exp2OfFraction(r), shifted);
+    result = f.select(large, f.splat(std::numeric_limits<double>::infinity()), result);
+    Value tiny = f.compare(arith::CmpFPredicate::OLT, input, bottom);
+    rewriter.replaceOp(op, f.select(tiny, f.splat(0.0), result));
+    return success();
+  }
+};
+
+/// Without the instruction a fused multiply-add is a library call; two roundings are within what f32 promises.
+struct SplitFma : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+    if (getElementTypeOrSelf(op.getType()).isF64())
+      return rewriter.notifyMatchFailure(op, "f64 is left to libm");
+    Value product = arith::MulFOp::create(rewriter, op.getLoc(), op.getA(), op.getB());
+    rewriter.replaceOpWithNewOp<arith::AddFOp>(op, product, op.getC());
+    return success();
+  }
+};
+
+struct ExpandMathForCPU : heddle::impl::ExpandMathForCPUBase<ExpandMathForCPU> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ExpandExp2, ExpandExp>(&getContext(), /*benefit=*/3);
+    if (!hasFMA)
+      patterns.add<SplitFma>(&getContext());
+    auto isApproximated = [](StringRef name) {
+      return name != math::ExpOp::getOperationName() && name != math::Exp2Op::getOperationName() &&
+             name != math::RsqrtOp::getOperationName();
+    };
+    auto isFunction = [](StringRef name) {
+      return name != math::FmaOp::getOperationName() && name != math::AbsFOp::getOperationName() &&
+             name != math::CopySignOp::getOperationName();
+    };
+    populateMathF32ExpansionPatterns(patterns, isFunction);
+    populateMathPolynomialApproximationPatterns(patterns, isApproximated, /*benefit=*/2);
+    math::populateExpansionPatterns(
+        patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "round", "rsqrt"});
+    // Only f32 and narrower: what is computed in f64 keeps its operations.
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<math::MathDialect>(op->getDialect()) && !getElementTypeOrSelf(op->getOperand(0).getType()).isF64())
+        ops.push_back(op);
+    });
+    GreedyRewriteConfig config;
+    config.setStrictness(GreedyRewriteStrictness::ExistingAndNewOps);
+    if (failed(applyOpPatternsGreedily(ops, std::move(patterns), config)))
+      return signalPassFailure();
+
+    // Arithmetic on narrow floats is done in f32, and rounding to bf16 in integers: neither is an instruction.
+    RewritePatternSet conversions(&getContext());
+    arith::populateCeilFloorDivExpandOpsPatterns(conversions);
+    if (!hasAVX512BF16)
+      arith::populateExpandBFloat16Patterns(conversions);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(conversions))))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,293 @@
+//===- MemoryAccess.cpp - tiles of the caller's arrays ----------------------===//
+//
+// A tile that lies inside its array is read where it is; one that sticks out is copied with zeros around. Operands of
+// dots are also widened, or turned so that the wanted axis is contiguous, once, where they are loaded.
+//
+//===----------------------------------------------------------------------===//
+#include "lib/Conversion/TileToCPU/KernelEmitter.h"
+
+using namespace mlir;
+using namespace heddle;
+using namespace heddle::cpu;
+
+namespace {
+/// The rectangle of an array that a load or store touches, as a view of static shape that may reach beyond the array,
+/// and how much of it is inside. A vector tile is a view of rank 1 when its elements are adjacent.
+struct Area {
+  Value view;
+  Value rowsInside, columnsInside;            // not clamped to the tile
+  std::optional<int64_t> staticColumnsInside; // clamped
+  int64_t rows, columns;
+};
+} // namespace
+
+template <typename Access>
+static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Value memory, ValueRange indices,
+                   Value limit) {
+  auto type = cast<MemRefType>(memory.getType());
+  int64_t rank = type.getRank(), last = rank - 1, rowDim = op.getRowDim().value_or(std::max<int64_t>(rank - 2, 0));
+  auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, memory);
+  Value offset = metadata.getOffset();
+  for (int64_t dim = 0; dim < rank; ++dim)
+    offset = arith::AddIOp::create(b, offset, arith::MulIOp::create(b, indices[dim], metadata.getStrides()[dim]));
+  auto inside = [&](int64_t dim, Value bound) -> Value {
+    if (!bound)
+      bound = type.isDynamicDim(dim) ? metadata.getSizes()[dim] : constant(type.getDimSize(dim));
+    return arith::SubIOp::create(b, bound, indices[dim]);
+  };
+  Area area;
+  bool isColumn = op.getColumn();
+  area.rows = tile.getDimSize(0);
+  area.columns = tile.getDimSize(1);
+  if (isColumn) { // handled as a row: its elements are adjacent
+    std::swap(area.rows, area.columns);
+    area.rowsInside = constant(1);
+    area.columnsInside = inside(last, limit);
+  } else {
+    area.columnsInside = inside(last, rank == 1 ? limit : Value());
+    area.rowsInside = rank == 1 ? constant(1) : inside(rowDim, limit);
+    llvm::APInt start;
+    if (!type.isDynamicDim(last) && matchPattern(indices[last], m_ConstantInt(&start)))
+      area.staticColumnsInside = std::clamp<int64_t>(type.getDimSize(last) - start.getSExtValue(), 0, area.columns);
+  }
+  int64_t dynamic = ShapedType::kDynamic;
+  Value rowStride = rank == 1 || isColumn ? constant(area.columns) : metadata.getStrides()[rowDim];
+  auto layout = StridedLayoutAttr::get(b.getContext(), dynamic, {dynamic, 1});
+  auto viewType = MemRefType::get({area.rows, area.columns}, type.getElementType(), layout, type.getMemorySpace());
+  area.view =
+      memref::ReinterpretCastOp::create(b, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
+                                        ArrayRef<OpFoldResult>{b.getIndexAttr(area.rows), b.getIndexAttr(area.columns)},
+                                        ArrayRef<OpFoldResult>{rowStride, b.getIndexAttr(1)});
+  return area;
+}
+
+/// A view of one row, or of a packed column, as an array.
+static Value flattened(ImplicitLocOpBuilder &b, Value view) {
+  auto type = cast<MemRefType>(view.getType());
+  auto metadata = memref::ExtractStridedMetadataOp::create(b, view);
+  auto layout = StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {1});
+  auto flat = MemRefType::get({type.getNumElements()}, type.getElementType(), layout, type.getMemorySpace());
+  return memref::ReinterpretCastOp::create(b, flat, metadata.getBaseBuffer(), OpFoldResult(metadata.getOffset()),
+                                           ArrayRef<OpFoldResult>{b.getIndexAttr(type.getNumElements())},
+                                           ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
+}
+
+Stored KernelEmitter::viewOf(tile::LoadOp op) {
+  RankedTensorType tile = op.getResult().getType();
+  SmallVector<Value> indices = mapScalars(op.getIndices());
+  Area area = areaOf(b, op, tile, scalar(op.getSource()), indices, op.getLimit() ? scalar(op.getLimit()) : Value());
+  auto viewType = cast<MemRefType>(area.view.getType());
+  Type element = tile.getElementType();
+  auto sge = [&](Value a, Value c) -> Value { return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, a, c); };
+  auto copy = [&](Value from, Value to, Value row, int64_t start, int64_t end) {
+    for (Chunk chunk : chunksOf(end - start, lanesPerVector()))
+      repeat(chunk.count, 1, [&](Value i) {
+        Value column = plus(arith::MulIOp::create(b, i, constant(chunk.width)), start + chunk.start);
+        auto type = VectorType::get({chunk.width}, element);
+        Value vector = from ? vector::LoadOp::create(b, type, from, ValueRange{row, column}).getResult()
+                            : arith::ConstantOp::create(b, b.getZeroAttr(type)).getResult();
+        vector::StoreOp::create(b, vector, to, ValueRange{row, column});
+      });
+  };
+  Value allRows = sge(area.rowsInside, constant(area.rows));
+  Value allColumns = area.staticColumnsInside
+                         ? arith::ConstantIntOp::create(b, *area.staticColumnsInside == area.columns, 1).getResult()
+                         : sge(area.columnsInside, constant(area.columns));
+  // Adjacent elements of one row, or rows of more than one element, can be used in place.
+  bool adjacent = area.columns > 1 || area.rows == 1;
+  bool inPlace = adjacent && !writtenArrays.contains(op.getSource()) &&
+                 area.staticColumnsInside.value_or(area.columns) == area.columns;
+  Value buffer = allocate({area.rows, area.columns}, element);
+  auto fill = [&]() {
+    repeat(area.rows, 1, [&](Value row) {
+      Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
+      auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPoint(rowIf.thenYield());
+      if (area.staticColumnsInside) {
+        copy(area.view, buffer, row, 0, *area.staticColumnsInside);
+        copy(Value(), buffer, row, *area.staticColumnsInside, area.columns);
+      } else {
+        auto columnIf = scf::IfOp::create(b, TypeRange(), allColumns, /*withElseRegion=*/true);
+        b.setInsertionPoint(columnIf.thenYield());
+        copy(area.view, buffer, row, 0, area.columns);
+        b.setInsertionPoint(columnIf.elseYield());
+        copy(Value(), buffer, row, 0, area.columns);
+        Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
+        auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
+        b.setInsertionPointToStart(loop.getBody());
+        Value one = memref::LoadOp::create(b, area.view, ValueRange{row, loop.getInductionVar()});
+        memref::StoreOp::create(b, one, buffer, ValueRange{row, loop.getInductionVar()});
+      }
+      b.setInsertionPoint(rowIf.elseYield());
+      copy(Value(), buffer, row, 0, area.columns);
+    });
+  };
+  Value view;
+  if (inPlace) {
+    Value whole = arith::AndIOp::create(b, allRows, allColumns);
+    auto choice = scf::IfOp::create(b, TypeRange(viewType), whole, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToEnd(choice.thenBlock());
+    scf::YieldOp::create(b, area.view);
+    b.setInsertionPointToEnd(choice.elseBlock());
+    fill();
+    scf::YieldOp::create(b, memref::CastOp::create(b, viewType, buffer).getResult());
+    view = choice.getResult(0);
+  } else {
+    fill();
+    view = memref::CastOp::create(b, viewType, buffer);
+  }
+  if (!isVectorTile(tile))
+    return {view, 1, false};
+  return {flattened(b, view), layout.lanesOf(op.getResult()), false};
+}
+
+void KernelEmitter::emitLoad(tile::LoadOp op) {
+  Value result = op.getResult();
+  RankedTensorType type = op.getResult().getType();
+  Stored view = viewOf(op);
+  remember(result, view);
+  llvm::DenseSet<int> wanted;
+  noteDotUses(result, /*transposed=*/false, wanted);
+  Type f32 = b.getF32Type();
+  bool isNarrow = type.getElementType() != f32;
+  if (isVectorTile(type)) {
+    if (isNarrow && !wanted.empty())
+      remember(result, packed(view, type, f32, view.lanes));
+    return;
+  }
+  for (int lanes : {0, 1})
+    if (wanted.contains(lanes) && (lanes == 0 || isNarrow))
+      remember(result, packed(view, type, f32, lanes));
+  constexpr int kScalars = -1; // read one element at a time, in whatever order it lies
+  if (wanted.contains(kScalars) && isNarrow && forms[result].size() == 1)
+    remember(result, packed(view, type, f32, 1));
+  // Element-wise users that have rows in lanes want whole vectors, too.
+  bool turned = llvm::any_of(result.getUsers(), [&](Operation *user) {
+    if (isVirtual(user) && user->hasTrait<OpTrait::Elementwise>())
+      return layout.lanesOf(user->getResult(0)) == 0 && !isBypassed(user);
+    return isa<tile::TransposeOp>(user) && !wanted.contains(0) && !feedsDot(user->getResult(0)) &&
+           layout.lanesOf(user->getResult(0)) == 1;
+  });
+  if (turned)
+    remember(result, packed(view, type, type.getElementType(), 0));
+}
+
+/// A copy of `from` with other element type or orientation.
+Stored KernelEmitter::packed(const Stored &from, RankedTensorType type, Type element, int lanes) {
+  Stored to = allocateFor(type, element, lanes);
+  to.owned = false; // one of several forms of a value: never overwritten
+  if (from.lanes != lanes && !isVectorTile(type)) {
+    copyTransposed(from, to, from.type().getDimSize(0), from.type().getDimSize(1));
+    return to;
+  }
+  int64_t size = type.getDimSize(lanes), others = type.getNumElements() / size;
+  for (Chunk chunk : chunksOf(size, lanesPerVector()))
+    repeat(others, 1, [&](Value other) {
+      repeat(chunk.count, 1, [&](Value i) {
+        Value lane = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+        At at{lanes == 0 ? lane : other, lanes == 0 ? other : lane, lanes, chunk.width};
+        writeForm(to, at, readForm(from, at));
+      });
+    });
+  return to;
+}
+
+/// Exchange row and column bits one at a time: after log2(n) steps n vectors of n elements are transposed.
+static void transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &rows) {
+  int64_t size = rows.size();
+  for (int64_t bit = size / 2; bit > 0; bit /= 2)
+    for (int64_t i = 0; i < size; ++i) {
+      if (i & bit)
+        continue;
+      SmallVector<int64_t> low(size), high(size);
+      for (int64_t lane = 0; lane < size; ++lane) {
+        bool upper = lane & bit;
+        low[lane] = upper ? size + lane - bit : lane;
+        high[lane] = upper ? size + lane : lane + bit;
+      }
+      Value first = rows[i], second = rows[i + bit];
+      rows[i] = vector::ShuffleOp::create(b, first, second, low);
+      rows[i + bit] = vector::ShuffleOp::create(b, first, second, high);
+    }
+}
+
+/// `to[j][i] = from[i][j]` for memory of rank 2.
+void KernelEmitter::copyTransposed(const Stored &from, const Stored &to, int64_t rows, int64_t columns) {
+  int64_t width = lanesPerVector(), wholeRows = rows / width * width, wholeColumns = columns / width * width;
+  auto type = VectorType::get({width}, from.elementType());
+  bool widens = from.elementType().getIntOrFloatBitWidth() < to.elementType().getIntOrFloatBitWidth();
+  repeat(wholeRows, width, [&](Value row) {
+    repeat(wholeColumns, width, [&](Value column) {
+      SmallVector<Value> vectors;
+      for (int64_t i = 0; i < width; ++i) {
+        Value vector = vector::LoadOp::create(b, type, from.memory, ValueRange{plus(row, i), column});
+        vectors.push_back(widens ? convertElements(vector, to.elementType()) : vector);
+      }
+      transposeInRegisters(b, vectors);
+      for (int64_t i = 0; i < width; ++i)
+        vector::StoreOp::create(b, convertElements(vectors[i], to.elementType()), to.memory,
+                                ValueRange{plus(column, i), row});
+    });
+  });
+  auto rest = [&](int64_t row, int64_t rowEnd, int64_t column, int64_t columnEnd) {
+    repeat(rowEnd - row, 1, [&](Value i) {
+      repeat(columnEnd - column, 1, [&](Value j) {
+        Value one = memref::LoadOp::create(b, from.memory, ValueRange{plus(i, row), plus(j, column)});
+        memref::StoreOp::create(b, convertElements(one, to.elementType()), to.memory,
+                                ValueRange{plus(j, column), plus(i, row)});
+      });
+    });
+  };
+  rest(0, wholeRows, wholeColumns, columns);
+  rest(wholeRows, rows, 0, columns);
+}
+
+void KernelEmitter::emitStore(tile::StoreOp op) {
+  Value value = op.getValue();
+  RankedTensorType tile = op.getValue().getType();
+  ensureStored(value);
+  flushAll(); // nothing may read the array after this that stands before it
+  Stored form = formOf(value, 1);
+  if (!isVectorTile(tile) && form.lanes == 0)
+    form = packed(form, tile, tile.getElementType(), 1);
+  Area area = areaOf(b, op, tile, scalar(op.getDest()), mapScalars(op.getIndices()),
+                     op.getLimit() ? scalar(op.getLimit()) : Value());
+  bool isFlat = form.type().getRank() == 1;
+  auto at = [&](Value row, Value column) -> SmallVector<Value> {
+    if (!isFlat)
+      return {row, column};
+    return {area.columns == 1 ? row : column};
+  };
+  auto copyRow = [&](Value row, int64_t end) {
+    for (Chunk chunk : chunksOf(end, lanesPerVector()))
+      repeat(chunk.count, 1, [&](Value i) {
+        Value column = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+        auto type = VectorType::get({chunk.width}, form.elementType());
+        Value vector = vector::LoadOp::create(b, type, form.memory, at(row, column));
+        vector::StoreOp::create(b, vector, area.view, ValueRange{row, column});
+      });
+  };
+  repeat(area.rows, 1, [&](Value row) {
+    Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
+    auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(rowIf.thenYield());
+    if (area.staticColumnsInside) {
+      copyRow(row, *area.staticColumnsInside);
+      return;
+    }
+    Value whole = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, area.columnsInside, constant(area.columns));
+    auto columnIf = scf::IfOp::create(b, TypeRange(), whole, /*withElseRegion=*/true);
+    b.setInsertionPoint(columnIf.thenYield());
+    copyRow(row, area.columns);
+    b.setInsertionPoint(columnIf.elseYield());
+    Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
+    auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
+    b.setInsertionPointToStart(loop.getBody());
+    Value one = memref::LoadOp::create(b, form.memory, at(row, loop.getInductionVar()));
+    memref::StoreOp::create(b, one, area.view, ValueRange{row, loop.getInductionVar()});
+  });
+}

@@ -1,0 +1,108 @@
+//===- TileToBase2.cpp - exponentials and logarithms in base 2 --------------===//
+//
+// Machines have 2^x. Multiplying by log2(e) first would cost an operation per element;
+// distributed over a difference it joins factors that are there already:
+//
+//   exp(x * scale - repeat(m))   becomes   exp2(fma(x, scale * log2e, repeat(-m * log2e)))
+//
+// where `m` is one number per row and `scale` one number. Test: test/Transforms/tile-to-base-2.mlir
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/UniformTile.h"
+#include "heddle/Transforms/Passes.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_TILETOBASE2
+#include "heddle/Transforms/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+static constexpr double kLog2E = 1.44269504088896340736, kLn2 = 0.69314718055994530942;
+
+static Value constantTile(PatternRewriter &rewriter, Location loc, RankedTensorType type, double value) {
+  Type element = type.getElementType();
+  return arith::ConstantOp::create(rewriter, loc, DenseElementsAttr::get(type, rewriter.getFloatAttr(element, value)));
+}
+
+namespace {
+
+struct ExpToExp2 : OpRewritePattern<math::ExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::ExpOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    if (!type || !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "not an f32 tile");
+    Value factor = constantTile(rewriter, op.getLoc(), type, kLog2E);
+    Value scaled = arith::MulFOp::create(rewriter, op.getLoc(), op.getOperand(), factor);
+    rewriter.replaceOpWithNewOp<math::Exp2Op>(op, scaled);
+    return success();
+  }
+};
+
+struct LogToLog2 : OpRewritePattern<math::LogOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::LogOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    if (!type || !type.getElementType().isF32())
+      return rewriter.notifyMatchFailure(op, "not an f32 tile");
+    Value log = math::Log2Op::create(rewriter, op.getLoc(), op.getOperand());
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, log, constantTile(rewriter, op.getLoc(), type, kLn2));
+    return success();
+  }
+};
+
+/// (a - repeat(m)) * u becomes fma(a, u, repeat(-(m * u))): the product with m is per row, not per element.
+struct DistributeOverDifference : OpRewritePattern<arith::MulFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::MulFOp op, PatternRewriter &rewriter) const override {
+    auto difference = op.getLhs().getDefiningOp<arith::SubFOp>();
+    std::optional<UniformTile> factor = UniformTile::match(op.getRhs());
+    if (!difference || !factor)
+      return rewriter.notifyMatchFailure(op, "not a difference times one number");
+    auto repeated = difference.getRhs().getDefiningOp<tile::BroadcastOp>();
+    if (!repeated)
+      return rewriter.notifyMatchFailure(op, "does not subtract a repeated vector");
+    Location loc = op.getLoc();
+    RankedTensorType vector = repeated.getSource().getType();
+    Value product = arith::MulFOp::create(rewriter, loc, repeated.getSource(), factor->getTile(rewriter, loc, vector));
+    Value negative = arith::NegFOp::create(rewriter, loc, product);
+    Value addend = tile::BroadcastOp::create(rewriter, loc, op.getType(), negative);
+    rewriter.replaceOpWithNewOp<math::FmaOp>(op, difference.getLhs(), op.getRhs(), addend);
+    return success();
+  }
+};
+
+/// fma(x * u, v, c) becomes fma(x, u * v, c), the product of two numbers.
+struct MergeFactors : OpRewritePattern<math::FmaOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
+    auto product = op.getA().getDefiningOp<arith::MulFOp>();
+    std::optional<UniformTile> outer = UniformTile::match(op.getB());
+    std::optional<UniformTile> inner = product ? UniformTile::match(product.getRhs()) : std::nullopt;
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    if (!outer || !inner || !type)
+      return rewriter.notifyMatchFailure(op, "does not scale a scaled tile by one number");
+    Type element = type.getElementType();
+    Value merged = arith::MulFOp::create(rewriter, op.getLoc(), inner->getScalar(rewriter, op.getLoc(), element),
+                                         outer->getScalar(rewriter, op.getLoc(), element));
+    Value factor = tensor::SplatOp::create(rewriter, op.getLoc(), type, merged);
+    rewriter.replaceOpWithNewOp<math::FmaOp>(op, product.getLhs(), factor, op.getC());
+    return success();
+  }
+};
+
+struct TileToBase2 : heddle::impl::TileToBase2Base<TileToBase2> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

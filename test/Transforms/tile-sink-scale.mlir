@@ -1,0 +1,34 @@
+// RUN: heddle-opt %s --tile-sink-scale --canonicalize --cse | FileCheck %s
+
+// CHECK-LABEL: func.func @masked_maximum(
+// CHECK-SAME:    %[[S:[^:]+]]: tensor<16x32xf32>
+// CHECK:         %[[Y:.+]] = scf.if
+// CHECK:           %[[CHOSEN:.+]] = arith.select {{.*}}, %[[S]]
+// CHECK:           scf.yield %[[CHOSEN]]
+// CHECK:           scf.yield %[[S]]
+// CHECK:         %[[MAX:.+]] = tile.reduce max %[[Y]] dim 1
+// CHECK:         arith.mulf %[[MAX]], {{.*}} : tensor<16x1xf32>
+func.func @masked_maximum(%s: tensor<16x32xf32>, %vis: tensor<16x32xi1>, %part: i1) -> tensor<16x1xf32> {
+  %u = arith.constant dense<0.125> : tensor<16x32xf32>
+  %inf = arith.constant dense<0xFF800000> : tensor<16x32xf32>
+  %x = arith.mulf %s, %u : tensor<16x32xf32>
+  %y = scf.if %part -> tensor<16x32xf32> {
+    %w = arith.select %vis, %x, %inf : tensor<16x32xi1>, tensor<16x32xf32>
+    scf.yield %w : tensor<16x32xf32>
+  } else {
+    scf.yield %x : tensor<16x32xf32>
+  }
+  %m = tile.reduce max %y dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
+  return %m : tensor<16x1xf32>
+}
+
+// A negative factor turns a maximum into a minimum, so it stays.
+// CHECK-LABEL: func.func @negative(
+// CHECK:         %[[X:.+]] = arith.mulf
+// CHECK:         tile.reduce max %[[X]]
+func.func @negative(%s: tensor<16x32xf32>) -> tensor<16x1xf32> {
+  %u = arith.constant dense<-0.125> : tensor<16x32xf32>
+  %x = arith.mulf %s, %u : tensor<16x32xf32>
+  %m = tile.reduce max %x dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
+  return %m : tensor<16x1xf32>
+}

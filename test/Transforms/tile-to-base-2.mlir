@@ -1,0 +1,20 @@
+// RUN: heddle-opt %s --tile-to-base-2 --canonicalize --cse | FileCheck %s
+
+// CHECK-LABEL: func.func @difference(
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<16x32xf32>, %[[M:[^:]+]]: tensor<16x1xf32>, %[[S:[^:]+]]: f32
+// CHECK-DAG:     %[[LOG2E:.+]] = arith.constant 1.44269502 : f32
+// CHECK:         %[[PRODUCT:.+]] = arith.mulf %[[M]]
+// CHECK:         %[[NEGATIVE:.+]] = arith.negf %[[PRODUCT]]
+// CHECK:         %[[ADDEND:.+]] = tile.broadcast %[[NEGATIVE]]
+// CHECK:         %[[FACTOR:.+]] = arith.mulf %[[S]], %[[LOG2E]] : f32
+// CHECK:         %[[SPLAT:.+]] = tensor.splat %[[FACTOR]]
+// CHECK:         %[[POWER:.+]] = math.fma %[[X]], %[[SPLAT]], %[[ADDEND]]
+// CHECK:         math.exp2 %[[POWER]]
+func.func @difference(%x: tensor<16x32xf32>, %m: tensor<16x1xf32>, %s: f32) -> tensor<16x32xf32> {
+  %u = tensor.splat %s : tensor<16x32xf32>
+  %a = arith.mulf %x, %u : tensor<16x32xf32>
+  %b = tile.broadcast %m : tensor<16x1xf32> -> tensor<16x32xf32>
+  %d = arith.subf %a, %b : tensor<16x32xf32>
+  %e = math.exp %d : tensor<16x32xf32>
+  return %e : tensor<16x32xf32>
+}

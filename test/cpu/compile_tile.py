@@ -1,0 +1,65 @@
+"""Compile a tile module for this machine's CPU and call its kernels on NumPy arrays.
+
+Uses the tools of the build tree (HEDDLE_OPT) and of LLVM 22 (LLVM_BIN); the compiler itself does the same in process.
+"""
+import ctypes
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HEDDLE_OPT = os.environ.get("HEDDLE_OPT", str(ROOT / "build/bin/heddle-opt"))
+LLVM_BIN = os.environ.get("LLVM_BIN", "/usr/lib/llvm-22/bin")
+FEATURES = {"avx2": ("vector-bits=256 vector-registers=16", ["-march=x86-64-v3"]),
+            "avx512": ("vector-bits=512 vector-registers=32", ["-march=x86-64-v4"]),
+            "sse": ("vector-bits=128 vector-registers=16 fma=false", ["-march=x86-64"]),
+            "amx": ("vector-bits=512 vector-registers=32 avx512-bf16=true amx=true", ["-march=sapphirerapids"])}
+
+
+def to_llvm(text, level="avx2"):
+    options, _ = FEATURES[level]
+    lowered = subprocess.run([HEDDLE_OPT, f"--tile-to-llvm-cpu={options}"], input=text, text=True, capture_output=True)
+    if lowered.returncode:
+        raise RuntimeError(lowered.stderr)
+    return subprocess.run([f"{LLVM_BIN}/mlir-translate", "--mlir-to-llvmir"], input=lowered.stdout, text=True,
+                          check=True, capture_output=True).stdout
+
+
+def build(text, level="avx2", machine_level=None, keep=None):
+    """A loaded library; the code for `level` is generated for the machine `machine_level` (default: the same)."""
+    ir = to_llvm(text, level)
+    folder = pathlib.Path(keep or tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "k.ll").write_text(ir)
+    flags = FEATURES[machine_level or level][1]
+    subprocess.run([f"{LLVM_BIN}/clang", "-O3", *flags, "-Wno-override-module", "-shared", "-fPIC", "-o",
+                    folder / "k.so", folder / "k.ll", "-lm"], check=True)
+    return ctypes.CDLL(str(folder / "k.so"))
+
+
+def slots_of(*args):
+    """The slots of contract 3: arrays as address, sizes, strides in elements; integers and np.float32 as one word."""
+    words = []
+    for arg in args:
+        if isinstance(arg, np.ndarray):
+            words += [arg.ctypes.data, *arg.shape, *(s // arg.itemsize for s in arg.strides)]
+        elif isinstance(arg, (float, np.float32)):
+            words.append(int(np.float32(arg).view(np.uint32)))
+        else:
+            words.append(int(arg))
+    return (ctypes.c_int64 * len(words))(*words)
+
+
+def run(kernel, grid, *args):
+    """Call every block of `grid`, one after another."""
+    kernel.argtypes = [ctypes.c_void_p] + [ctypes.c_int64] * 3
+    kernel.restype = None
+    slots = slots_of(*args)
+    nx, ny, nz = (list(grid) + [1, 1])[:3]
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                kernel(slots, x, y, z)
