@@ -39,8 +39,13 @@ void heddle::buildTileToNVVM(OpPassManager &manager) {
   kernels.addPass(arith::createArithExpandOpsPass());
   kernels.addPass(createSCFToControlFlowPass());
   kernels.addPass(createConvertMathToLLVMPass());
-  kernels.addPass(createArithToLLVMConversionPass());
-  manager.addPass(createConvertControlFlowToLLVMPass());
+  // Sizes and coordinates are below 2^31; only addresses are 64 bits wide, and they are i64 by now.
+  ArithToLLVMConversionPassOptions arithOptions;
+  arithOptions.indexBitwidth = 32;
+  kernels.addPass(createArithToLLVMConversionPass(arithOptions));
+  ConvertControlFlowToLLVMPassOptions branchOptions;
+  branchOptions.indexBitwidth = 32;
+  manager.addPass(createConvertControlFlowToLLVMPass(branchOptions));
   manager.addPass(createReconcileUnrealizedCastsPass());
 }
 

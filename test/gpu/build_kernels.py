@@ -48,7 +48,7 @@ CASES = {
     "causal256": lambda n: attend(n, width=256, rows=64, keys=32, lengths=LONG[1:2]),
     "unaligned": lambda n: attend(n, alignment=0),
     "float": lambda n: attend(n, dtype="f32", width=64, rows=64, keys=32),
-    "float128": lambda n: attend(n, dtype="f32", width=128, rows=64, keys=32, lengths=LONG[1:2]),
+    "float128": lambda n: attend(n, dtype="f32", width=128, rows=64, keys=32),
     "narrow": lambda n: attend(n, width=40, pad=48, rows=32, keys=16, causal=False),
     "small": lambda n: attend(n, width=64, value=32, rows=16, keys=32),
     "moves": lambda n: (programs.MOVES, {"kind": "moves"}),

@@ -4,7 +4,6 @@
 
 include "mlir/Pass/PassBase.td"
 
-<<<<<<< HEAD
 //===----------------------------------------------------------------------===//
 // tile -> warp -> nvvm
 //===----------------------------------------------------------------------===//
@@ -45,7 +44,8 @@ def WarpToNVVM : Pass<"convert-warp-to-nvvm", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",
                            "::mlir::scf::SCFDialect"];
-=======
+}
+
 def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{
@@ -120,7 +120,6 @@ def LowerCPUToLLVM : Pass<"lower-cpu-to-llvm", "::mlir::ModuleOp"> {
   ];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::func::FuncDialect", "::mlir::ub::UBDialect",
                            "::mlir::amx::AMXDialect", "::mlir::vector::VectorDialect"];
->>>>>>> main
 }
 
 #endif

@@ -30,7 +30,6 @@ def VerifyAttn : Pass<"verify-attn", "::mlir::ModuleOp"> {
   }];
 }
 
-<<<<<<< HEAD
 //===----------------------------------------------------------------------===//
 // warp
 //===----------------------------------------------------------------------===//
@@ -81,7 +80,9 @@ def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
     Assumes: `warp-plan-resources` ran.
     Leaves: the module unchanged, or an error for the first fault.
     Example: test/Transforms/verify-warp-invalid.mlir
-=======
+  }];
+}
+
 def TileToBase2 : Pass<"tile-to-base-2"> {
   let summary = "Rewrite exponentials and logarithms of tiles in base 2";
   let description = [{
@@ -111,7 +112,6 @@ def VerifyTile : Pass<"verify-tile", "::mlir::ModuleOp"> {
   let description = [{
     The gate between operator and target: plans and kernels of contract 2 (dialects/README.md), and nothing else.
     Leaves: the module unchanged, or an error.
->>>>>>> main
   }];
 }
 

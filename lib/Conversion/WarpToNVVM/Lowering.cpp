@@ -97,21 +97,21 @@ Value MemRefParts::size(ImplicitLocOpBuilder &builder, int64_t dim) const {
 
 Value MemRefParts::stride(ImplicitLocOpBuilder &builder, int64_t dim) const {
   if (!ShapedType::isDynamic(strides[dim]))
-    return arith::ConstantIndexOp::create(builder, strides[dim]);
+    return constantI64(builder, strides[dim]);
   return values[1 + type.getRank() + dim];
 }
 
 Value MemRefParts::address(ImplicitLocOpBuilder &builder, ValueRange indices) const {
   Value offset;
   for (auto [dim, index] : llvm::enumerate(indices)) {
-    Value term = builder.createOrFold<arith::MulIOp>(index, stride(builder, dim));
+    Value wide = builder.createOrFold<arith::IndexCastOp>(builder.getI64Type(), index);
+    Value term = builder.createOrFold<arith::MulIOp>(wide, stride(builder, dim));
     offset = offset ? builder.createOrFold<arith::AddIOp>(offset, term) : term;
   }
   if (!offset)
     return pointer();
-  Value wide = arith::IndexCastOp::create(builder, builder.getI64Type(), offset);
   return LLVM::GEPOp::create(builder, pointer().getType(), type.getElementType(), pointer(),
-                             ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(wide)));
+                             ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(offset)));
 }
 
 //===----------------------------------------------------------------------===//

@@ -43,7 +43,8 @@ llvm::SmallVector<mlir::Value> singles(llvm::ArrayRef<mlir::ValueRange> operands
 /// A block barrier.
 void barrier(mlir::ImplicitLocOpBuilder &builder);
 
-/// A memref as the conversion sees it.
+/// A memref as the conversion sees it: pointer, sizes (index, which is 32 bits wide here: every size is below 2^31) and
+/// strides (i64).
 class MemRefParts {
 public:
   MemRefParts(mlir::MemRefType type, mlir::ValueRange values);

@@ -60,8 +60,7 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
   base = memory.address(builder, indices);
   int64_t rows = column ? last : rowDim.value_or(rank - 2);
   if (rows >= 0) {
-    Value stride = memory.stride(builder, rows);
-    rowStride = arith::IndexCastOp::create(builder, builder.getI64Type(), stride);
+    rowStride = memory.stride(builder, rows);
     rowBound = remaining(builder, limit ? limit : memory.size(builder, rows), indices[rows], tile.getDimSize(0));
   }
   // A column of an array has its only column inside.

@@ -92,7 +92,7 @@ struct CopySource {
     int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
     Type i32 = builder.getI32Type();
     base = memory.address(builder, indices);
-    rowStride = arith::IndexCastOp::create(builder, builder.getI64Type(), memory.stride(builder, rows));
+    rowStride = memory.stride(builder, rows);
     Value left = arith::SubIOp::create(builder, limit ? limit : memory.size(builder, rows), indices[rows]);
     rowBound = arith::IndexCastOp::create(builder, i32, left);
     left = arith::SubIOp::create(builder, memory.size(builder, last), indices[last]);

@@ -45,7 +45,8 @@ struct WarpTypeConverter : TypeConverter {
     });
     addConversion([](MemRefType type, SmallVectorImpl<Type> &results) -> std::optional<LogicalResult> {
       results.push_back(LLVM::LLVMPointerType::get(type.getContext(), globalSpace));
-      results.append(MemRefParts::count(type) - 1, IndexType::get(type.getContext()));
+      results.append(type.getRank(), IndexType::get(type.getContext()));
+      results.append(type.getRank(), IntegerType::get(type.getContext(), 64));
       return success();
     });
     auto shared = [](Type type) -> Type { return LLVM::LLVMPointerType::get(type.getContext(), sharedSpace); };
@@ -71,8 +72,9 @@ static Value unpackParameter(ImplicitLocOpBuilder &builder, Type type, ArrayRef<
   if (auto memory = dyn_cast<MemRefType>(type)) {
     auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), globalSpace);
     SmallVector<Value> parts{LLVM::IntToPtrOp::create(builder, pointer, slots[0])};
-    for (BlockArgument slot : slots.drop_front())
+    for (BlockArgument slot : slots.slice(1, memory.getRank()))
       parts.push_back(index(slot));
+    llvm::append_range(parts, slots.drop_front(1 + memory.getRank()));
     return UnrealizedConversionCastOp::create(builder, TypeRange{memory}, parts).getResult(0);
   }
   if (type.isIndex())
