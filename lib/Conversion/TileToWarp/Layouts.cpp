@@ -1,5 +1,6 @@
 //===- Layouts.cpp - the layout of every tile of a kernel -------------------===//
 #include "lib/Conversion/TileToWarp/Layouts.h"
+#include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "llvm/Support/MathExtras.h"
@@ -8,7 +9,11 @@ using namespace mlir;
 using namespace heddle;
 
 TileLayouts::TileLayouts(func::FuncOp kernel, int64_t maxWarps) : kernel(kernel) {
+  // The products decide where there are any: their operands may be taller, but lie in shared memory.
+  bool hasDots = kernel.walk([](tile::DotOp) { return WalkResult::interrupt(); }).wasInterrupted();
   kernel.walk([&](Operation *op) {
+    if (hasDots && !isa<tile::DotOp>(op))
+      return;
     for (Type type : op->getResultTypes())
       if (auto tile = dyn_cast<RankedTensorType>(type))
         numWarps = std::max(numWarps, std::min<int64_t>(maxWarps, tile.getDimSize(0) / 16));

@@ -17,7 +17,8 @@ namespace heddle {
 
 class TileLayouts {
 public:
-  /// Chooses the number of warps: as many as the tallest tile has groups of 16 rows, at most `maxWarps`.
+  /// Chooses the number of warps: as many as the tallest product (or tile, if there are none) has groups of 16 rows, at
+  /// most `maxWarps`.
   TileLayouts(mlir::func::FuncOp kernel, int64_t maxWarps);
 
   int64_t warps() const { return numWarps; }
