@@ -4,6 +4,24 @@
 
 include "mlir/Pass/PassBase.td"
 
+def AttnToLoops : Pass<"attn-to-loops", "::mlir::ModuleOp"> {
+  let summary = "Lower an attn module to plain scalar loops: its reference semantics";
+  let description = [{
+    What an attn function means, written down literally: each operation becomes kernels of scalar loops without tiles
+    or fusion, in f64 on request. Fast paths are compared with it; it is not an oracle, because it is lowered from the
+    same text. Structured linalg, element-wise arith and math, and data movement are lowered likewise.
+
+    Assumes: attn-link-prelude and verify-attn ran.
+    Leaves: a tile module (a plan and its kernels, contract 2 of dialects/README.md). Workspaces are contiguous and hold
+    floats in the chosen precision; element types of the entry's arrays stay as they are.
+  }];
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"",
+                        "the type every float is computed in: f32 or f64">];
+  let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{

@@ -35,7 +35,8 @@ def TileToBase2 : Pass<"tile-to-base-2"> {
   let description = [{
     Changes numerics: a difference times log2(e) is distributed over its terms, which rounds differently.
     `exp(x)` becomes `exp2(x * log2(e))`, and the factor joins a scale of `x` in one fused multiply-add when `x` is a
-    scaled tile less a repeated row vector. Leaves: no `math.exp` and no `math.log` on f32 tiles.
+    scaled tile less a repeated row vector.
+    Assumes: a tile module. Leaves: no `math.exp` and no `math.log` on f32 tiles.
     See test/Transforms/tile-to-base-2.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
@@ -46,7 +47,9 @@ def TileSinkScale : Pass<"tile-sink-scale"> {
   let description = [{
     Changes numerics: a maximum of scaled numbers becomes a scaled maximum (equal up to the sign of zero).
     A factor known to be positive commutes with `select` against an infinity, with a branch and with an extremum; moved
-    behind them it is applied per row, or joins the factor of an exponential. See test/Transforms/tile-sink-scale.mlir.
+    behind them it is applied per row, or joins the factor of an exponential.
+    Assumes: a tile module. Leaves: a tile module; a factor whose sign is not known stays where it is.
+    See test/Transforms/tile-sink-scale.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }

@@ -97,7 +97,7 @@ Value KernelBuilder::memory(Value tensor) {
 
 Value KernelBuilder::argument(BlockArgument value) { return import(plan.getPlan().getArgument(value.getArgNumber())); }
 
-ValueRange KernelBuilder::startBody(ArrayRef<Value> grid) {
+SmallVector<Value> KernelBuilder::startBody(ArrayRef<Value> grid) {
   auto forall = scf::ForallOp::create(builder, getAsOpFoldResult(grid), ValueRange(), std::nullopt);
   func::ReturnOp::create(builder);
   // Later sizes go before the forall, the block's code before its terminator.

@@ -69,7 +69,7 @@ public:
   mlir::Value memory(mlir::Value tensor) override;
 
   /// Creates the forall over `grid` (values of the head); returns the block's coordinates.
-  mlir::ValueRange startBody(llvm::ArrayRef<mlir::Value> grid);
+  llvm::SmallVector<mlir::Value> startBody(llvm::ArrayRef<mlir::Value> grid);
 
   mlir::ImplicitLocOpBuilder &head() { return builder; }
   mlir::ImplicitLocOpBuilder &body() { return bodyBuilder; }
