@@ -1,7 +1,6 @@
 //===- Heddle.cpp - the compiler as a C library -----------------------------===//
 #include "heddle-c/Heddle.h"
 #include "heddle/Compiler/Compiler.h"
-#include "heddle/Support/BuildId.h"
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -80,6 +79,6 @@ int heddle_content_key(const char *text, size_t size, const heddle_compile_optio
 }
 
 const char *heddle_version(void) {
-  static const std::string version = buildId().str();
+  static const std::string version = compilerVersion().str();
   return version.c_str();
 }

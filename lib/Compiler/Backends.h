@@ -17,7 +17,8 @@ struct MachineCode {
 
 /// Both consume the module.
 mlir::FailureOr<MachineCode> compileForCpu(Session &session, mlir::ModuleOp module, const KnownTarget &target);
-mlir::FailureOr<MachineCode> compileForGpu(Session &session, mlir::ModuleOp module, const KnownTarget &target, bool aligned);
+mlir::FailureOr<MachineCode> compileForGpu(Session &session, mlir::ModuleOp module, const KnownTarget &target,
+                                           bool aligned);
 
 /// Schedules as the passes left them on the kernels: `@kernel tile.schedule = ..`.
 std::string describeSchedules(mlir::ModuleOp module);

@@ -149,8 +149,8 @@ LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOpti
   }
   static const char *const rungs[] = {"attn", "tile", "warp", "nvvm", "llvm", "ptx", "asm"};
   if (!llvm::is_contained(rungs, rung))
-    return session.error("expected one of " + llvm::join(rungs, rungs + std::size(rungs), ", ") + ", plan, pack, got '" +
-                         rung + "'");
+    return session.error("expected one of " + llvm::join(rungs, rungs + std::size(rungs), ", ") +
+                         ", plan, pack, got '" + rung + "'");
   session.stopAt(rung);
   std::vector<CompiledEntry> entries;
   if (failed(compileEntries(session, text, entries)))
@@ -172,9 +172,13 @@ LogicalResult heddle::explain(StringRef text, const CompileOptions &options, std
     for (const CompiledVariant &variant : entry.variants) {
       stream << "\n" << variant.note;
       for (const KernelImage &image : variant.images)
-        stream << (image.kind == HEDDLE_IMAGE_ELF ? "shared library" : image.kind == HEDDLE_IMAGE_PTX ? "PTX" : "cubin")
+        stream << (image.kind == HEDDLE_IMAGE_ELF   ? "shared library"
+                   : image.kind == HEDDLE_IMAGE_PTX ? "PTX"
+                                                    : "cubin")
                << ": " << image.bytes.size() << " bytes\n";
     }
   }
   return success();
 }
+
+StringRef heddle::compilerVersion() { return buildId(); }

@@ -134,9 +134,8 @@ OwningOpRef<ModuleOp> Session::lowerToTile(const KnownTarget &target) {
   }
   LoweringOptions lowering;
   lowering.schedule = options.schedule;
-  if (failed(run(*tile, target.name, [&](OpPassManager &manager) {
-        return buildAttnToTilePipeline(manager, attribute, lowering);
-      })))
+  if (failed(run(*tile, target.name,
+                 [&](OpPassManager &manager) { return buildAttnToTilePipeline(manager, attribute, lowering); })))
     return {};
   for (auto function : tile->getOps<func::FuncOp>()) {
     auto count = resultCounts.find(function.getSymName());

@@ -6,11 +6,16 @@ using namespace mlir;
 using namespace heddle;
 
 /// A step as text, so that `heddle-opt` replays it word by word.
-static LogicalResult append(OpPassManager &manager, const std::string &passes) { return parsePassPipeline(passes, manager); }
+static LogicalResult append(OpPassManager &manager, const std::string &passes) {
+  return parsePassPipeline(passes, manager);
+}
 
-LogicalResult heddle::buildAttnPipeline(OpPassManager &manager) { return append(manager, "attn-link-prelude,verify-attn"); }
+LogicalResult heddle::buildAttnPipeline(OpPassManager &manager) {
+  return append(manager, "attn-link-prelude,verify-attn");
+}
 
-LogicalResult heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::TargetAttr, const LoweringOptions &options) {
+LogicalResult heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::TargetAttr,
+                                              const LoweringOptions &options) {
   std::string schedule = options.schedule.empty() ? "" : llvm::formatv("{{schedule={0}}", options.schedule).str();
   return append(manager, "attn-to-tile" + schedule + ",canonicalize,cse,verify-tile");
 }
@@ -21,7 +26,8 @@ static std::string cpuPasses(tile::TargetAttr target) {
                        target.getHasBf16Dot(), target.getHasTileMma());
 }
 
-LogicalResult heddle::buildTileToLLVMPipeline(OpPassManager &manager, tile::TargetAttr target, const LoweringOptions &) {
+LogicalResult heddle::buildTileToLLVMPipeline(OpPassManager &manager, tile::TargetAttr target,
+                                              const LoweringOptions &) {
   if (!target.getIsGpu())
     return append(manager, cpuPasses(target));
   return append(manager, "tile-to-nvvm");

@@ -154,8 +154,8 @@ std::string heddle::printExpression(llvm::ArrayRef<uint32_t> words, llvm::ArrayR
     case HEDDLE_OP_SIZE:
     case HEDDLE_OP_STRIDE: {
       std::string parameter = name(operand());
-      stack.push_back((opcode == HEDDLE_OP_SIZE ? "size(" : "stride(") + parameter + ", " +
-                      std::to_string(operand()) + ")");
+      stack.push_back((opcode == HEDDLE_OP_SIZE ? "size(" : "stride(") + parameter + ", " + std::to_string(operand()) +
+                      ")");
       break;
     }
     case HEDDLE_OP_SCALAR:

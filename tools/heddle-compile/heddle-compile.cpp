@@ -17,18 +17,24 @@
 using namespace llvm;
 
 static cl::OptionCategory category("heddle-compile");
-static cl::opt<std::string> input(cl::Positional, cl::desc("<spec.mlir, - for stdin>"), cl::init("-"), cl::cat(category));
+static cl::opt<std::string> input(cl::Positional, cl::desc("<spec.mlir, - for stdin>"), cl::init("-"),
+                                  cl::cat(category));
 static cl::opt<std::string> output("o", cl::desc("name.pack, or name.so or name.o with the C header name.h beside it"),
                                    cl::value_desc("file"), cl::cat(category));
-static cl::opt<std::string> targets("target", cl::desc("comma-separated: sm_80, sm_89, sm_90a, cpu, cpu:avx2, .. (default: cpu)"),
+static cl::opt<std::string> targets("target",
+                                    cl::desc("comma-separated: sm_80, sm_89, sm_90a, cpu, cpu:avx2, .. (default: cpu)"),
                                     cl::init("cpu"), cl::cat(category));
-static cl::opt<std::string> emitted("emit", cl::desc("print one rung of the first target: attn, tile, warp, nvvm, llvm, ptx, asm, plan, pack"),
-                                    cl::value_desc("rung"), cl::cat(category));
+static cl::opt<std::string>
+    emitted("emit", cl::desc("print one rung of the first target: attn, tile, warp, nvvm, llvm, ptx, asm, plan, pack"),
+            cl::value_desc("rung"), cl::cat(category));
 static cl::opt<std::string> dumpDirectory("dump-dir", cl::desc("write every rung here, as numbered files"),
                                           cl::value_desc("directory"), cl::cat(category));
-static cl::opt<std::string> schedule("schedule", cl::desc("override the chooser, e.g. rows=64,keys=64"), cl::cat(category));
-static cl::opt<std::string> ptxas("ptxas", cl::desc("path of ptxas (default: PATH, then the CUDA toolkit)"), cl::cat(category));
-static cl::opt<bool> explained("explain", cl::desc("print schedules, budgets and what the assembler said"), cl::cat(category));
+static cl::opt<std::string> schedule("schedule", cl::desc("override the chooser, e.g. rows=64,keys=64"),
+                                     cl::cat(category));
+static cl::opt<std::string> ptxas("ptxas", cl::desc("path of ptxas (default: PATH, then the CUDA toolkit)"),
+                                  cl::cat(category));
+static cl::opt<bool> explained("explain", cl::desc("print schedules, budgets and what the assembler said"),
+                               cl::cat(category));
 
 static int fail(const Twine &message) {
   WithColor::error(errs(), "heddle-compile") << message << "\n";

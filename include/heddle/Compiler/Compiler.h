@@ -27,13 +27,17 @@ struct CompileOptions {
 mlir::LogicalResult compile(llvm::StringRef text, const CompileOptions &options, std::string &pack);
 
 /// One rung of the first target: attn, tile, warp, nvvm, llvm, ptx, asm; or as text, pack and (without code) plan.
-mlir::LogicalResult emitRung(llvm::StringRef text, llvm::StringRef rung, const CompileOptions &options, std::string &result);
+mlir::LogicalResult emitRung(llvm::StringRef text, llvm::StringRef rung, const CompileOptions &options,
+                             std::string &result);
 
 /// What was chosen for each target: schedules, budgets, what the assembler said.
 mlir::LogicalResult explain(llvm::StringRef text, const CompileOptions &options, std::string &result);
 
 /// Names the pack of this text, these options and this build of the compiler.
 mlir::LogicalResult contentKey(llvm::StringRef text, const CompileOptions &options, uint64_t &key);
+
+/// Version of the compiler, of LLVM, and the build id of this very library.
+llvm::StringRef compilerVersion();
 
 } // namespace heddle
 

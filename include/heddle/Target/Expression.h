@@ -43,9 +43,15 @@ private:
   std::optional<int64_t> knownValue;
 };
 
-inline Expression operator+(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_ADD, a, b); }
-inline Expression operator-(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_SUB, a, b); }
-inline Expression operator*(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_MUL, a, b); }
+inline Expression operator+(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_ADD, a, b);
+}
+inline Expression operator-(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_SUB, a, b);
+}
+inline Expression operator*(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_MUL, a, b);
+}
 
 /// Words as a reader likes them: `ceildiv(size(q, 2), 64)`. `names` are those of the entry's parameters.
 std::string printExpression(llvm::ArrayRef<uint32_t> words, llvm::ArrayRef<std::string> names);
