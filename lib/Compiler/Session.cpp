@@ -50,6 +50,7 @@ Session::Session(const CompileOptions &options)
     : options(options), context(makeRegistry(), MLIRContext::Threading::DISABLED), messages(&context, options.handler),
       dumper(options.dumpDirectory) {
   registerPipelinePasses();
+  context.loadDialect<tile::TileDialect>(); // its target attribute is made before any pass runs
   context.printOpOnDiagnostic(false); // users wrote the spec, not what it became
 }
 
