@@ -25,6 +25,9 @@ std::string describeSchedules(mlir::ModuleOp module);
 /// Symbols of the module's kernels.
 std::vector<std::string> kernelNames(mlir::ModuleOp module);
 
+/// Everything: parse, lower for every target of the options, generate code. Entries are what the pack will hold.
+mlir::LogicalResult compileEntries(Session &session, llvm::StringRef text, std::vector<CompiledEntry> &entries);
+
 } // namespace heddle
 
 #endif

@@ -73,10 +73,8 @@ FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, 
   code.note = llvm::formatv("target {0}, {1} accesses\n", target.name, aligned ? "16-byte" : "narrow");
   code.note += describeSchedules(module);
   auto attribute = target.attribute(&session.context);
-  LoweringOptions lowering;
-  lowering.aligned = aligned;
   if (failed(session.run(module, variant, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute, lowering);
+        return buildTileToLLVMPipeline(manager, attribute);
       })))
     return failure();
   session.reach("nvvm", variant, module);

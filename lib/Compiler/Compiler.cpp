@@ -85,7 +85,7 @@ static LogicalResult compileForTarget(Session &session, const KnownTarget &targe
   return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
 }
 
-static LogicalResult compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {
+LogicalResult heddle::compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {
   llvm::Expected<std::vector<KnownTarget>> targets = findTargets(session.options.targets);
   if (!targets)
     return session.error(targets.takeError());
@@ -158,26 +158,6 @@ LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOpti
   if (!session.seenRung())
     return session.error("expected a target or text that has the rung '" + rung + "', got " + options.targets);
   result = *session.seenRung();
-  return success();
-}
-
-LogicalResult heddle::explain(StringRef text, const CompileOptions &options, std::string &result) {
-  Session session(options);
-  std::vector<CompiledEntry> entries;
-  if (failed(compileEntries(session, text, entries)))
-    return failure();
-  llvm::raw_string_ostream stream(result);
-  for (const CompiledEntry &entry : entries) {
-    stream << "entry " << entry.name << "\n";
-    for (const CompiledVariant &variant : entry.variants) {
-      stream << "\n" << variant.note;
-      for (const KernelImage &image : variant.images)
-        stream << (image.kind == HEDDLE_IMAGE_ELF   ? "shared library"
-                   : image.kind == HEDDLE_IMAGE_PTX ? "PTX"
-                                                    : "cubin")
-               << ": " << image.bytes.size() << " bytes\n";
-    }
-  }
   return success();
 }
 

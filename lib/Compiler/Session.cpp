@@ -83,10 +83,10 @@ void Session::reach(StringRef rung, StringRef variant, ModuleOp module) {
   reach(rung, variant, text);
 }
 
-LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<LogicalResult(OpPassManager &)> build) {
+LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<llvm::Error(OpPassManager &)> build) {
   PassManager manager(&context, ModuleOp::getOperationName());
-  if (failed(build(manager)))
-    return fail("expected the passes of this pipeline in the compiler, got a build without them");
+  if (llvm::Error problem = build(manager))
+    return error(std::move(problem));
   std::vector<std::pair<std::string, std::string>> rungs;
   if (dumper.isOn() || !wantedRung.empty())
     manager.addInstrumentation(std::make_unique<RungWatcher>(rungs));

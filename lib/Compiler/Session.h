@@ -30,11 +30,13 @@ public:
   mlir::LogicalResult start(llvm::StringRef text);
   /// The tile module for one target, with everything that plan extraction needs.
   mlir::OwningOpRef<mlir::ModuleOp> lowerToTile(const KnownTarget &target);
+  /// The text's module, on the rung that `start` brought it to.
+  mlir::ModuleOp parsedModule() { return *module; }
   const ParameterNames &parameterNames() const { return names; }
 
   /// Run passes; `variant` names the dumps. `build` fills the pass manager.
   mlir::LogicalResult run(mlir::ModuleOp module, llvm::StringRef variant,
-                          llvm::function_ref<mlir::LogicalResult(mlir::OpPassManager &)> build);
+                          llvm::function_ref<llvm::Error(mlir::OpPassManager &)> build);
   /// A rung was reached: dump it, keep it if it is wanted.
   void reach(llvm::StringRef rung, llvm::StringRef variant, llvm::StringRef text);
   void reach(llvm::StringRef rung, llvm::StringRef variant, mlir::ModuleOp module);

@@ -1,23 +1,51 @@
 //===- Pipelines.cpp - the ladder as pass pipelines -------------------------===//
 #include "heddle/Pipelines/Pipelines.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace heddle;
 
-/// A step as text, so that `heddle-opt` replays it word by word.
-static LogicalResult append(OpPassManager &manager, const std::string &passes) {
-  return parsePassPipeline(passes, manager);
+/// A step as text, so that `heddle-opt` can replay it word by word.
+static llvm::Error append(OpPassManager &manager, const std::string &passes) {
+  std::string message;
+  llvm::raw_string_ostream stream(message);
+  if (succeeded(parsePassPipeline(passes, manager, stream)))
+    return llvm::Error::success();
+  return llvm::createStringError("expected passes '" + passes + "' in this build, got: " + StringRef(message).rtrim());
 }
 
-LogicalResult heddle::buildAttnPipeline(OpPassManager &manager) {
+llvm::Error heddle::buildAttnPipeline(OpPassManager &manager) {
   return append(manager, "attn-link-prelude,verify-attn");
 }
 
-LogicalResult heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::TargetAttr,
-                                              const LoweringOptions &options) {
-  std::string schedule = options.schedule.empty() ? "" : llvm::formatv("{{schedule={0}}", options.schedule).str();
-  return append(manager, "attn-to-tile" + schedule + ",canonicalize,cse,verify-tile");
+/// "rows=64,keys=32" as pass options; an error when it is not of that form.
+static llvm::Expected<std::string> optionsOf(StringRef schedule) {
+  std::string options;
+  SmallVector<StringRef> fields;
+  schedule.split(fields, ',');
+  for (StringRef field : fields) {
+    auto [name, value] = field.trim().split('=');
+    auto isWord = [](StringRef text) {
+      return !text.empty() && llvm::all_of(text, [](char c) { return llvm::isAlnum(c) || c == '-' || c == '_'; });
+    };
+    if (!isWord(name) || !isWord(value))
+      return llvm::createStringError("expected a schedule such as 'rows=64,keys=64', got '" + schedule + "'");
+    options += (options.empty() ? "" : " ") + (name + "=" + value).str();
+  }
+  return options;
+}
+
+llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::TargetAttr, const LoweringOptions &options) {
+  std::string passOptions;
+  if (!options.schedule.empty()) {
+    llvm::Expected<std::string> schedule = optionsOf(options.schedule);
+    if (!schedule)
+      return schedule.takeError();
+    passOptions = "{" + *schedule + "}";
+  }
+  return append(manager, "attn-to-tile" + passOptions +
+                             ",canonicalize,cse,tile-to-base-2,tile-sink-scale,canonicalize,cse,verify-tile");
 }
 
 static std::string cpuPasses(tile::TargetAttr target) {
@@ -26,9 +54,6 @@ static std::string cpuPasses(tile::TargetAttr target) {
                        target.getHasBf16Dot(), target.getHasTileMma());
 }
 
-LogicalResult heddle::buildTileToLLVMPipeline(OpPassManager &manager, tile::TargetAttr target,
-                                              const LoweringOptions &) {
-  if (!target.getIsGpu())
-    return append(manager, cpuPasses(target));
-  return append(manager, "tile-to-nvvm");
+llvm::Error heddle::buildTileToLLVMPipeline(OpPassManager &manager, tile::TargetAttr target) {
+  return append(manager, target.getIsGpu() ? "tile-to-nvvm" : cpuPasses(target));
 }
