@@ -74,6 +74,12 @@ int heddle_explain_spec(const char *text, size_t size, const heddle_compile_opti
   return failed(explain({text, size}, translate(options), result)) ? 1 : give(result, bytes);
 }
 
+int heddle_compile_reference(const char *text, size_t size, const heddle_compile_options *options, heddle_bytes *pack) {
+  std::string result;
+  *pack = {nullptr, 0};
+  return failed(compileReference({text, size}, translate(options), result)) ? 1 : give(result, pack);
+}
+
 int heddle_content_key(const char *text, size_t size, const heddle_compile_options *options, uint64_t *key) {
   return failed(contentKey({text, size}, translate(options), *key));
 }

@@ -100,12 +100,12 @@ LogicalResult heddle::compileEntries(Session &session, StringRef text, std::vect
   return success();
 }
 
-static llvm::Expected<uint64_t> computeKey(StringRef text, const CompileOptions &options) {
+static llvm::Expected<uint64_t> computeKey(StringRef text, const CompileOptions &options, StringRef kind = "") {
   llvm::Expected<std::vector<KnownTarget>> targets = findTargets(options.targets);
   if (!targets)
     return targets.takeError();
   Fnv1a hash;
-  hash.addField(text).addField(options.schedule).addField(buildId());
+  hash.addField(text).addField(options.schedule).addField(buildId()).addField(kind);
   for (const KnownTarget &target : *targets)
     hash.addField(target.name);
   return hash.value();
@@ -115,7 +115,7 @@ static LogicalResult compilePack(Session &session, StringRef text, std::string &
   std::vector<CompiledEntry> entries;
   if (failed(compileEntries(session, text, entries)))
     return failure();
-  llvm::Expected<uint64_t> key = computeKey(text, session.options);
+  llvm::Expected<uint64_t> key = computeKey(text, session.options, session.makesReference() ? "reference" : "");
   if (!key)
     return session.error(key.takeError());
   pack = writePack(entries, *key);
@@ -132,6 +132,15 @@ LogicalResult heddle::contentKey(StringRef text, const CompileOptions &options, 
 
 LogicalResult heddle::compile(StringRef text, const CompileOptions &options, std::string &pack) {
   Session session(options);
+  return compilePack(session, text, pack);
+}
+
+LogicalResult heddle::compileReference(StringRef text, const CompileOptions &given, std::string &pack) {
+  CompileOptions options = given;
+  options.targets = "cpu";
+  options.schedule.clear();
+  Session session(options);
+  session.setReference();
   return compilePack(session, text, pack);
 }
 

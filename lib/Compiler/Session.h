@@ -23,6 +23,9 @@ public:
   /// Without code only plans are made.
   void setMakesCode(bool value) { codeIsMade = value; }
   bool makesCode() const { return codeIsMade; }
+  /// Lower attn to its reference semantics instead of tiles.
+  void setReference() { isReference = true; }
+  bool makesReference() const { return isReference; }
   bool isDone() const { return seen.has_value(); }
   const std::optional<std::string> &seenRung() const { return seen; }
 
@@ -64,6 +67,7 @@ private:
   llvm::StringMap<int64_t> resultCounts; ///< of the attn functions
   bool isAttn = false;
   bool codeIsMade = true;
+  bool isReference = false;
 };
 
 /// An LLVM context whose errors come back instead of ending the process.

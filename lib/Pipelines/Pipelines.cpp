@@ -48,6 +48,10 @@ llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::Target
                              ",canonicalize,cse,tile-to-base-2,tile-sink-scale,canonicalize,cse,verify-tile");
 }
 
+llvm::Error heddle::buildAttnToLoopsPipeline(OpPassManager &manager) {
+  return append(manager, "attn-to-loops{precision=f64},canonicalize,cse");
+}
+
 static std::string cpuPasses(tile::TargetAttr target) {
   return llvm::formatv("tile-to-llvm-cpu{{vector-bits={0} vector-registers={1} fma={2} avx512-bf16={3} amx={4}}",
                        target.getVectorBytes() * 8, target.getVectorRegisters(), target.getHasFma(),

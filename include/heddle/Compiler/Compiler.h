@@ -26,6 +26,10 @@ struct CompileOptions {
 /// Text to pack (artifact.h). On failure at least one error was handled.
 mlir::LogicalResult compile(llvm::StringRef text, const CompileOptions &options, std::string &pack);
 
+/// The reference semantics as a pack: plain loops in f64 for this CPU, whatever the options' targets. Its entries take
+/// the same arguments.
+mlir::LogicalResult compileReference(llvm::StringRef text, const CompileOptions &options, std::string &pack);
+
 /// One rung of the first target: attn, tile, warp, nvvm, llvm, ptx, asm; or as text, pack and (without code) plan.
 mlir::LogicalResult emitRung(llvm::StringRef text, llvm::StringRef rung, const CompileOptions &options,
                              std::string &result);

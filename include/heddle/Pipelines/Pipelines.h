@@ -23,6 +23,8 @@ llvm::Error buildAttnPipeline(mlir::OpPassManager &manager);
 /// attn -> tile. The module carries its target.
 llvm::Error buildAttnToTilePipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
                                     const LoweringOptions &options);
+/// attn -> a tile module of plain loops in f64: the reference semantics.
+llvm::Error buildAttnToLoopsPipeline(mlir::OpPassManager &manager);
 /// tile -> the llvm dialect (with nvvm for a GPU). Leaves no plan.
 llvm::Error buildTileToLLVMPipeline(mlir::OpPassManager &manager, tile::TargetAttr target);
 
