@@ -1,5 +1,6 @@
 //===- Pipelines.cpp - the ladder as pass pipelines -------------------------===//
 #include "heddle/Pipelines/Pipelines.h"
+#include "heddle/Conversion/TileToCPU.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -52,12 +53,19 @@ llvm::Error heddle::buildAttnToLoopsPipeline(OpPassManager &manager) {
   return append(manager, "attn-to-loops{precision=f64},canonicalize,cse");
 }
 
-static std::string cpuPasses(tile::TargetAttr target) {
-  return llvm::formatv("tile-to-llvm-cpu{{vector-bits={0} vector-registers={1} fma={2} avx512-bf16={3} amx={4}}",
-                       target.getVectorBytes() * 8, target.getVectorRegisters(), target.getHasFma(),
-                       target.getHasBf16Dot(), target.getHasTileMma());
+static void appendForCpu(OpPassManager &manager, tile::TargetAttr target) {
+  CPUOptions options;
+  options.vectorBits = target.getVectorBytes() * 8;
+  options.vectorRegisters = target.getVectorRegisters();
+  options.hasFMA = target.getHasFma();
+  options.hasAVX512BF16 = target.getHasBf16Dot();
+  options.hasAMX = target.getHasTileMma();
+  buildTileToLLVMForCPU(manager, options);
 }
 
 llvm::Error heddle::buildTileToLLVMPipeline(OpPassManager &manager, tile::TargetAttr target) {
-  return append(manager, target.getIsGpu() ? "tile-to-nvvm" : cpuPasses(target));
+  if (target.getIsGpu())
+    return append(manager, "tile-to-nvvm");
+  appendForCpu(manager, target);
+  return llvm::Error::success();
 }

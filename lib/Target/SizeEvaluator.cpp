@@ -32,11 +32,15 @@ static Expression isNegative(const Expression &e) {
 
 /// Division that rounds towards zero, from one that rounds down.
 static Expression divideTruncating(const Expression &a, const Expression &b) {
+  if (a.isNonNegative())
+    return Expression::binary(HEDDLE_OP_FLOORDIV, a, b);
   Expression zero = Expression::constant(0);
   return Expression::select(isNegative(a), zero - Expression::binary(HEDDLE_OP_FLOORDIV, zero - a, b),
                             Expression::binary(HEDDLE_OP_FLOORDIV, a, b));
 }
 static Expression remainderTruncating(const Expression &a, const Expression &b) {
+  if (a.isNonNegative())
+    return Expression::binary(HEDDLE_OP_MOD, a, b);
   Expression zero = Expression::constant(0);
   return Expression::select(isNegative(a), zero - Expression::binary(HEDDLE_OP_MOD, zero - a, b),
                             Expression::binary(HEDDLE_OP_MOD, a, b));

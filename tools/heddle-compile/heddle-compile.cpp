@@ -42,39 +42,39 @@ static int fail(const Twine &message) {
 }
 
 /// Print to the file of -o, or to stdout.
-static int write(StringRef text) {
-  if (output.empty() || output == "-") {
+static int write(StringRef text, StringRef path) {
+  if (path.empty() || path == "-") {
     outs() << text;
     return 0;
   }
-  if (Error error = heddle::writeFile(output, text))
+  if (Error error = heddle::writeFile(path, text))
     return fail(toString(std::move(error)));
   return 0;
 }
 
 /// The pack itself, or the pack in an object or a shared library with its header.
-static int writeArtifact(StringRef pack) {
-  StringRef extension = sys::path::extension(output);
+static int writeArtifact(StringRef pack, StringRef path) {
+  StringRef extension = sys::path::extension(path);
   if (extension == ".pack")
-    return write(pack);
-  std::string name = sys::path::stem(output).str();
+    return write(pack, path);
+  std::string name = sys::path::stem(path).str();
   Expected<std::string> object = heddle::emitPackObject(pack, name);
   if (!object)
     return fail(toString(object.takeError()));
   std::string header = heddle::emitPackHeader(pack, name);
-  SmallString<128> headerPath(output);
+  SmallString<128> headerPath(path);
   sys::path::replace_extension(headerPath, "h");
   if (Error error = heddle::writeFile(headerPath, header))
     return fail(toString(std::move(error)));
   if (extension == ".o")
-    return write(*object);
+    return write(*object, path);
   Expected<heddle::KnownTarget> target = heddle::findTarget("cpu:generic");
   if (!target)
     return fail(toString(target.takeError()));
   Expected<std::string> library = heddle::linkSharedObject(*object, *target);
   if (!library)
     return fail(toString(library.takeError()));
-  return write(*library);
+  return write(*library, path);
 }
 
 int main(int argc, char **argv) {
@@ -84,10 +84,13 @@ int main(int argc, char **argv) {
                               "Compile an attention spec to a pack of CPU and GPU kernels.\n\n"
                               "  heddle-compile spec.mlir --target=sm_90a,cpu -o name.so\n"
                               "  heddle-compile spec.mlir --target=sm_90a --emit=warp\n");
-  StringRef extension = sys::path::extension(output);
-  bool printsText = explained || !emitted.empty();
+  // Copies: the linker, which runs in this process, resets every option of the command line.
+  const std::string path = output, rung = emitted;
+  const bool explains = explained;
+  StringRef extension = sys::path::extension(path);
+  bool printsText = explains || !rung.empty();
   if (!printsText && extension != ".pack" && extension != ".so" && extension != ".o")
-    return fail("expected -o name.pack, name.so or name.o, or --emit, got '" + output + "'");
+    return fail("expected -o name.pack, name.so or name.o, or --emit, got '" + path + "'");
   ErrorOr<std::unique_ptr<MemoryBuffer>> text = MemoryBuffer::getFileOrSTDIN(input);
   if (!text)
     return fail("expected a spec at '" + input + "', got: " + text.getError().message());
@@ -102,9 +105,9 @@ int main(int argc, char **argv) {
 
   std::string result;
   StringRef spec = (*text)->getBuffer();
-  if (explained)
-    return failed(heddle::explain(spec, options, result)) ? 1 : write(result);
-  if (!emitted.empty())
-    return failed(heddle::emitRung(spec, emitted, options, result)) ? 1 : write(result);
-  return failed(heddle::compile(spec, options, result)) ? 1 : writeArtifact(result);
+  if (explains)
+    return failed(heddle::explain(spec, options, result)) ? 1 : write(result, path);
+  if (!rung.empty())
+    return failed(heddle::emitRung(spec, rung, options, result)) ? 1 : write(result, path);
+  return failed(heddle::compile(spec, options, result)) ? 1 : writeArtifact(result, path);
 }

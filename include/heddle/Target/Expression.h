@@ -32,6 +32,8 @@ public:
 
   /// The value, when it is known already.
   std::optional<int64_t> known() const { return knownValue; }
+  /// Whether it is never negative, as sizes and counts are.
+  bool isNonNegative() const { return nonNegative; }
   /// The words, with the final HEDDLE_OP_END.
   llvm::SmallVector<uint32_t> words() const;
   size_t length() const { return code.size(); }
@@ -41,6 +43,7 @@ private:
 
   llvm::SmallVector<uint32_t, 8> code;
   std::optional<int64_t> knownValue;
+  bool nonNegative = false;
 };
 
 inline Expression operator+(const Expression &a, const Expression &b) {
