@@ -29,6 +29,6 @@ void heddle::registerPipelinePasses() {
 
 void heddle::registerPipelineDialects(DialectRegistry &registry) {
   registry.insert<attn::AttnDialect, tile::TileDialect, warp::WarpDialect, arith::ArithDialect, func::FuncDialect,
-                  LLVM::LLVMDialect, NVVM::NVVMDialect, linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+                  LLVM::LLVMDialect, NVVM::NVVMDialect, linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
+                  scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
 }
