@@ -225,6 +225,10 @@ ExprRef IndexExprContext::max(ExprRef a, ExprRef b) {
     return a;
   if (difference->upper && *difference->upper <= 0)
     return b;
+  if (a->isSymbol(IndexSymbol::KeyCount) && b->atMostKeys)
+    return a;
+  if (b->isSymbol(IndexSymbol::KeyCount) && a->atMostKeys)
+    return b;
   if (a->kind == Kind::Select && b->kind == Kind::Select && a->operands[0] == b->operands[0])
     return select(a->operands[0], max(a->operands[1], b->operands[1]), max(a->operands[2], b->operands[2]));
   if (a->id > b->id)

@@ -68,6 +68,9 @@ KeySet MaskSolver::solveTruth(ExprRef truth, bool positive) {
   case Kind::Opaque:
     return unknown(context.reason(truth));
   default: // an entry of a table of truths
+    // One for pairs is a mask drawn by hand; nobody draws them rising.
+    if (truth->dependsOnRow)
+      return unknown(truth);
     return positive ? nonPositive(context.sub(one, truth)) : nonPositive(context.sub(truth, zero));
   }
 }

@@ -18,7 +18,7 @@ func.func @documents(%b: index, %h: index, %i: index, %j: index, %t: tensor<?x?x
 // CHECK: some row sees [t0[h, rowBegin], t1[h, rowEnd - 1]), every row sees [t0[h, rowEnd - 1], t1[h, rowBegin])
 // CHECK: relies on t0 nondecreasing along axis 1
 // CHECK: relies on t1 nondecreasing along axis 1
-// CHECK-NOT: unknown
+// CHECK-NOT: remark: unknown
 // CHECK: depends on h
 func.func @rowIntervals(%b: index, %h: index, %i: index, %j: index, %t: tensor<?x?xindex>, %u: tensor<?x?xindex>) -> i1 {
   %lo = tensor.extract %t[%h, %i] : tensor<?x?xindex>
