@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -47,7 +48,22 @@ Value PlanBuilder::allocateFor(Value tensor) {
   return allocate(MemRefType::get(type.getShape(), type.getElementType()), sizes);
 }
 
-Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) { return memref::AllocOp::create(builder, type, sizes); }
+Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) {
+  // A constant size is part of the type, where canonicalization would put it behind a cast.
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<Value> dynamic;
+  for (int64_t &extent : shape) {
+    if (!ShapedType::isDynamic(extent))
+      continue;
+    Value size = sizes.front();
+    sizes = sizes.drop_front();
+    if (std::optional<int64_t> known = getConstantIntValue(size))
+      extent = *known;
+    else
+      dynamic.push_back(size);
+  }
+  return memref::AllocOp::create(builder, MemRefType::get(shape, type.getElementType()), dynamic);
+}
 
 Value PlanBuilder::getStatus() {
   if (!status) {
