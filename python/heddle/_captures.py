@@ -202,7 +202,14 @@ class Fingerprint:
             return ("again", number)
         self.walking[id(function)] = len(self.walking)
         return (code, tuple(self.key(item, name) for name, item in _cells(function)),
-                self.key(function.__defaults__), self.key(function.__kwdefaults__), tuple((name, self.key(item, name)) for name, item in _globals_of(function)))
+                self.defaults_key(function), self.key(function.__kwdefaults__),
+                tuple((name, self.key(item, name)) for name, item in _globals_of(function)))
+
+
+    def defaults_key(self, function):
+        values, code = function.__defaults__ or (), function.__code__
+        names = code.co_varnames[code.co_argcount - len(values):code.co_argcount]
+        return tuple(self.key(value, name) for name, value in zip(names, values))
 
 
 def rebind(value, table, root=True, memo=None):

@@ -114,7 +114,7 @@ def _shapes(*values):
 def _contiguous(name, array):
     which = _arrays.library(array)
     if which == "numpy":
-        good = array.strides[-1] == array.itemsize or array.shape[-1] <= 1
+        good = array.strides[-1] == array.itemsize or array.shape[-1] <= 1 or not array.size
     elif which == "torch":
         good = array.stride(-1) == 1 or array.shape[-1] <= 1
     else:
