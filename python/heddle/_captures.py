@@ -273,6 +273,10 @@ class Captures:
         """The function's parameter that stands for a capture."""
         return next(parameter for known, parameter in zip(self.leaves, self.parameters) if known is leaf)
 
+    def number_of(self, parameter):
+        """Which capture a parameter stands for (traced values compare element by element, so `in` and index() do not)."""
+        return next(number for number, known in enumerate(self.parameters) if known is parameter)
+
     def add(self, leaf, name):
         """The stand-in of a capture, made at its first appearance."""
         if id(leaf) in self.table:
