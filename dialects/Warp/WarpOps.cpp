@@ -52,11 +52,10 @@ LogicalResult LoadOp::verify() {
   RankedTensorType tile = getResult().getType();
   SlotType slot = getSource().getType();
   int64_t rows = tile.getDimSize(getTransposed() ? 1 : 0), columns = tile.getDimSize(getTransposed() ? 0 : 1);
-  if (tile.getElementType() != slot.getElementType() ||
-      static_cast<int64_t>(getRow()) + rows > slot.getShape()[0] ||
+  if (tile.getElementType() != slot.getElementType() || static_cast<int64_t>(getRow()) + rows > slot.getShape()[0] ||
       static_cast<int64_t>(getColumn()) + columns > slot.getShape()[1])
-    return emitOpError("expected a rectangle of ") << slot << ", got " << tile << " at (" << getRow() << ", "
-                                                   << getColumn() << ")";
+    return emitOpError("expected a rectangle of ")
+           << slot << ", got " << tile << " at (" << getRow() << ", " << getColumn() << ")";
   return success();
 }
 

@@ -24,8 +24,8 @@ static SlotType parseTile(AsmParser &parser) {
   Type elementType;
   SharedAttr layout;
   SMLoc location = parser.getCurrentLocation();
-  if (parser.parseDimensionList(shape, /*allowDynamic=*/false) || parser.parseType(elementType) || parser.parseComma() ||
-      parser.parseCustomAttributeWithFallback(layout))
+  if (parser.parseDimensionList(shape, /*allowDynamic=*/false) || parser.parseType(elementType) ||
+      parser.parseComma() || parser.parseCustomAttributeWithFallback(layout))
     return {};
   if (shape.size() != 2)
     return parser.emitError(location, "expected a tile of rank 2, got rank ") << shape.size(), SlotType();

@@ -40,8 +40,8 @@ void estimate(GpuSchedule &schedule, tile::TargetAttr target, const AttendWork &
   schedule.blocksPerUnit = std::min(byRegisters, byShared);
 }
 
-/// Time per product, in units of the matrix unit's own: operands are read once per 16 rows of a warp, a step costs a barrier and
-/// its row statistics, and below eight warps the pipelines of a multiprocessor are not kept busy.
+/// Time per product, in units of the matrix unit's own: operands are read once per 16 rows of a warp, a step costs a
+/// barrier and its row statistics, and below eight warps the pipelines of a multiprocessor are not kept busy.
 double cost(const GpuSchedule &schedule) {
   double rowsPerWarp = static_cast<double>(schedule.rows) / schedule.warps;
   double busy = std::min<double>(8, schedule.blocksPerUnit * schedule.warps) / 8;
@@ -64,8 +64,8 @@ GpuSchedule heddle::chooseGpuSchedule(tile::TargetAttr target, const AttendWork 
         dropped += llvm::formatv("{0}x{1}: {2} registers, {3} has {4}\n", rows, keys, schedule.registers,
                                  target.getName(), target.getRegistersPerThread());
       else if (schedule.sharedBytes > target.getSharedBytesPerBlock())
-        dropped += llvm::formatv("{0}x{1}: {2} bytes of shared memory, {3} has {4}\n", rows, keys,
-                                 schedule.sharedBytes, target.getName(), target.getSharedBytesPerBlock());
+        dropped += llvm::formatv("{0}x{1}: {2} bytes of shared memory, {3} has {4}\n", rows, keys, schedule.sharedBytes,
+                                 target.getName(), target.getSharedBytesPerBlock());
       else if (best.rows == 0 || cost(schedule) < cost(best))
         best = schedule;
     }

@@ -5,8 +5,8 @@
 // the warp rung is checked, and what remains is one thread's scalar program.
 //
 //===----------------------------------------------------------------------===//
-#include "heddle/Conversion/Passes.h"
 #include "heddle/Pipelines/TileToNVVM.h"
+#include "heddle/Conversion/Passes.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"

@@ -23,15 +23,16 @@ using namespace heddle;
 
 static LogicalResult verifyTypes(Operation *op, TypeRange types) {
   for (Type type : types)
-    if (auto tensor = dyn_cast<RankedTensorType>(type); tensor && !isa_and_nonnull<warp::LayoutInterface>(tensor.getEncoding()))
+    if (auto tensor = dyn_cast<RankedTensorType>(type);
+        tensor && !isa_and_nonnull<warp::LayoutInterface>(tensor.getEncoding()))
       return op->emitOpError("expected a layout on every tile, got ") << tensor;
   return success();
 }
 
 static LogicalResult verifyOp(Operation *op) {
-  bool allowed = isa<tensor::SplatOp>(op) ||
-                 isa<tile::TileDialect, warp::WarpDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect,
-                     memref::MemRefDialect, func::FuncDialect>(op->getDialect());
+  bool allowed =
+      isa<tensor::SplatOp>(op) || isa<tile::TileDialect, warp::WarpDialect, arith::ArithDialect, math::MathDialect,
+                                      scf::SCFDialect, memref::MemRefDialect, func::FuncDialect>(op->getDialect());
   if (!allowed)
     return op->emitOpError("expected an operation of the warp rung, got ") << op->getName();
   if (isa<tile::DotOp, tile::TransposeOp, tile::LaunchOp, tile::MachineOp>(op))
@@ -55,8 +56,9 @@ struct VerifyWarpPass : heddle::impl::VerifyWarpBase<VerifyWarpPass> {
       kernel.emitOpError("expected ") << warp::WarpDialect::threadsAttr << ", got none";
       return signalPassFailure();
     }
-    WalkResult result = kernel.walk(
-        [&](Operation *op) { return op == kernel || succeeded(verifyOp(op)) ? WalkResult::advance() : WalkResult::interrupt(); });
+    WalkResult result = kernel.walk([&](Operation *op) {
+      return op == kernel || succeeded(verifyOp(op)) ? WalkResult::advance() : WalkResult::interrupt();
+    });
     if (result.wasInterrupted())
       signalPassFailure();
     markAllAnalysesPreserved();

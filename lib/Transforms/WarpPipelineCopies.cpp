@@ -57,8 +57,8 @@ private:
 };
 } // namespace
 
-/// The operations in the body that the copy's coordinates need; fails if they depend on carried values or on memory that
-/// the kernel writes.
+/// The operations in the body that the copy's coordinates need; fails if they depend on carried values or on memory
+/// that the kernel writes.
 bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, warp::CopyOp copy, SmallVector<Operation *> &slice) {
   DenseSet<Operation *> needed;
   SmallVector<Value> work(copy.getIndices());
@@ -131,8 +131,10 @@ void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candid
         warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot()));
 
   rewriter.setInsertionPoint(loop);
-  Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32), one = arith::ConstantIntOp::create(rewriter, loc, 1, 32);
-  Value any = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, loop.getLowerBound(), loop.getUpperBound());
+  Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32),
+        one = arith::ConstantIntOp::create(rewriter, loc, 1, 32);
+  Value any =
+      arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, loop.getLowerBound(), loop.getUpperBound());
   auto first = scf::IfOp::create(rewriter, loc, any, /*withElseRegion=*/false);
   OpBuilder inFirst = first.getThenBodyBuilder();
   issueCopies(inFirst, loop, candidates, loop.getLowerBound(), zero, /*ordered=*/false);

@@ -84,8 +84,7 @@ int64_t WarpPlanResourcesPass::placeRings() {
     interval.offset = offset;
     interval.ring.setOffset(offset);
     total = std::max(total, offset + interval.bytes);
-    placed.insert(llvm::upper_bound(placed, &interval,
-                                    [](Interval *a, Interval *b) { return a->offset < b->offset; }),
+    placed.insert(llvm::upper_bound(placed, &interval, [](Interval *a, Interval *b) { return a->offset < b->offset; }),
                   &interval);
   }
   return total;

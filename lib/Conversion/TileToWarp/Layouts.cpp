@@ -64,7 +64,8 @@ LogicalResult TileLayouts::encodeAll() {
     auto dense = dyn_cast<SplatElementsAttr>(constant.getValue());
     if (!dense)
       return constant.emitOpError("expected a splat tile, got ") << constant.getValue(), WalkResult::interrupt();
-    constant.setValueAttr(DenseElementsAttr::get(cast<ShapedType>(constant.getType()), dense.getSplatValue<Attribute>()));
+    constant.setValueAttr(
+        DenseElementsAttr::get(cast<ShapedType>(constant.getType()), dense.getSplatValue<Attribute>()));
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());

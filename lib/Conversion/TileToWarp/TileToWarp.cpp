@@ -181,7 +181,8 @@ static bool isMultipleOf(Value value, int64_t factor) {
 static bool isAligned(Value memory) {
   auto argument = dyn_cast<BlockArgument>(memory);
   auto kernel = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
-  auto alignment = kernel ? kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), tile::kAlignmentAttr) : IntegerAttr();
+  auto alignment =
+      kernel ? kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), tile::kAlignmentAttr) : IntegerAttr();
   return alignment && alignment.getInt() % 16 == 0;
 }
 
@@ -203,19 +204,18 @@ void KernelScheduler::markPairs() {
     if (!column && type.getRank() > 1 && even && isAligned(memory) && isMultipleOf(indices.back(), 2))
       op->setAttr(warp::WarpDialect::pairsAttr, UnitAttr::get(op->getContext()));
   };
-  kernel.walk([&](tile::LoadOp op) {
-    mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn());
-  });
-  kernel.walk([&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
+  kernel.walk(
+      [&](tile::LoadOp op) { mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn()); });
+  kernel.walk(
+      [&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
 }
 
 /// Loads that feed a dot fill a slot; what else reads them reads the slot.
 void KernelScheduler::placeLoads() {
   SmallVector<tile::LoadOp> loads;
   kernel.walk([&](tile::LoadOp load) {
-    bool feedsDot = llvm::any_of(load->getUses(), [](OpOperand &use) {
-      return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2;
-    });
+    bool feedsDot = llvm::any_of(
+        load->getUses(), [](OpOperand &use) { return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2; });
     if (feedsDot && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1)
       loads.push_back(load);
   });
@@ -284,8 +284,8 @@ void KernelScheduler::placeReductions() {
     int64_t warps = layouts.warpsAlongRows(source.getDimSize(0));
     Value ring = createRing(op.getLoc(), {warps, source.getDimSize(1)}, source.getElementType());
     Value scratch = acquire(builder, op.getLoc(), ring);
-    Value result = warp::ReduceOp::create(builder, op.getLoc(), op.getResult().getType(), op.getKind(), op.getSource(),
-                                          scratch);
+    Value result =
+        warp::ReduceOp::create(builder, op.getLoc(), op.getResult().getType(), op.getKind(), op.getSource(), scratch);
     op.getResult().replaceAllUsesWith(result);
     op.erase();
   }

@@ -69,8 +69,7 @@ std::array<Value, 2> heddle::originOf(ImplicitLocOpBuilder &builder, RankedTenso
 }
 
 Value heddle::advance(ImplicitLocOpBuilder &builder, Value pointer, LLVM::GEPArg bytes) {
-  return LLVM::GEPOp::create(builder, pointer.getType(), builder.getI8Type(), pointer,
-                             ArrayRef<LLVM::GEPArg>(bytes));
+  return LLVM::GEPOp::create(builder, pointer.getType(), builder.getI8Type(), pointer, ArrayRef<LLVM::GEPArg>(bytes));
 }
 
 SmallVector<Value> heddle::singles(ArrayRef<ValueRange> operands) {
@@ -152,12 +151,11 @@ Value heddle::loadIf(ImplicitLocOpBuilder &builder, Type type, Value pointer, Va
                       width.suffix + " $0, [$1];\n}")
                          .str();
   std::string constraints = ("=&" + width.constraint + ",l,r").str();
-  Value loaded = LLVM::InlineAsmOp::create(builder, TypeRange{word}, ValueRange{pointer, guard}, text,
-                                           constraints, /*has_side_effects=*/true, /*is_align_stack=*/false,
-                                           LLVM::TailCallKind::None,
-                                           LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT),
-                                           ArrayAttr())
-                     .getRes();
+  Value loaded =
+      LLVM::InlineAsmOp::create(builder, TypeRange{word}, ValueRange{pointer, guard}, text, constraints,
+                                /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                                LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
+          .getRes();
   if (type.isInteger(8))
     return arith::TruncIOp::create(builder, type, loaded);
   return type == word ? loaded : Value(LLVM::BitcastOp::create(builder, type, loaded));
@@ -172,8 +170,7 @@ void heddle::storeIf(ImplicitLocOpBuilder &builder, Value value, Value pointer, 
   else if (type != word)
     value = LLVM::BitcastOp::create(builder, word, value);
   Value guard = arith::ExtUIOp::create(builder, builder.getI32Type(), inside);
-  std::string text =
-      ("{\n.reg .pred p;\nsetp.ne.b32 p, $2, 0;\n@p st.global." + width.suffix + " [$0], $1;\n}").str();
+  std::string text = ("{\n.reg .pred p;\nsetp.ne.b32 p, $2, 0;\n@p st.global." + width.suffix + " [$0], $1;\n}").str();
   std::string constraints = ("l," + width.constraint + ",r").str();
   LLVM::InlineAsmOp::create(builder, TypeRange{}, ValueRange{pointer, value, guard}, text, constraints,
                             /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::TailCallKind::None,

@@ -76,9 +76,8 @@ void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatt
 void populateMathLowering(mlir::RewritePatternSet &patterns);
 
 /// Registers and matrix fragments of a left operand at the top left of a slot, by ldmatrix (16-bit elements).
-llvm::SmallVector<mlir::Value> loadFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot,
-                                             warp::SlotType type, warp::FragAttr layout, int64_t rows, int64_t columns,
-                                             bool transposed);
+llvm::SmallVector<mlir::Value> loadFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot, warp::SlotType type,
+                                             warp::FragAttr layout, int64_t rows, int64_t columns, bool transposed);
 
 /// Where the block's shared memory starts.
 constexpr llvm::StringLiteral sharedSymbol = "heddle_shared";

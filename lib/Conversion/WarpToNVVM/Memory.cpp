@@ -40,8 +40,7 @@ private:
 /// min(size - start, bound) as i32.
 static Value remaining(ImplicitLocOpBuilder &builder, Value size, Value start, int64_t bound) {
   Value left = builder.createOrFold<arith::SubIOp>(size, start);
-  Value capped = arith::MinSIOp::create(builder, left,
-                                        arith::ConstantIndexOp::create(builder, bound));
+  Value capped = arith::MinSIOp::create(builder, left, arith::ConstantIndexOp::create(builder, bound));
   return arith::IndexCastOp::create(builder, builder.getI32Type(), capped);
 }
 
@@ -76,16 +75,15 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
 Value TileAccess::rowInside(int64_t row) {
   Value &guard = rowGuards[row];
   if (!guard)
-    guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, rowOrigin, row),
-                                  rowBound);
+    guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, rowOrigin, row), rowBound);
   return guard;
 }
 
 Value TileAccess::columnInside(int64_t position) {
   Value &guard = columnGuards[position];
   if (!guard)
-    guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt,
-                                  addI32(builder, columnOrigin, position), columnBound);
+    guard =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, columnOrigin, position), columnBound);
   return guard;
 }
 
@@ -108,9 +106,11 @@ Value TileAccess::pointer(int64_t index) {
   if (!row) {
     row = base;
     if (rowStride) {
-      Value position = arith::ExtSIOp::create(builder, loc, builder.getI64Type(), addI32(builder, rowOrigin, offset[0]));
+      Value position =
+          arith::ExtSIOp::create(builder, loc, builder.getI64Type(), addI32(builder, rowOrigin, offset[0]));
       Value distance = arith::MulIOp::create(builder, loc, position, rowStride);
-      row = LLVM::GEPOp::create(builder, loc, pointerType, element, row, ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
+      row =
+          LLVM::GEPOp::create(builder, loc, pointerType, element, row, ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
     }
     if (!column)
       row = LLVM::GEPOp::create(builder, loc, pointerType, element, row,
@@ -146,9 +146,8 @@ struct LowerLoad : OpConversionPattern<tile::LoadOp> {
       Type type = width == 1 ? element : VectorType::get(width, element);
       Value loaded = loadIf(builder, type, access.pointer(index), access.inside(index));
       for (int64_t part = 0; part < width; ++part)
-        registers.push_back(width == 1 ? loaded
-                                       : Value(LLVM::ExtractElementOp::create(builder, loaded,
-                                                                              constantI32(builder, part))));
+        registers.push_back(
+            width == 1 ? loaded : Value(LLVM::ExtractElementOp::create(builder, loaded, constantI32(builder, part))));
     }
     rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
     return success();
@@ -172,8 +171,7 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
       if (width > 1) {
         value = LLVM::UndefOp::create(builder, VectorType::get(width, tile.getElementType()));
         for (int64_t part = 0; part < width; ++part)
-          value = LLVM::InsertElementOp::create(builder, value, registers[index + part],
-                                                constantI32(builder, part));
+          value = LLVM::InsertElementOp::create(builder, value, registers[index + part], constantI32(builder, part));
       }
       storeIf(builder, value, access.pointer(index), access.inside(index));
     }
@@ -240,8 +238,8 @@ struct LowerAtomicMax : OpConversionPattern<tile::AtomicMaxOp> {
     SmallVector<Value> indices = singles(adaptor.getIndices());
     MemRefParts memory(cast<MemRefType>(op.getDest().getType()), adaptor.getDest());
     Value pointer = memory.address(builder, indices);
-    Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder),
-                                        constantI32(builder, 0));
+    Value first =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder), constantI32(builder, 0));
     auto branch = scf::IfOp::create(builder, first, /*withElseRegion=*/false);
     OpBuilder inside = branch.getThenBodyBuilder();
     LLVM::AtomicRMWOp::create(inside, op.getLoc(), LLVM::AtomicBinOp::max, pointer, adaptor.getValue()[0],
@@ -272,8 +270,8 @@ struct LowerScalarStore : OpConversionPattern<memref::StoreOp> {
     SmallVector<Value> indices = singles(adaptor.getIndices());
     MemRefParts memory(op.getMemRefType(), adaptor.getMemref());
     Value pointer = memory.address(builder, indices);
-    Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder),
-                                        constantI32(builder, 0));
+    Value first =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder), constantI32(builder, 0));
     storeIf(builder, adaptor.getValue()[0], pointer, first);
     rewriter.eraseOp(op);
     return success();

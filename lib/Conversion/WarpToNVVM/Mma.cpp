@@ -28,9 +28,9 @@ static Registers loadMatrix(ImplicitLocOpBuilder &builder, Value pointer, int64_
   MLIRContext *context = builder.getContext();
   Type word = builder.getI32Type();
   Type result = count == 1 ? word : LLVM::LLVMStructType::getLiteral(context, SmallVector<Type>(count, word));
-  Value loaded = NVVM::LdMatrixOp::create(
-      builder, result, pointer, static_cast<uint32_t>(count), transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
-      NVVM::LdStMatrixShapeAttr::get(context, 8, 8), NVVM::LdStMatrixEltType::B16);
+  Value loaded = NVVM::LdMatrixOp::create(builder, result, pointer, static_cast<uint32_t>(count),
+                                          transposed ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+                                          NVVM::LdStMatrixShapeAttr::get(context, 8, 8), NVVM::LdStMatrixEltType::B16);
   if (count == 1)
     return {loaded};
   Registers words;
@@ -233,7 +233,8 @@ private:
                                          constantI32(builder, 2));
     warp::SlotType rightSlot = op.getRhs().getType();
     bool transB = op.getTransB(), transA = op.getTransA();
-    Value right = elementPointer(builder, adaptor.getRhs()[0], rightSlot, transB ? group : member, transB ? member : group);
+    Value right =
+        elementPointer(builder, adaptor.getRhs()[0], rightSlot, transB ? group : member, transB ? member : group);
     auto leftSlot = dyn_cast<warp::SlotType>(op.getLhs().getType());
     Value left;
     if (leftSlot) {

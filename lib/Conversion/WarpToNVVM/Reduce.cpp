@@ -14,7 +14,8 @@ static Value combine(ImplicitLocOpBuilder &builder, tile::ReduceKind kind, Value
   bool real = isa<FloatType>(lhs.getType());
   switch (kind) {
   case tile::ReduceKind::Sum:
-    return real ? arith::AddFOp::create(builder, lhs, rhs).getResult() : arith::AddIOp::create(builder, lhs, rhs).getResult();
+    return real ? arith::AddFOp::create(builder, lhs, rhs).getResult()
+                : arith::AddIOp::create(builder, lhs, rhs).getResult();
   case tile::ReduceKind::Max:
     return real ? arith::MaxNumFOp::create(builder, lhs, rhs).getResult()
                 : arith::MaxSIOp::create(builder, lhs, rhs).getResult();
@@ -47,14 +48,14 @@ static Value shuffle(ImplicitLocOpBuilder &builder, Value value, int64_t mask) {
   if (bits < 32)
     word = arith::ExtUIOp::create(builder, builder.getI32Type(), word);
   word = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), word, constantI32(builder, mask),
-                                      constantI32(builder, 31), NVVM::ShflKind::bfly, UnitAttr());
+                              constantI32(builder, 31), NVVM::ShflKind::bfly, UnitAttr());
   if (bits < 32)
     word = arith::TruncIOp::create(builder, builder.getIntegerType(bits), word);
   return isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, type, word) : word;
 }
 
-/// Reduces over `dim` in the thread and then among the lanes that share the other coordinate. A result for each constant
-/// offset along the other dimension, in order.
+/// Reduces over `dim` in the thread and then among the lanes that share the other coordinate. A result for each
+/// constant offset along the other dimension, in order.
 static Registers reduceInWarp(ImplicitLocOpBuilder &builder, tile::ReduceKind kind, RankedTensorType source,
                               ValueRange values, int64_t dim) {
   warp::LayoutInterface layout = layoutOf(source);
@@ -62,7 +63,8 @@ static Registers reduceInWarp(ImplicitLocOpBuilder &builder, tile::ReduceKind ki
   int64_t granule = dim == 0 ? 16 : 8;
   bool padded = spread && source.getDimSize(dim) % granule != 0;
   Value origin = padded ? originOf(builder, source)[dim] : Value();
-  Value neutral = padded ? arith::ConstantOp::create(builder, identity(source.getElementType(), kind)).getResult() : Value();
+  Value neutral =
+      padded ? arith::ConstantOp::create(builder, identity(source.getElementType(), kind)).getResult() : Value();
   Registers results;
   DenseMap<int64_t, size_t> position; // offset along the other dimension -> result
   for (auto [index, value] : llvm::enumerate(values)) {
@@ -70,7 +72,7 @@ static Registers reduceInWarp(ImplicitLocOpBuilder &builder, tile::ReduceKind ki
     Value term = value;
     if (padded) {
       Value inside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, origin, offset[dim]),
-                                                   constantI32(builder, source.getDimSize(dim)));
+                                           constantI32(builder, source.getDimSize(dim)));
       term = arith::SelectOp::create(builder, inside, term, neutral);
     }
     auto [entry, fresh] = position.try_emplace(offset[1 - dim], results.size());
@@ -93,8 +95,7 @@ struct LowerTileReduce : OpConversionPattern<tile::ReduceOp> {
   LogicalResult matchAndRewrite(tile::ReduceOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    Registers results =
-        reduceInWarp(builder, op.getKind(), op.getSource().getType(), adaptor.getSource(), op.getDim());
+    Registers results = reduceInWarp(builder, op.getKind(), op.getSource().getType(), adaptor.getSource(), op.getDim());
     rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{results});
     return success();
   }
@@ -114,7 +115,8 @@ struct LowerWarpReduce : OpConversionPattern<warp::ReduceOp> {
     Value first = arith::MulIOp::create(builder, column, constantI32(builder, slot.getElementBytes()));
     Value base = advance(builder, adaptor.getScratch()[0], first);
     Value warp = arith::RemUIOp::create(builder, warpIndex(builder), constantI32(builder, warps));
-    Value row = advance(builder, base, Value(arith::MulIOp::create(builder, warp, constantI32(builder, slot.getPitch()))));
+    Value row =
+        advance(builder, base, Value(arith::MulIOp::create(builder, warp, constantI32(builder, slot.getPitch()))));
     warp::LayoutInterface layout = layoutOf(result);
     auto at = [&](Value from, int64_t index, int64_t rowNumber) {
       int64_t bytes = layout.offset(index, result.getShape())[1] * slot.getElementBytes() + rowNumber * slot.getPitch();

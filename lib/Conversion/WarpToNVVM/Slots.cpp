@@ -61,7 +61,8 @@ struct LowerReceive : OpConversionPattern<warp::ReceiveOp> {
 
 struct LowerBlockId : OpConversionPattern<warp::BlockIdOp> {
   using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::BlockIdOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(warp::BlockIdOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     Type i32 = builder.getI32Type();
     Value block = op.getDim() == 0   ? Value(NVVM::BlockIdXOp::create(builder, i32))
@@ -88,7 +89,8 @@ struct LowerSync : OpConversionPattern<warp::SyncOp> {
 
 /// What a thread needs to copy pieces of `bytes` bytes of a rectangle.
 struct CopySource {
-  CopySource(ImplicitLocOpBuilder &builder, warp::CopyOp op, const MemRefParts &memory, ValueRange indices, Value limit) {
+  CopySource(ImplicitLocOpBuilder &builder, warp::CopyOp op, const MemRefParts &memory, ValueRange indices,
+             Value limit) {
     int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
     Type i32 = builder.getI32Type();
     base = memory.address(builder, indices);
@@ -146,7 +148,8 @@ private:
       column = arith::MulIOp::create(builder, part, constantI32(builder, width));
       Value wideRow = arith::ExtUIOp::create(builder, builder.getI64Type(), row);
       Value wideColumn = arith::ExtUIOp::create(builder, builder.getI64Type(), column);
-      Value distance = arith::AddIOp::create(builder, arith::MulIOp::create(builder, wideRow, source.rowStride), wideColumn);
+      Value distance =
+          arith::AddIOp::create(builder, arith::MulIOp::create(builder, wideRow, source.rowStride), wideColumn);
       pointer = gep(builder, source.base, element, distance);
       Value down = arith::MulIOp::create(builder, row, constantI32(builder, slot.getPitch()));
       Value right = arith::MulIOp::create(builder, part, constantI32(builder, 16));
@@ -174,7 +177,7 @@ private:
         continue;
       }
       Value some = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, thread,
-                                                 constantI32(builder, pieces - step * threads));
+                                         constantI32(builder, pieces - step * threads));
       auto branch = scf::IfOp::create(builder, some, /*withElseRegion=*/false);
       OpBuilder inner = branch.getThenBodyBuilder();
       emit(inner);
@@ -186,7 +189,7 @@ private:
     int64_t elements = slot.getShape()[0] * slot.getShape()[1];
     Value columns = constantI32(builder, slot.getShape()[1]);
     auto loop = scf::ForOp::create(builder, threadIndex(builder), constantI32(builder, elements),
-                                           constantI32(builder, threads));
+                                   constantI32(builder, threads));
     ImplicitLocOpBuilder inner(builder.getLoc(), OpBuilder::atBlockBegin(loop.getBody()));
     Value row = arith::DivUIOp::create(inner, loop.getInductionVar(), columns);
     Value column = arith::RemUIOp::create(inner, loop.getInductionVar(), columns);
@@ -224,7 +227,8 @@ public:
     std::array<int64_t, 2> offset = layout.offset(index, tile.getShape());
     if (transposed)
       std::swap(offset[0], offset[1]);
-    return advance(builder, base, static_cast<int32_t>(offset[0] * type.getPitch() + offset[1] * type.getElementBytes()));
+    return advance(builder, base,
+                   static_cast<int32_t>(offset[0] * type.getPitch() + offset[1] * type.getElementBytes()));
   }
 
   /// Null when the register is an element in every thread.
@@ -236,7 +240,7 @@ public:
       if (size == 1 || size % (dim == 0 ? 16 : 8) == 0)
         continue;
       Value guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, origin[dim], offset[dim]),
-                                                  constantI32(builder, size));
+                                          constantI32(builder, size));
       result = result ? Value(arith::AndIOp::create(builder, result, guard)) : guard;
     }
     return result;
@@ -322,8 +326,8 @@ struct LowerLoad : OpConversionPattern<warp::LoadOp> {
   }
 
 private:
-  static void appendLoaded(ImplicitLocOpBuilder &builder, SlotAccess &access, Type element, int64_t index, int64_t width,
-                           Value slot, Registers &registers) {
+  static void appendLoaded(ImplicitLocOpBuilder &builder, SlotAccess &access, Type element, int64_t index,
+                           int64_t width, Value slot, Registers &registers) {
     bool flag = element.isInteger(1);
     Type type = width > 1 ? Type(VectorType::get(width, element)) : flag ? Type(builder.getI8Type()) : element;
     Value pointer = access.pointer(index);
@@ -334,13 +338,13 @@ private:
     if (flag)
       loaded = arith::TruncIOp::create(builder, builder.getI1Type(), loaded);
     for (int64_t part = 0; part < width; ++part)
-      registers.push_back(width == 1 ? loaded
-                                     : Value(LLVM::ExtractElementOp::create(builder, loaded, constantI32(builder, part))));
+      registers.push_back(
+          width == 1 ? loaded : Value(LLVM::ExtractElementOp::create(builder, loaded, constantI32(builder, part))));
   }
 };
 } // namespace
 
 void heddle::populateSlotLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerBlockId, LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy, LowerPut, LowerLoad>(converter,
-                                                                                                 patterns.getContext());
+  patterns.add<LowerBlockId, LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy, LowerPut, LowerLoad>(
+      converter, patterns.getContext());
 }

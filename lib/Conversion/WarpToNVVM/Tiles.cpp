@@ -59,8 +59,8 @@ struct LowerBroadcast : OpConversionPattern<tile::BroadcastOp> {
                                 ConversionPatternRewriter &rewriter) const override {
     RankedTensorType source = op.getSource().getType(), type = op.getResult().getType();
     Registers registers = forEachRegister(type, [&](int64_t row, int64_t column) {
-      return adaptor.getSource()[registerAt(source, source.getDimSize(0) == 1 ? 0 : row,
-                                            source.getDimSize(1) == 1 ? 0 : column)];
+      return adaptor
+          .getSource()[registerAt(source, source.getDimSize(0) == 1 ? 0 : row, source.getDimSize(1) == 1 ? 0 : column)];
     });
     rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
     return success();
@@ -138,5 +138,5 @@ struct LowerConvert : OpConversionPattern<warp::ConvertOp> {
 
 void heddle::populateTileLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerIota, LowerBroadcast, LowerSlice, LowerConcat, LowerScalar, LowerConvert>(converter,
-                                                                                            patterns.getContext());
+                                                                                              patterns.getContext());
 }

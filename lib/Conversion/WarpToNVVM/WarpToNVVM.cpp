@@ -1,8 +1,8 @@
 //===- WarpToNVVM.cpp - scheduled kernels to instructions of a thread -------===//
 //
 // In: a kernel in the warp rung with its resources planned. Out: an `llvm.func`
-// over 64-bit parameter slots. The function is rewritten first; then one conversion turns each encoded tensor into its registers, through loops
-// and branches; then scalar math becomes instructions.
+// over 64-bit parameter slots. The function is rewritten first; then one conversion turns each encoded tensor into its
+// registers, through loops and branches; then scalar math becomes instructions.
 //
 // Shown by test/Conversion/warp-to-nvvm.mlir.
 //===----------------------------------------------------------------------===//
@@ -80,7 +80,8 @@ static Value unpackParameter(ImplicitLocOpBuilder &builder, Type type, ArrayRef<
   if (type.isIndex())
     return index(slots[0]);
   unsigned bits = type.getIntOrFloatBitWidth();
-  Value word = bits == 64 ? Value(slots[0]) : Value(arith::TruncIOp::create(builder, builder.getIntegerType(bits), slots[0]));
+  Value word =
+      bits == 64 ? Value(slots[0]) : Value(arith::TruncIOp::create(builder, builder.getIntegerType(bits), slots[0]));
   return isa<FloatType>(type) ? Value(LLVM::BitcastOp::create(builder, type, word)) : word;
 }
 
@@ -112,7 +113,8 @@ static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
   int64_t threads = cast<IntegerAttr>(kernel->getAttr(warp::WarpDialect::threadsAttr)).getInt();
   function->setAttr("nvvm.kernel", outer.getUnitAttr());
   function->setAttr("nvvm.maxntid", outer.getDenseI32ArrayAttr({static_cast<int32_t>(threads)}));
-  for (StringRef name : {warp::WarpDialect::threadsAttr, warp::WarpDialect::sharedBytesAttr, warp::WarpDialect::registersAttr})
+  for (StringRef name :
+       {warp::WarpDialect::threadsAttr, warp::WarpDialect::sharedBytesAttr, warp::WarpDialect::registersAttr})
     if (Attribute attribute = kernel->getAttr(name))
       function->setAttr(name, attribute);
   kernel.erase();
