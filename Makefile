@@ -10,7 +10,7 @@ TORCH ?= torch==2.13.0
 JOBS ?= $(shell nproc)
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # LLVM 22 comes from the configured apt: Debian 12 has it; elsewhere add the distribution's line of apt.llvm.org first.
-PACKAGES := llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev clang-22 lld-22 clang-format-22 libgtest-dev \
+PACKAGES := llvm-22-dev libmlir-22-dev mlir-22-tools llvm-22-tools liblld-22-dev clang-22 lld-22 clang-format-22 libgtest-dev zlib1g-dev libzstd-dev \
             cmake ninja-build ccache g++ python3-dev python3-venv
 venv := .venv/bin/python
 

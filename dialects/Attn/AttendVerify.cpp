@@ -100,6 +100,12 @@ static LogicalResult verifyExtents(AttendOp op) {
     if (everyBatch && !ShapedType::isDynamic(b) && b != 1 && b != batch) // C4
       return op.emitOpError("expected batch extents of 1 or ") << batch << ", got " << b;
   }
+  for (Value stat : op.getStatResults()) {
+    RankedTensorType type = tensorType(stat);
+    if ((everyHead && failed(verifyCompatibleDims({type.getDimSize(1), heads}))) ||
+        (everyBatch && failed(verifyCompatibleDims({type.getDimSize(0), batch})))) // C7
+      return op.emitOpError("expected a statistic of ") << batch << " batches and " << heads << " heads, got " << type;
+  }
   return success();
 }
 

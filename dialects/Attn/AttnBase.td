@@ -31,7 +31,6 @@ def Attn_Dialect : Dialect {
 
 class Attn_Op<string mnemonic, list<Trait> traits = []> : Op<Attn_Dialect, mnemonic, traits>;
 
-def Attn_Element : AnyTypeOf<[F16, BF16, F32]>;
 def Attn_Operand : 4DTensorOf<[F16, BF16, F32]>;
 def Attn_Array : RankedTensorOf<[AnyFloat, AnySignlessInteger]>;
 def Attn_Lengths : 1DTensorOf<[I32]>;

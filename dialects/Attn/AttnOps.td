@@ -53,7 +53,7 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
     - C4: static head extents divide the largest; static batch extents are 1 or the largest.
     - C5: one result per value, covalue, table and statistic.
     - C6: a value result is `(b, h, i, e)` and a covalue result `(b, h, j, e)`: f16, bf16 or f32, extents as above.
-    - C7: a statistic is a `(b, h, i)` tensor of f32.
+    - C7: a statistic is a `(b, h, i)` tensor of f32 with the largest batch and head extents.
     - C8: a table has rank 1 or more and float elements; its region takes the positions and yields one index per
       dimension; there is one table size per dynamic extent.
     - C9: the score region takes one f32 per dot and pair and then the positions, and yields one f32 when normalized,

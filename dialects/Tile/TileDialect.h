@@ -9,6 +9,9 @@ namespace heddle::tile {
 /// Unit attributes that mark the two kinds of function of a tile module.
 inline constexpr llvm::StringLiteral kKernelAttr = "tile.kernel";
 inline constexpr llvm::StringLiteral kPlanAttr = "tile.plan";
+/// Unit attributes on workspace of a plan: zero before every run; the status word.
+inline constexpr llvm::StringLiteral kZeroedAttr = "tile.zeroed";
+inline constexpr llvm::StringLiteral kStatusAttr = "tile.status";
 } // namespace heddle::tile
 
 #endif

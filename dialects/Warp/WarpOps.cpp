@@ -1,6 +1,122 @@
+//===- WarpOps.cpp - verifiers ----------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
+#include "mlir/IR/Builders.h"
 
 using namespace mlir;
+using namespace heddle::warp;
 
 #define GET_OP_CLASSES
 #include "dialects/Warp/WarpOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// rings and slots
+//===----------------------------------------------------------------------===//
+
+template <typename OpT> static LogicalResult verifyStage(OpT op) {
+  if (op.getResult().getType() != op.getRing().getType().getSlot())
+    return op.emitOpError("expected a slot of ") << op.getRing().getType() << ", got " << op.getResult().getType();
+  if (op.getRing().getType().getStages() > 1 && !op.getStage())
+    return op.emitOpError("expected a stage for ") << op.getRing().getType() << ", got none";
+  return success();
+}
+
+LogicalResult AcquireOp::verify() { return verifyStage(*this); }
+LogicalResult ReceiveOp::verify() { return verifyStage(*this); }
+
+LogicalResult CopyOp::verify() {
+  auto memory = cast<MemRefType>(getSource().getType());
+  SlotType slot = getDest().getType();
+  if (static_cast<int64_t>(getIndices().size()) != memory.getRank())
+    return emitOpError("expected ") << memory.getRank() << " coordinates for " << memory << ", got "
+                                    << getIndices().size();
+  if (memory.getElementType() != slot.getElementType())
+    return emitOpError("expected element type ") << memory.getElementType() << ", got " << slot.getElementType();
+  int64_t bytes = getBytes();
+  if (bytes != 16 && bytes != slot.getElementBytes())
+    return emitOpError("expected transfers of 16 or ") << slot.getElementBytes() << " bytes, got " << bytes;
+  if (slot.getShape()[1] * slot.getElementBytes() % bytes)
+    return emitOpError("expected rows of a multiple of ") << bytes << " bytes, got " << slot;
+  return success();
+}
+
+LogicalResult PutOp::verify() {
+  RankedTensorType tile = getSource().getType();
+  SlotType slot = getDest().getType();
+  if (tile.getElementType() != slot.getElementType() || tile.getDimSize(0) > slot.getShape()[0] ||
+      static_cast<int64_t>(getColumn()) + tile.getDimSize(1) > slot.getShape()[1])
+    return emitOpError("expected a tile that fits in ") << slot << " at column " << getColumn() << ", got " << tile;
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  RankedTensorType tile = getResult().getType();
+  SlotType slot = getSource().getType();
+  int64_t rows = tile.getDimSize(getTransposed() ? 1 : 0), columns = tile.getDimSize(getTransposed() ? 0 : 1);
+  if (tile.getElementType() != slot.getElementType() || static_cast<int64_t>(getRow()) + rows > slot.getShape()[0] ||
+      static_cast<int64_t>(getColumn()) + columns > slot.getShape()[1])
+    return emitOpError("expected a rectangle of ")
+           << slot << ", got " << tile << " at (" << getRow() << ", " << getColumn() << ")";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// mma, convert, reduce
+//===----------------------------------------------------------------------===//
+
+static std::pair<ArrayRef<int64_t>, Type> shapeOf(Type type) {
+  if (auto slot = dyn_cast<SlotType>(type))
+    return {slot.getShape(), slot.getElementType()};
+  auto tensor = cast<RankedTensorType>(type);
+  return {tensor.getShape(), tensor.getElementType()};
+}
+
+static FragAttr fragOf(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor ? dyn_cast_or_null<FragAttr>(tensor.getEncoding()) : FragAttr();
+}
+
+LogicalResult MmaOp::verify() {
+  auto [lhs, lhsElement] = shapeOf(getLhs().getType());
+  auto [rhs, rhsElement] = shapeOf(getRhs().getType());
+  RankedTensorType result = getResult().getType();
+  int64_t rows = lhs[getTransA() ? 1 : 0], inner = lhs[getTransA() ? 0 : 1];
+  int64_t innerRight = rhs[getTransB() ? 1 : 0], columns = rhs[getTransB() ? 0 : 1];
+  if (inner != innerRight || result.getDimSize(0) != rows || result.getDimSize(1) != columns) // C1
+    return emitOpError("expected a ") << rows << "x" << columns << " result of equal contracted sizes, got " << result
+                                      << " from " << inner << " and " << innerRight;
+  int64_t step = lhsElement.isF32() ? 8 : 16;
+  if (rows % 16 || columns % 8 || inner % step) // C2
+    return emitOpError("expected rows in 16s, columns in 8s and a contracted size in ")
+           << step << "s, got " << rows << ", " << columns << " and " << inner;
+  if (lhsElement != rhsElement || !(lhsElement.isF32() || lhsElement.isF16() || lhsElement.isBF16())) // C3
+    return emitOpError("expected operands of bf16, f16 or f32, got ") << lhsElement << " and " << rhsElement;
+  FragAttr acc = fragOf(result), left = fragOf(getLhs().getType());
+  if (!acc || acc.getKind() != FragKind::acc) // C4
+    return emitOpError("expected an accumulator in #warp.frag<acc>, got ") << result;
+  if (isa<RankedTensorType>(getLhs().getType()) &&
+      (!left || left.getKind() != FragKind::a || left.getWarps() != acc.getWarps() || getTransA()))
+    return emitOpError("expected a left operand in #warp.frag<a, warps = ")
+           << acc.getWarps() << ">, got " << getLhs().getType();
+  return success();
+}
+
+LogicalResult ConvertOp::verify() {
+  FragAttr from = fragOf(getSource().getType()), to = fragOf(getResult().getType());
+  RankedTensorType source = getSource().getType(), result = getResult().getType();
+  if (!from || !to || from.getWarps() != to.getWarps() || from.getKind() != FragKind::acc ||
+      to.getKind() != FragKind::a || source.getShape() != result.getShape() ||
+      source.getElementType() != result.getElementType())
+    return emitOpError("expected a change from #warp.frag<acc> to #warp.frag<a>, got ") << source << " to " << result;
+  return success();
+}
+
+LogicalResult ReduceOp::verify() {
+  RankedTensorType source = getSource().getType(), result = getResult().getType();
+  SlotType scratch = getScratch().getType();
+  if (result.getDimSize(0) != 1 || result.getDimSize(1) != source.getDimSize(1) ||
+      result.getElementType() != source.getElementType())
+    return emitOpError("expected ") << source << " with size 1 in dim 0, got " << result;
+  if (scratch.getShape()[1] < result.getDimSize(1) || scratch.getElementType() != result.getElementType())
+    return emitOpError("expected a scratch row for ") << result << ", got " << scratch;
+  return success();
+}

@@ -1,6 +1,7 @@
 #ifndef HEDDLE_DIALECTS_WARP_WARPOPS_H
 #define HEDDLE_DIALECTS_WARP_WARPOPS_H
 
+#include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpDialect.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinTypes.h"

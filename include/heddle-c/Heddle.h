@@ -37,7 +37,7 @@ typedef struct {
   const char *file_name; /* name of the text in diagnostics; NULL: "<spec>" */
   heddle_diagnostic_handler handler;
   void *user;
-  const char *ptxas;    /* path of the assembler; NULL: on the PATH, then in /usr/local/cuda/bin */
+  const char *ptxas; /* path of the assembler; NULL: on the PATH, then in /usr/local/cuda/bin */
 } heddle_compile_options;
 
 /* The options' defaults ("cpu" is this machine's best path). */

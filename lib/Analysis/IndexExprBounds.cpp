@@ -115,6 +115,8 @@ struct DirectionFinder {
 
 Direction heddle::direction(IndexExprContext &context, ExprRef e, IndexSymbol variable,
                             llvm::SmallVectorImpl<ExprRef> &conditions, llvm::ArrayRef<ExprRef> assumed) {
+  if (e->treeSize > largestTree)
+    return Direction::Unknown;
   return DirectionFinder{context, variable, conditions, assumed}.visit(e);
 }
 
@@ -219,8 +221,9 @@ ExprBounds heddle::boundsOverRows(IndexExprContext &context, ExprRef e, llvm::Ar
     if (conditions.empty())
       return {first, last};
   }
-  if (std::optional<ExprBounds> bounds = boundsThrough(context, e, assumed))
-    return *bounds;
+  if (e->treeSize <= largestTree)
+    if (std::optional<ExprBounds> bounds = boundsThrough(context, e, assumed))
+      return *bounds;
   ExprRef low = context.rowMinimum(e), high = context.rowMaximum(e);
   if (!monotone)
     return {low, high};
@@ -237,6 +240,8 @@ ExprBounds heddle::boundsOverRows(IndexExprContext &context, ExprRef e, llvm::Ar
 ExprBounds heddle::boundsOverBlock(IndexExprContext &context, ExprRef e) {
   if (!e->dependsOnKey && !e->hasOpaque)
     return boundsOverRows(context, e);
+  if (e->treeSize > largestTree)
+    return {nullptr, nullptr};
   ExprBounds result{e->lower ? context.constant(*e->lower) : nullptr, e->upper ? context.constant(*e->upper) : nullptr};
   auto inner = [&](unsigned k) { return boundsOverBlock(context, e->operands[k]); };
   switch (e->kind) {

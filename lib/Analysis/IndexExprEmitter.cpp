@@ -8,6 +8,8 @@ using namespace heddle;
 using namespace mlir;
 using Kind = IndexExpr::Kind;
 
+static constexpr uint32_t largestBranch = 100;
+
 /// Whether the written value is an i1.
 static bool isWrittenAsTruth(ExprRef e) {
   return e->isTruth && e->kind != Kind::Constant && e->kind != Kind::RowMinimum && e->kind != Kind::RowMaximum;
@@ -162,11 +164,11 @@ Value IndexExprEmitter::createSelect(ExprRef e) {
   Value condition = emitTruth(e->operands[0]);
   bool truth = isWrittenAsTruth(e);
   auto branch = [&](unsigned k) { return truth ? emitTruth(e->operands[k]) : emitIndex(e->operands[k]); };
-  bool loops = (e->operands[1]->hasLoop && !values.contains(e->operands[1])) ||
-               (e->operands[2]->hasLoop && !values.contains(e->operands[2]));
+  // A branch around a loop is worth it, but what is written inside is written again elsewhere: only around small ones.
+  bool loops = e->treeSize <= largestBranch && ((e->operands[1]->hasLoop && !values.contains(e->operands[1])) ||
+                                                (e->operands[2]->hasLoop && !values.contains(e->operands[2])));
   if (!loops)
     return builder.createOrFold<arith::SelectOp>(loc, condition, branch(1), branch(2));
-  // A loop is worth a branch around it. Values written inside are not visible outside.
   Type type = truth ? Type(builder.getI1Type()) : Type(builder.getIndexType());
   auto ifOp = scf::IfOp::create(builder, loc, type, condition, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(builder);
@@ -194,20 +196,23 @@ Value IndexExprEmitter::createLoad(ExprRef e) {
 }
 
 /// Writes the parts of a loop's body that do not change in it.
-void IndexExprEmitter::hoist(ExprRef body, IndexSymbol variable) {
-  if (body->isConstant())
+void IndexExprEmitter::hoist(ExprRef body, IndexSymbol variable, llvm::SmallPtrSetImpl<ExprRef> &seen) {
+  if (body->isConstant() || !seen.insert(body).second)
     return;
-  if (!body->dependsOn(variable)) {
+  // A body may hold a loop of its own, whose variable has no value here either.
+  bool changes = body->dependsOn(variable) || (body->dependsOnRow && !row) || (body->dependsOnKey && !key);
+  if (!changes) {
     emit(body);
     return;
   }
   for (ExprRef operand : body->operands)
-    hoist(operand, variable);
+    hoist(operand, variable, seen);
 }
 
 Value IndexExprEmitter::createFirstKey(ExprRef e) {
   Value target = emitIndex(e->operands[1]);
-  hoist(e->operands[0], IndexSymbol::Key);
+  llvm::SmallPtrSet<ExprRef, 16> seen;
+  hoist(e->operands[0], IndexSymbol::Key, seen);
   Value low = constant(0), one = constant(1), two = constant(2);
   Type type = builder.getIndexType();
   OpBuilder::InsertionGuard guard(builder);
@@ -233,7 +238,8 @@ Value IndexExprEmitter::createFirstKey(ExprRef e) {
 }
 
 Value IndexExprEmitter::createRowReduction(ExprRef e) {
-  hoist(e->operands[0], IndexSymbol::Row);
+  llvm::SmallPtrSet<ExprRef, 16> seen;
+  hoist(e->operands[0], IndexSymbol::Row, seen);
   bool least = e->kind == Kind::RowMinimum;
   Value start = constant(least ? INT64_MAX : INT64_MIN), one = constant(1);
   OpBuilder::InsertionGuard guard(builder);

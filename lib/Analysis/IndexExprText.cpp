@@ -106,6 +106,8 @@ namespace {
 struct Printer {
   const IndexExprContext &context;
   llvm::raw_ostream &os;
+  // Shared parts are written out each time, so text can be far larger than the graph; nobody reads more than this.
+  int budget = 400;
 
   static bool isFacts(ExprRef e) {
     return e->kind == Kind::Fact || (e->kind == Kind::And && isFacts(e->operands[0]) && isFacts(e->operands[1]));
@@ -187,6 +189,10 @@ struct Printer {
   }
 
   void print(ExprRef e, bool nested) {
+    if (--budget < 0) {
+      os << "..";
+      return;
+    }
     static constexpr llvm::StringLiteral symbols[] = {"b", "h", "i", "j", "rowBegin", "rowEnd", "keys"};
     switch (e->kind) {
     case Kind::Constant:
@@ -267,4 +273,7 @@ struct Printer {
 };
 } // namespace
 
-void IndexExprContext::print(llvm::raw_ostream &os, ExprRef e) const { Printer{*this, os}.print(e, false); }
+void IndexExprContext::print(llvm::raw_ostream &os, ExprRef e) const {
+  Printer printer{*this, os};
+  printer.print(e, false);
+}

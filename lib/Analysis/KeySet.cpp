@@ -186,8 +186,14 @@ llvm::SmallVector<KeySlot> KeySetAlgebra::arrange(KeySet set, unsigned limit) co
   for (unsigned pass = 1; pass < slots.size(); ++pass)
     for (unsigned k = 0; k + pass < slots.size(); ++k)
       order(slots[k], slots[k + 1]);
-  for (unsigned k = 1; k < slots.size(); ++k)
+  for (unsigned k = 1; k < slots.size(); ++k) {
+    if (k > 1) {
+      // The cut before may have moved past where this one begins; what lies before it is in the earlier range.
+      for (ExprRef *end : {&slots[k].mayBegin, &slots[k].mayEnd, &slots[k].fullBegin, &slots[k].fullEnd})
+        *end = context.max(*end, slots[k - 1].mayBegin);
+    }
     separate(slots[k - 1], slots[k]);
+  }
   while (slots.size() > limit) {
     KeySlot last = slots.pop_back_val();
     slots.back() = hull(slots.back(), last);

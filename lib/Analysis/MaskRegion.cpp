@@ -16,9 +16,6 @@
 using namespace heddle;
 using namespace mlir;
 
-// The passes over an expression follow it as a tree. Written-out sharing beyond this is given up on.
-static constexpr uint32_t largestTree = 4096;
-
 namespace {
 class Reader {
 public:

@@ -9,6 +9,9 @@ using Kind = IndexExpr::Kind;
 // No target has key blocks of fewer keys: a pattern that repeats within them empties and fills none.
 static constexpr int64_t finestBlock = 16;
 
+// Choices inside choices multiply. A mask that takes more comparisons than this is not one that anybody wrote.
+static constexpr unsigned mostComparisons = 1000;
+
 KeySet MaskSolver::unknown(const llvm::Twine &reason) {
   std::string text = reason.str();
   if (!llvm::is_contained(unknowns, text))
@@ -65,6 +68,9 @@ KeySet MaskSolver::solveTruth(ExprRef truth, bool positive) {
   case Kind::Opaque:
     return unknown(context.reason(truth));
   default: // an entry of a table of truths
+    // One for pairs is a mask drawn by hand; nobody draws them rising.
+    if (truth->dependsOnRow)
+      return unknown(truth);
     return positive ? nonPositive(context.sub(one, truth)) : nonPositive(context.sub(truth, zero));
   }
 }
@@ -137,6 +143,8 @@ KeySet MaskSolver::nonPositive(ExprRef e) {
 
 /// e <= bound or e >= bound, where the bound is free of j: undoes the outermost operation of e.
 KeySet MaskSolver::compare(ExprRef e, Side side, ExprRef bound) {
+  if (++comparisons > mostComparisons)
+    return unknown("expected at most " + llvm::Twine(mostComparisons) + " comparisons, got more");
   ExprRef difference = side == Side::AtMost ? context.sub(e, bound) : context.sub(bound, e);
   if (!e->dependsOnKey || e->kind == Kind::Sum)
     return nonPositive(difference);

@@ -45,6 +45,7 @@ private:
   KeySetAlgebra keys;
   llvm::SmallVector<ExprRef> assumed;
   llvm::SmallVector<std::string> unknowns;
+  unsigned comparisons = 0;
   llvm::DenseMap<std::pair<ExprRef, unsigned>, KeySet> solved;
 };
 

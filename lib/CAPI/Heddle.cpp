@@ -1,7 +1,6 @@
 //===- Heddle.cpp - the compiler as a C library -----------------------------===//
 #include "heddle-c/Heddle.h"
 #include "heddle/Compiler/Compiler.h"
-#include "heddle/Support/BuildId.h"
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -75,11 +74,17 @@ int heddle_explain_spec(const char *text, size_t size, const heddle_compile_opti
   return failed(explain({text, size}, translate(options), result)) ? 1 : give(result, bytes);
 }
 
+int heddle_compile_reference(const char *text, size_t size, const heddle_compile_options *options, heddle_bytes *pack) {
+  std::string result;
+  *pack = {nullptr, 0};
+  return failed(compileReference({text, size}, translate(options), result)) ? 1 : give(result, pack);
+}
+
 int heddle_content_key(const char *text, size_t size, const heddle_compile_options *options, uint64_t *key) {
   return failed(contentKey({text, size}, translate(options), *key));
 }
 
 const char *heddle_version(void) {
-  static const std::string version = buildId().str();
+  static const std::string version = compilerVersion().str();
   return version.c_str();
 }

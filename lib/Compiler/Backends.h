@@ -17,12 +17,16 @@ struct MachineCode {
 
 /// Both consume the module.
 mlir::FailureOr<MachineCode> compileForCpu(Session &session, mlir::ModuleOp module, const KnownTarget &target);
-mlir::FailureOr<MachineCode> compileForGpu(Session &session, mlir::ModuleOp module, const KnownTarget &target, bool aligned);
+mlir::FailureOr<MachineCode> compileForGpu(Session &session, mlir::ModuleOp module, const KnownTarget &target,
+                                           bool aligned);
 
 /// Schedules as the passes left them on the kernels: `@kernel tile.schedule = ..`.
 std::string describeSchedules(mlir::ModuleOp module);
 /// Symbols of the module's kernels.
 std::vector<std::string> kernelNames(mlir::ModuleOp module);
+
+/// Everything: parse, lower for every target of the options, generate code. Entries are what the pack will hold.
+mlir::LogicalResult compileEntries(Session &session, llvm::StringRef text, std::vector<CompiledEntry> &entries);
 
 } // namespace heddle
 

@@ -40,7 +40,7 @@ FailureOr<MachineCode> heddle::compileForCpu(Session &session, ModuleOp module, 
   std::vector<std::string> symbols = kernelNames(module);
   auto attribute = target.attribute(&session.context);
   if (failed(session.run(module, target.name, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute, LoweringOptions());
+        return buildTileToLLVMPipeline(manager, attribute);
       })))
     return failure();
 

@@ -40,9 +40,10 @@ static LogicalResult judge(Session &session, const PtxasReport &report, MachineC
     if (found == report.kernels.end())
       continue;
     kernel.registers = found->second.registers;
-    code.note += llvm::formatv("@{0} {1} registers, {2} threads, {3} bytes of shared memory, spilled {4} bytes\n",
-                               kernel.symbol, kernel.registers, kernel.threads[0] * kernel.threads[1] * kernel.threads[2],
-                               kernel.dynamicSharedBytes, found->second.spillStoreBytes + found->second.spillLoadBytes);
+    code.note +=
+        llvm::formatv("@{0} {1} registers, {2} threads, {3} bytes of shared memory, spilled {4} bytes\n", kernel.symbol,
+                      kernel.registers, kernel.threads[0] * kernel.threads[1] * kernel.threads[2],
+                      kernel.dynamicSharedBytes, found->second.spillStoreBytes + found->second.spillLoadBytes);
   }
   for (const std::string &warning : report.warnings)
     code.note += warning + "\n";
@@ -65,16 +66,15 @@ static LogicalResult assemble(Session &session, StringRef ptx, const KnownTarget
   return judge(session, report, code, target);
 }
 
-FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, const KnownTarget &target, bool aligned) {
+FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, const KnownTarget &target,
+                                             bool aligned) {
   std::string variant = target.name + (aligned ? "-aligned" : "");
   MachineCode code;
   code.note = llvm::formatv("target {0}, {1} accesses\n", target.name, aligned ? "16-byte" : "narrow");
   code.note += describeSchedules(module);
   auto attribute = target.attribute(&session.context);
-  LoweringOptions lowering;
-  lowering.aligned = aligned;
   if (failed(session.run(module, variant, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute, lowering);
+        return buildTileToLLVMPipeline(manager, attribute);
       })))
     return failure();
   session.reach("nvvm", variant, module);

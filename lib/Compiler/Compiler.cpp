@@ -85,7 +85,7 @@ static LogicalResult compileForTarget(Session &session, const KnownTarget &targe
   return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
 }
 
-static LogicalResult compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {
+LogicalResult heddle::compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {
   llvm::Expected<std::vector<KnownTarget>> targets = findTargets(session.options.targets);
   if (!targets)
     return session.error(targets.takeError());
@@ -100,12 +100,12 @@ static LogicalResult compileEntries(Session &session, StringRef text, std::vecto
   return success();
 }
 
-static llvm::Expected<uint64_t> computeKey(StringRef text, const CompileOptions &options) {
+static llvm::Expected<uint64_t> computeKey(StringRef text, const CompileOptions &options, StringRef kind = "") {
   llvm::Expected<std::vector<KnownTarget>> targets = findTargets(options.targets);
   if (!targets)
     return targets.takeError();
   Fnv1a hash;
-  hash.addField(text).addField(options.schedule).addField(buildId());
+  hash.addField(text).addField(options.schedule).addField(buildId()).addField(kind);
   for (const KnownTarget &target : *targets)
     hash.addField(target.name);
   return hash.value();
@@ -115,7 +115,7 @@ static LogicalResult compilePack(Session &session, StringRef text, std::string &
   std::vector<CompiledEntry> entries;
   if (failed(compileEntries(session, text, entries)))
     return failure();
-  llvm::Expected<uint64_t> key = computeKey(text, session.options);
+  llvm::Expected<uint64_t> key = computeKey(text, session.options, session.makesReference() ? "reference" : "");
   if (!key)
     return session.error(key.takeError());
   pack = writePack(entries, *key);
@@ -135,6 +135,15 @@ LogicalResult heddle::compile(StringRef text, const CompileOptions &options, std
   return compilePack(session, text, pack);
 }
 
+LogicalResult heddle::compileReference(StringRef text, const CompileOptions &given, std::string &pack) {
+  CompileOptions options = given;
+  options.targets = "cpu";
+  options.schedule.clear();
+  Session session(options);
+  session.setReference();
+  return compilePack(session, text, pack);
+}
+
 LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOptions &options, std::string &result) {
   Session session(options);
   bool isPlan = rung == "plan";
@@ -149,8 +158,8 @@ LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOpti
   }
   static const char *const rungs[] = {"attn", "tile", "warp", "nvvm", "llvm", "ptx", "asm"};
   if (!llvm::is_contained(rungs, rung))
-    return session.error("expected one of " + llvm::join(rungs, rungs + std::size(rungs), ", ") + ", plan, pack, got '" +
-                         rung + "'");
+    return session.error("expected one of " + llvm::join(rungs, rungs + std::size(rungs), ", ") +
+                         ", plan, pack, got '" + rung + "'");
   session.stopAt(rung);
   std::vector<CompiledEntry> entries;
   if (failed(compileEntries(session, text, entries)))
@@ -161,20 +170,4 @@ LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOpti
   return success();
 }
 
-LogicalResult heddle::explain(StringRef text, const CompileOptions &options, std::string &result) {
-  Session session(options);
-  std::vector<CompiledEntry> entries;
-  if (failed(compileEntries(session, text, entries)))
-    return failure();
-  llvm::raw_string_ostream stream(result);
-  for (const CompiledEntry &entry : entries) {
-    stream << "entry " << entry.name << "\n";
-    for (const CompiledVariant &variant : entry.variants) {
-      stream << "\n" << variant.note;
-      for (const KernelImage &image : variant.images)
-        stream << (image.kind == HEDDLE_IMAGE_ELF ? "shared library" : image.kind == HEDDLE_IMAGE_PTX ? "PTX" : "cubin")
-               << ": " << image.bytes.size() << " bytes\n";
-    }
-  }
-  return success();
-}
+StringRef heddle::compilerVersion() { return buildId(); }

@@ -50,6 +50,7 @@ Session::Session(const CompileOptions &options)
     : options(options), context(makeRegistry(), MLIRContext::Threading::DISABLED), messages(&context, options.handler),
       dumper(options.dumpDirectory) {
   registerPipelinePasses();
+  context.loadDialect<tile::TileDialect>(); // its target attribute is made before any pass runs
   context.printOpOnDiagnostic(false); // users wrote the spec, not what it became
 }
 
@@ -82,10 +83,10 @@ void Session::reach(StringRef rung, StringRef variant, ModuleOp module) {
   reach(rung, variant, text);
 }
 
-LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<LogicalResult(OpPassManager &)> build) {
+LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<llvm::Error(OpPassManager &)> build) {
   PassManager manager(&context, ModuleOp::getOperationName());
-  if (failed(build(manager)))
-    return fail("expected the passes of this pipeline in the compiler, got a build without them");
+  if (llvm::Error problem = build(manager))
+    return error(std::move(problem));
   std::vector<std::pair<std::string, std::string>> rungs;
   if (dumper.isOn() || !wantedRung.empty())
     manager.addInstrumentation(std::make_unique<RungWatcher>(rungs));
@@ -134,9 +135,8 @@ OwningOpRef<ModuleOp> Session::lowerToTile(const KnownTarget &target) {
   }
   LoweringOptions lowering;
   lowering.schedule = options.schedule;
-  if (failed(run(*tile, target.name, [&](OpPassManager &manager) {
-        return buildAttnToTilePipeline(manager, attribute, lowering);
-      })))
+  if (failed(run(*tile, target.name,
+                 [&](OpPassManager &manager) { return buildAttnToTilePipeline(manager, attribute, lowering); })))
     return {};
   for (auto function : tile->getOps<func::FuncOp>()) {
     auto count = resultCounts.find(function.getSymName());

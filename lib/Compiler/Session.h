@@ -23,6 +23,9 @@ public:
   /// Without code only plans are made.
   void setMakesCode(bool value) { codeIsMade = value; }
   bool makesCode() const { return codeIsMade; }
+  /// Lower attn to its reference semantics instead of tiles.
+  void setReference() { isReference = true; }
+  bool makesReference() const { return isReference; }
   bool isDone() const { return seen.has_value(); }
   const std::optional<std::string> &seenRung() const { return seen; }
 
@@ -30,11 +33,13 @@ public:
   mlir::LogicalResult start(llvm::StringRef text);
   /// The tile module for one target, with everything that plan extraction needs.
   mlir::OwningOpRef<mlir::ModuleOp> lowerToTile(const KnownTarget &target);
+  /// The text's module, on the rung that `start` brought it to.
+  mlir::ModuleOp parsedModule() { return *module; }
   const ParameterNames &parameterNames() const { return names; }
 
   /// Run passes; `variant` names the dumps. `build` fills the pass manager.
   mlir::LogicalResult run(mlir::ModuleOp module, llvm::StringRef variant,
-                          llvm::function_ref<mlir::LogicalResult(mlir::OpPassManager &)> build);
+                          llvm::function_ref<llvm::Error(mlir::OpPassManager &)> build);
   /// A rung was reached: dump it, keep it if it is wanted.
   void reach(llvm::StringRef rung, llvm::StringRef variant, llvm::StringRef text);
   void reach(llvm::StringRef rung, llvm::StringRef variant, mlir::ModuleOp module);
@@ -62,6 +67,7 @@ private:
   llvm::StringMap<int64_t> resultCounts; ///< of the attn functions
   bool isAttn = false;
   bool codeIsMade = true;
+  bool isReference = false;
 };
 
 /// An LLVM context whose errors come back instead of ending the process.

@@ -4,7 +4,9 @@
 #include "dialects/Warp/WarpDialect.h"
 #include "heddle/Analysis/Passes.h"
 #include "heddle/Conversion/Passes.h"
+#include "heddle/Conversion/TileToCPU.h"
 #include "heddle/Pipelines/Pipelines.h"
+#include "heddle/Pipelines/TileToNVVM.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Transforms/Passes.h"
@@ -20,11 +22,13 @@ void heddle::registerPipelinePasses() {
     registerTransformsPasses();
     registerCanonicalizerPass();
     registerCSEPass();
+    registerTileToCPUPipelines();
+    registerTileToNVVM();
   });
 }
 
 void heddle::registerPipelineDialects(DialectRegistry &registry) {
   registry.insert<attn::AttnDialect, tile::TileDialect, warp::WarpDialect, arith::ArithDialect, func::FuncDialect,
-                  LLVM::LLVMDialect, NVVM::NVVMDialect, linalg::LinalgDialect, math::MathDialect,
-                  memref::MemRefDialect, scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
+                  LLVM::LLVMDialect, NVVM::NVVMDialect, linalg::LinalgDialect, math::MathDialect, memref::MemRefDialect,
+                  scf::SCFDialect, tensor::TensorDialect, vector::VectorDialect>();
 }

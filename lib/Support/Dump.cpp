@@ -22,8 +22,8 @@ llvm::Error heddle::writeFile(llvm::StringRef path, llvm::StringRef bytes) {
     stream << bytes;
     return llvm::Error::success();
   }
-  llvm::Expected<llvm::sys::fs::TempFile> file = llvm::sys::fs::TempFile::create(
-      path + ".%%%%%%", llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
+  llvm::Expected<llvm::sys::fs::TempFile> file =
+      llvm::sys::fs::TempFile::create(path + ".%%%%%%", llvm::sys::fs::all_read | llvm::sys::fs::owner_write);
   if (!file)
     return failed(llvm::errorToErrorCode(file.takeError()));
   llvm::raw_fd_ostream stream(file->FD, /*shouldClose=*/false);

@@ -36,8 +36,9 @@ llvm::Expected<CodeGenerator> CodeGenerator::create(const KnownTarget &target) {
   if (!backend)
     return llvm::createStringError("expected an LLVM back-end for " + target.triple + ", got: " + error);
   llvm::TargetOptions options;
-  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(
-      triple, target.cpu, target.features, options, llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  std::unique_ptr<llvm::TargetMachine> machine(backend->createTargetMachine(triple, target.cpu, target.features,
+                                                                            options, llvm::Reloc::PIC_, std::nullopt,
+                                                                            llvm::CodeGenOptLevel::Aggressive));
   if (!machine)
     return llvm::createStringError("expected a target machine for " + target.cpu + ", got none");
   return CodeGenerator(target, std::move(machine));

@@ -47,8 +47,7 @@ llvm::Expected<std::string> heddle::emitPackObject(llvm::StringRef pack, llvm::S
 namespace {
 struct PackView {
   llvm::StringRef bytes;
-  template <typename Record>
-  const Record *table(unsigned index) const {
+  template <typename Record> const Record *table(unsigned index) const {
     auto *header = reinterpret_cast<const heddle_pack_header *>(bytes.data());
     return reinterpret_cast<const Record *>(bytes.data() + header->tables[index].offset);
   }
@@ -92,11 +91,13 @@ std::string heddle::emitPackHeader(llvm::StringRef pack, llvm::StringRef name) {
     stream << "\n/* " << view.string(entry.name) << ": " << entry.param_count << " arguments\n";
     for (uint32_t p = 0; p < entry.param_count; ++p)
       stream << " *   [" << p << "] "
-             << describeParameter(view, view.table<heddle_param_record>(HEDDLE_TABLE_PARAMS)[entry.first_param + p]) << "\n";
+             << describeParameter(view, view.table<heddle_param_record>(HEDDLE_TABLE_PARAMS)[entry.first_param + p])
+             << "\n";
     stream << " */\n#define " << llvm::StringRef(function).upper() << "_ARGUMENTS " << entry.param_count << "\n"
            << "static inline heddle_status " << function << "_workspace(heddle_pack *pack, heddle_device device,\n"
            << "    const heddle_arg *arguments, size_t *bytes) {\n"
-           << "  return heddle_workspace_bytes(pack, " << i << ", device, arguments, " << entry.param_count << ", bytes);\n}\n"
+           << "  return heddle_workspace_bytes(pack, " << i << ", device, arguments, " << entry.param_count
+           << ", bytes);\n}\n"
            << "static inline heddle_status " << function << "(heddle_pack *pack, heddle_device device,\n"
            << "    const heddle_arg *arguments, void *workspace, size_t workspace_bytes, void *stream) {\n"
            << "  return heddle_run(pack, " << i << ", device, arguments, " << entry.param_count

@@ -46,6 +46,7 @@ Expression Expression::leaf(heddle_opcode opcode, llvm::ArrayRef<uint32_t> opera
   Expression result;
   result.code.push_back(opcode);
   llvm::append_range(result.code, operands);
+  result.nonNegative = opcode == HEDDLE_OP_SIZE || opcode == HEDDLE_OP_ALIGNMENT || opcode == HEDDLE_OP_MACHINE;
   return result;
 }
 
@@ -53,7 +54,27 @@ Expression Expression::constant(int64_t value) {
   uint64_t bits = static_cast<uint64_t>(value);
   Expression result = leaf(HEDDLE_OP_CONST, {uint32_t(bits), uint32_t(bits >> 32)});
   result.knownValue = value;
+  result.nonNegative = value >= 0;
   return result;
+}
+
+/// Whether the result of an opcode is not negative when these operands are (true) or may be (false).
+static bool keepsNonNegative(heddle_opcode opcode, bool lhs, bool rhs) {
+  switch (opcode) {
+  case HEDDLE_OP_SUB:
+    return false;
+  case HEDDLE_OP_ADD: // sums and products of sizes that wrap around do not occur: they are sizes of memory
+  case HEDDLE_OP_MUL:
+  case HEDDLE_OP_MIN:
+    return lhs && rhs;
+  case HEDDLE_OP_MAX:
+    return lhs || rhs;
+  case HEDDLE_OP_FLOORDIV:
+  case HEDDLE_OP_CEILDIV: // divisors are positive
+    return lhs;
+  default: // remainders and truth values
+    return true;
+  }
 }
 
 Expression Expression::binary(heddle_opcode opcode, const Expression &lhs, const Expression &rhs) {
@@ -71,6 +92,7 @@ Expression Expression::binary(heddle_opcode opcode, const Expression &lhs, const
   llvm::append_range(result.code, lhs.code);
   llvm::append_range(result.code, rhs.code);
   result.code.push_back(opcode);
+  result.nonNegative = keepsNonNegative(opcode, lhs.nonNegative, rhs.nonNegative);
   return result;
 }
 
@@ -79,6 +101,8 @@ Expression Expression::logicalNot(const Expression &operand) {
     return constant(!*operand.known());
   Expression result = operand;
   result.code.push_back(HEDDLE_OP_NOT);
+  result.knownValue.reset();
+  result.nonNegative = true;
   return result;
 }
 
@@ -89,6 +113,7 @@ Expression Expression::select(const Expression &condition, const Expression &ifT
   llvm::append_range(result.code, ifTrue.code);
   llvm::append_range(result.code, ifFalse.code);
   result.code.push_back(HEDDLE_OP_SELECT);
+  result.nonNegative = ifTrue.nonNegative && ifFalse.nonNegative;
   return result;
 }
 
@@ -154,8 +179,8 @@ std::string heddle::printExpression(llvm::ArrayRef<uint32_t> words, llvm::ArrayR
     case HEDDLE_OP_SIZE:
     case HEDDLE_OP_STRIDE: {
       std::string parameter = name(operand());
-      stack.push_back((opcode == HEDDLE_OP_SIZE ? "size(" : "stride(") + parameter + ", " +
-                      std::to_string(operand()) + ")");
+      stack.push_back((opcode == HEDDLE_OP_SIZE ? "size(" : "stride(") + parameter + ", " + std::to_string(operand()) +
+                      ")");
       break;
     }
     case HEDDLE_OP_SCALAR:

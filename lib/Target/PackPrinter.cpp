@@ -21,12 +21,10 @@ private:
   const heddle_table &table(unsigned index) const {
     return reinterpret_cast<const heddle_pack_header *>(bytes.data())->tables[index];
   }
-  template <typename Record>
-  llvm::ArrayRef<Record> records(unsigned index, size_t first, size_t count) const {
+  template <typename Record> llvm::ArrayRef<Record> records(unsigned index, size_t first, size_t count) const {
     return {reinterpret_cast<const Record *>(bytes.data() + table(index).offset) + first, count};
   }
-  template <typename Record>
-  llvm::ArrayRef<Record> records(unsigned index) const {
+  template <typename Record> llvm::ArrayRef<Record> records(unsigned index) const {
     return records<Record>(index, 0, table(index).count);
   }
   const char *string(uint32_t offset) const { return bytes.data() + table(HEDDLE_TABLE_STRINGS).offset + offset; }
@@ -96,7 +94,8 @@ void Printer::printEntry(const heddle_entry_record &entry) {
   static const char *const roles[] = {"?", "input", "output", "scalar"};
   stream << "entry " << string(entry.name) << "\n";
   names.clear();
-  for (const auto &parameter : records<heddle_param_record>(HEDDLE_TABLE_PARAMS, entry.first_param, entry.param_count)) {
+  for (const auto &parameter :
+       records<heddle_param_record>(HEDDLE_TABLE_PARAMS, entry.first_param, entry.param_count)) {
     names.push_back(string(parameter.name));
     stream << "  " << roles[parameter.role < std::size(roles) ? parameter.role : 0] << " " << names.back() << " ";
     for (uint32_t axis = 0; axis < parameter.rank; ++axis)

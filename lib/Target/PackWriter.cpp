@@ -25,15 +25,12 @@ public:
 private:
   uint32_t string(llvm::StringRef text);
   uint32_t expression(const Expression &value);
-  uint32_t expression(const std::optional<Expression> &value) {
-    return value ? expression(*value) : HEDDLE_NO_EXPR;
-  }
+  uint32_t expression(const std::optional<Expression> &value) { return value ? expression(*value) : HEDDLE_NO_EXPR; }
   void add(const CompiledVariant &variant);
   void addLaunch(const PlanLaunch &launch, uint32_t kernel);
   uint64_t blob(llvm::StringRef bytes);
 
-  template <typename Record>
-  void appendTable(std::string &pack, unsigned index, const std::vector<Record> &records) {
+  template <typename Record> void appendTable(std::string &pack, unsigned index, const std::vector<Record> &records) {
     appendTable(pack, index, records.data(), records.size(), sizeof(Record));
   }
   void appendTable(std::string &pack, unsigned index, const void *data, size_t count, size_t recordBytes,

@@ -79,10 +79,11 @@ LogicalResult PlanReader::readParameters() {
     std::optional<heddle_dtype> type = typeOf(memref ? memref.getElementType() : argument.getType());
     bool isScalar = !memref && (argument.getType().isIndex() || argument.getType().isInteger(32) ||
                                 argument.getType().isInteger(64) || argument.getType().isF32());
-    if (!type || (!memref && (!isScalar || isOutput)) || (memref && (!memref.getRank() || memref.getRank() > HEDDLE_MAX_RANK)))
+    if (!type || (!memref && (!isScalar || isOutput)) ||
+        (memref && (!memref.getRank() || memref.getRank() > HEDDLE_MAX_RANK)))
       return function.emitError("expected argument ")
-             << index << " to be a memref of rank 1 to " << HEDDLE_MAX_RANK << (isOutput ? "" : ", index, i32, i64 or f32")
-             << ", got " << argument.getType();
+             << index << " to be a memref of rank 1 to " << HEDDLE_MAX_RANK
+             << (isOutput ? "" : ", index, i32, i64 or f32") << ", got " << argument.getType();
     parameter.type = *type;
     parameter.role = memref ? (isOutput ? HEDDLE_PARAM_OUTPUT : HEDDLE_PARAM_INPUT) : HEDDLE_PARAM_SCALAR;
     if (memref) {
@@ -105,13 +106,14 @@ LogicalResult PlanReader::readAlloc(memref::AllocOp alloc) {
   MemRefType type = alloc.getType();
   if (!type.getLayout().isIdentity() || !typeOf(type.getElementType()) || type.getRank() == 0 ||
       type.getRank() > HEDDLE_MAX_RANK)
-    return alloc.emitError("expected a contiguous memref of rank 1 to ") << HEDDLE_MAX_RANK << " as workspace, got " << type;
+    return alloc.emitError("expected a contiguous memref of rank 1 to ")
+           << HEDDLE_MAX_RANK << " as workspace, got " << type;
   PlanMemory memory{/*isParameter=*/false, uint32_t(plan.buffers.size()), {}, {}};
   auto dynamicSizes = alloc.getDynamicSizes().begin();
   Expression elements = Expression::constant(1);
   for (int64_t size : type.getShape()) {
-    FailureOr<Expression> expression =
-        ShapedType::isDynamic(size) ? evaluator.evaluate(*dynamicSizes++) : FailureOr<Expression>(Expression::constant(size));
+    FailureOr<Expression> expression = ShapedType::isDynamic(size) ? evaluator.evaluate(*dynamicSizes++)
+                                                                   : FailureOr<Expression>(Expression::constant(size));
     if (failed(expression))
       return failure();
     memory.sizes.push_back(*expression);
@@ -126,8 +128,8 @@ LogicalResult PlanReader::readAlloc(memref::AllocOp alloc) {
       return alloc.emitError("expected one status word of type memref<1xi32> in a plan, got ") << type;
     plan.statusBuffer = memory.index;
   }
-  plan.buffers.push_back({elements * Expression::constant(byteWidth(type.getElementType())),
-                          isStatus || alloc->hasAttr("tile.zeroed")});
+  plan.buffers.push_back(
+      {elements * Expression::constant(byteWidth(type.getElementType())), isStatus || alloc->hasAttr("tile.zeroed")});
   evaluator.bind(alloc, std::move(memory));
   return success();
 }
@@ -200,10 +202,11 @@ FailureOr<std::vector<Expression>> PlanReader::readGrid(tile::LaunchOp launch, f
 LogicalResult PlanReader::readLaunch(tile::LaunchOp launch, std::optional<Expression> condition) {
   auto kernel = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(launch, launch.getKernelAttr());
   if (!kernel || !kernel->hasAttr(tile::kKernelAttr) || kernel.isExternal())
-    return launch.emitError("expected the name of a function with '") << tile::kKernelAttr << "', got @" << launch.getKernel();
+    return launch.emitError("expected the name of a function with '")
+           << tile::kKernelAttr << "', got @" << launch.getKernel();
   if (kernel.getNumArguments() != launch.getArgs().size())
-    return launch.emitError("expected ") << kernel.getNumArguments() << " arguments for @" << launch.getKernel() << ", got "
-                                         << launch.getArgs().size();
+    return launch.emitError("expected ") << kernel.getNumArguments() << " arguments for @" << launch.getKernel()
+                                         << ", got " << launch.getArgs().size();
   for (auto [index, types] : llvm::enumerate(llvm::zip_equal(kernel.getArgumentTypes(), launch.getArgs().getTypes()))) {
     auto [wanted, given] = types;
     auto wantedMemory = dyn_cast<MemRefType>(wanted), givenMemory = dyn_cast<MemRefType>(given);

@@ -100,8 +100,8 @@ llvm::Expected<std::string> heddle::runPtxas(llvm::StringRef program, llvm::Stri
   int code = llvm::sys::ExecuteAndWait(program, arguments, std::nullopt, redirects, 0, 0, &message);
   std::string text = log.read();
   if (code != 0)
-    return llvm::createStringError("expected ptxas to accept the code for " + architecture + ", got: " +
-                                   llvm::StringRef(message.empty() ? text : message).rtrim());
+    return llvm::createStringError("expected ptxas to accept the code for " + architecture +
+                                   ", got: " + llvm::StringRef(message.empty() ? text : message).rtrim());
   report = readPtxasOutput(text);
   return output.read();
 }

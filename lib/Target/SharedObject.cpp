@@ -90,7 +90,8 @@ llvm::Error makeMathStub(const ScratchDirectory &scratch, const KnownTarget &tar
     return object.takeError();
   if (llvm::Error error = writeFile(scratch.file("empty.o"), *object))
     return error;
-  return runLinker({"-shared", "-soname=libm.so.6", "--threads=1", "-o", scratch.file("libm.so.6"), scratch.file("empty.o")});
+  return runLinker(
+      {"-shared", "-soname=libm.so.6", "--threads=1", "-o", scratch.file("libm.so.6"), scratch.file("empty.o")});
 }
 } // namespace
 
@@ -105,8 +106,9 @@ llvm::Expected<std::string> heddle::linkSharedObject(llvm::StringRef object, con
   if (!mathFunctions)
     return mathFunctions.takeError();
 
-  llvm::SmallVector<std::string> arguments = {"-shared", "--threads=1", "--strip-all", "--build-id=none",
-                                              "--hash-style=gnu", "-z", "noexecstack", "-o", output, input};
+  llvm::SmallVector<std::string> arguments = {
+      "-shared", "--threads=1", "--strip-all", "--build-id=none", "--hash-style=gnu", "-z", "noexecstack",
+      "-o",      output,        input};
   if (!mathFunctions->empty()) {
     if (llvm::Error error = makeMathStub(*scratch, target))
       return std::move(error);
@@ -117,6 +119,7 @@ llvm::Expected<std::string> heddle::linkSharedObject(llvm::StringRef object, con
     return std::move(error);
   auto image = llvm::MemoryBuffer::getFile(output, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!image)
-    return llvm::createStringError("expected the linker's output at '" + output + "', got: " + image.getError().message());
+    return llvm::createStringError("expected the linker's output at '" + output +
+                                   "', got: " + image.getError().message());
   return (*image)->getBuffer().str();
 }

@@ -19,12 +19,10 @@ static constexpr size_t kLongestExpression = 4096;
 
 using Combine = Expression (*)(const Expression &, const Expression &);
 
-template <heddle_opcode opcode>
-static Expression combine(const Expression &a, const Expression &b) {
+template <heddle_opcode opcode> static Expression combine(const Expression &a, const Expression &b) {
   return Expression::binary(opcode, a, b);
 }
-template <heddle_opcode opcode>
-static Expression swapped(const Expression &a, const Expression &b) {
+template <heddle_opcode opcode> static Expression swapped(const Expression &a, const Expression &b) {
   return Expression::binary(opcode, b, a);
 }
 
@@ -34,11 +32,15 @@ static Expression isNegative(const Expression &e) {
 
 /// Division that rounds towards zero, from one that rounds down.
 static Expression divideTruncating(const Expression &a, const Expression &b) {
+  if (a.isNonNegative())
+    return Expression::binary(HEDDLE_OP_FLOORDIV, a, b);
   Expression zero = Expression::constant(0);
   return Expression::select(isNegative(a), zero - Expression::binary(HEDDLE_OP_FLOORDIV, zero - a, b),
                             Expression::binary(HEDDLE_OP_FLOORDIV, a, b));
 }
 static Expression remainderTruncating(const Expression &a, const Expression &b) {
+  if (a.isNonNegative())
+    return Expression::binary(HEDDLE_OP_MOD, a, b);
   Expression zero = Expression::constant(0);
   return Expression::select(isNegative(a), zero - Expression::binary(HEDDLE_OP_MOD, zero - a, b),
                             Expression::binary(HEDDLE_OP_MOD, a, b));
@@ -96,13 +98,15 @@ FailureOr<Expression> SizeEvaluator::evaluate(Value value) {
     return found->second;
   Operation *op = value.getDefiningOp();
   if (!op)
-    return emitError(value.getLoc(), "expected a size, an integer argument or arithmetic on them in a plan, got a value of type ")
+    return emitError(value.getLoc(),
+                     "expected a size, an integer argument or arithmetic on them in a plan, got a value of type ")
            << value.getType();
   FailureOr<Expression> result = evaluateOperation(op, cast<OpResult>(value).getResultNumber());
   if (failed(result))
     return failure();
   if (result->length() > kLongestExpression)
-    return op->emitError("expected an expression of at most ") << kLongestExpression << " words, got " << result->length();
+    return op->emitError("expected an expression of at most ")
+           << kLongestExpression << " words, got " << result->length();
   scalars.insert({value, *result});
   return result;
 }
@@ -114,7 +118,8 @@ FailureOr<Expression> SizeEvaluator::evaluateOperation(Operation *op, unsigned r
       return Expression::constant(integer.getType().isInteger(1) ? int64_t(integer.getValue().getZExtValue())
                                                                  : integer.getValue().getSExtValue());
     }
-    if (auto real = dyn_cast<FloatAttr>(constant.getValue()); real && real.getType().isF32()) // a kernel's scalar: its bits
+    if (auto real = dyn_cast<FloatAttr>(constant.getValue());
+        real && real.getType().isF32()) // a kernel's scalar: its bits
       return Expression::constant(real.getValue().bitcastToAPInt().getZExtValue());
   }
   if (auto dim = dyn_cast<memref::DimOp>(op)) {
@@ -176,5 +181,6 @@ FailureOr<PlanMemory> SizeEvaluator::memory(Value value) {
   auto found = memories.find(value);
   if (found != memories.end())
     return found->second;
-  return emitError(value.getLoc(), "expected an argument or a memref.alloc of the plan, got a value of type ") << value.getType();
+  return emitError(value.getLoc(), "expected an argument or a memref.alloc of the plan, got a value of type ")
+         << value.getType();
 }

@@ -11,8 +11,8 @@
 // Test: test/Transforms/tile-sink-scale.mlir
 //
 //===----------------------------------------------------------------------===//
-#include "UniformTile.h"
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/UniformTile.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"

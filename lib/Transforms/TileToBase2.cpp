@@ -8,8 +8,8 @@
 // where `m` is one number per row and `scale` one number. Test: test/Transforms/tile-to-base-2.mlir
 //
 //===----------------------------------------------------------------------===//
-#include "UniformTile.h"
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/UniformTile.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"

@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "Arrays.h"
 #include "DLPackTypes.h"
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 
@@ -157,6 +158,10 @@ ArrayView heddle::python::describe(py::handle array, const char *name, py::list 
     view.rank = 1;
     view.sizes[0] = view.strides[0] = 1;
   }
+  // What is never stepped over may have any stride; libraries write 0 there. The runtime is given a plain one.
+  bool isEmpty = std::find(view.sizes, view.sizes + view.rank, 0) != view.sizes + view.rank;
+  if (isEmpty || view.sizes[view.rank - 1] == 1)
+    view.strides[view.rank - 1] = 1;
   return view;
 }
 

@@ -3,6 +3,7 @@
 #include "Bindings.h"
 #include <cstdlib>
 #include <memory>
+#include <pybind11/stl.h>
 #include <string>
 #include <vector>
 

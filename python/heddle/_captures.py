@@ -202,7 +202,14 @@ class Fingerprint:
             return ("again", number)
         self.walking[id(function)] = len(self.walking)
         return (code, tuple(self.key(item, name) for name, item in _cells(function)),
-                self.key(function.__defaults__), self.key(function.__kwdefaults__), tuple((name, self.key(item, name)) for name, item in _globals_of(function)))
+                self.defaults_key(function), self.key(function.__kwdefaults__),
+                tuple((name, self.key(item, name)) for name, item in _globals_of(function)))
+
+
+    def defaults_key(self, function):
+        values, code = function.__defaults__ or (), function.__code__
+        names = code.co_varnames[code.co_argcount - len(values):code.co_argcount]
+        return tuple(self.key(value, name) for name, value in zip(names, values))
 
 
 def rebind(value, table, root=True, memo=None):
@@ -265,6 +272,10 @@ class Captures:
     def parameter_of(self, leaf):
         """The function's parameter that stands for a capture."""
         return next(parameter for known, parameter in zip(self.leaves, self.parameters) if known is leaf)
+
+    def number_of(self, parameter):
+        """Which capture a parameter stands for (traced values compare element by element, so `in` and index() do not)."""
+        return next(number for number, known in enumerate(self.parameters) if known is parameter)
 
     def add(self, leaf, name):
         """The stand-in of a capture, made at its first appearance."""

@@ -28,8 +28,8 @@ def arrays(q, k, v):
     for name, value in (("q", q), ("k", k), ("v", v)):
         if _arrays.element(value) not in _FLOATS:
             raise TypeError(f"expected {name} of float32, float16 or bfloat16, got {value.dtype}")
-        if len(value.shape) not in (3, 4):
-            raise ValueError(f"expected {name} of rank 4 (or 3 for layout \"thd\"), got shape {tuple(value.shape)}")
+        if not value.shape:
+            raise ValueError(f"expected {name} of rank 4 (or 3 for layout \"thd\"), got a single number")
     for name, width in (("q", q.shape[-1]), ("v", v.shape[-1])):
         if width % 8 or not 8 <= width <= 512:
             raise ValueError(f"expected a head size of {name} that is a multiple of 8 from 8 to 512, got {width}")
@@ -114,7 +114,7 @@ def _shapes(*values):
 def _contiguous(name, array):
     which = _arrays.library(array)
     if which == "numpy":
-        good = array.strides[-1] == array.itemsize or array.shape[-1] <= 1
+        good = array.strides[-1] == array.itemsize or array.shape[-1] <= 1 or not array.size
     elif which == "torch":
         good = array.stride(-1) == 1 or array.shape[-1] <= 1
     else:

@@ -179,7 +179,7 @@ class _Plan:
         if not self.packed:  # the lengths of packed sequences may be known on the device only
             extents.update(i=shapes.query_length, j=shapes.key_length)
         for stand_in in self.captures.arrays:
-            number = self.captures.parameters.index(stand_in.value)
+            number = self.captures.number_of(stand_in.value)
             leaf = leaves[number]
             for positions in stand_in.uses:
                 for axis, position in enumerate(positions):

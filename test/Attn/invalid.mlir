@@ -151,3 +151,12 @@ func.func @stat_type(%q: tensor<1x2x8x16xf32>) {
     : (tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>) -> (tensor<1x2x8x16xf32>, tensor<1x2x8xbf16>)
   return
 }
+
+// -----
+// C7
+func.func @stat_heads(%q: tensor<1x8x8x16xf32>, %k: tensor<1x2x8x16xf32>) {
+  // expected-error@+1 {{'attn.attend' op expected a statistic of 1 batches and 8 heads, got 'tensor<1x2x8xf32>'}}
+  %o:2 = attn.attend dot(%q, %k) value(%k) normalize @softmax stats [lse]
+    : (tensor<1x8x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>) -> (tensor<1x8x8x16xf32>, tensor<1x2x8xf32>)
+  return
+}

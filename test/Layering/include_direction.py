@@ -41,13 +41,17 @@ def may_include(source, target, arrows):
     return target in arrows[source] or target.split("/")[0] in arrows[source]
 
 
-def same_pass(path, included):
-    """In a room marked `alone`: the list of passes, the file's own header, or the folder (and its header) of its pass."""
-    own = {"Passes", pathlib.PurePosixPath(path).name.split(".")[0]}
-    folder = re.search(r"(?:lib|heddle)/\w+/(\w+)/", path)
-    own |= {folder[1]} if folder else set()
-    other = pathlib.PurePosixPath(included)
-    return other.name.split(".")[0] in own or other.parent.name in own
+def passes_of(tree, name):
+    """The passes of a room: its folders, and the files that define one."""
+    files = [file for file in (tree / "lib" / name).glob("*") if file.is_dir() or "GEN_PASS_DEF" in file.read_text()]
+    return {file.stem for file in files}
+
+
+def beside(path, included, passes):
+    """Whether a file of a room marked `alone` may include another of the room: anything that belongs to no other pass."""
+    own = re.search(r"(?:lib|heddle)/\w+/(\w+)", path)[1]
+    other = re.search(r"heddle/\w+/(\w+)|lib/\w+/(\w+)", included)
+    return (other[1] or other[2]) in {own} or (other[1] or other[2]) not in passes
 
 
 def faults(tree, arrows):
@@ -63,7 +67,7 @@ def faults(tree, arrows):
             if (file.parent / included).exists():  # written relative to the file
                 included = os.path.normpath(pathlib.PurePosixPath(path).parent / included)
             target = room(included)
-            if target is None or target == source and ("alone" not in arrows[source] or same_pass(path, included)):
+            if target is None or target == source and ("alone" not in arrows[source] or beside(path, included, passes_of(tree, source))):
                 continue
             if target != source and may_include(source, target, arrows):
                 continue

@@ -2,11 +2,8 @@
 #include "dialects/Attn/AttnDialect.h"
 #include "dialects/Tile/TileDialect.h"
 #include "dialects/Warp/WarpDialect.h"
-#include "heddle/Analysis/Passes.h"
-#include "heddle/Conversion/Passes.h"
-#include "heddle/Conversion/TileToCPU.h"
+#include "heddle/Pipelines/Pipelines.h"
 #include "heddle/Target/Passes.h"
-#include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -18,7 +15,6 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
-#include "mlir/Transforms/Passes.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -26,12 +22,7 @@ int main(int argc, char **argv) {
                   mlir::arith::ArithDialect, mlir::func::FuncDialect, mlir::LLVM::LLVMDialect, mlir::NVVM::NVVMDialect,
                   mlir::linalg::LinalgDialect, mlir::math::MathDialect, mlir::memref::MemRefDialect,
                   mlir::scf::SCFDialect, mlir::tensor::TensorDialect, mlir::vector::VectorDialect>();
-  heddle::registerAnalysisPasses();
-  heddle::registerConversionPasses();
-  heddle::registerTileToCPUPipelines();
+  heddle::registerPipelinePasses();
   heddle::registerTargetPasses();
-  heddle::registerTransformsPasses();
-  mlir::registerCanonicalizerPass();
-  mlir::registerCSEPass();
   return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "Heddle's pass driver\n", registry));
 }

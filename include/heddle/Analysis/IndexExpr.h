@@ -80,6 +80,7 @@ public:
   bool isTruth = false;                // 0 or 1
   bool dependsOnRow = false;           // Row occurs free
   bool dependsOnKey = false;           // Key occurs free
+  bool isFixed = true;                 // no variable occurs: the same for every block
   bool hasOpaque = false;              // an unknown occurs
   bool hasLoop = false;                // evaluation takes a loop
   bool atMostKeys = false;             // never beyond the number of keys
@@ -158,6 +159,9 @@ private:
   llvm::SmallVector<std::string, 0> reasons;
   llvm::SmallVector<mlir::Value> scalars, tensors;
 };
+
+/// The passes over an expression follow it as a tree; one that is larger than this when written out is given up on.
+constexpr uint32_t largestTree = 4096;
 
 /// How an expression moves when a variable grows.
 enum class Direction { Constant, Up, Down, Unknown };

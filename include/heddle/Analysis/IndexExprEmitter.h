@@ -5,6 +5,7 @@
 #include "heddle/Analysis/IndexExpr.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include <functional>
 
 namespace heddle {
@@ -41,7 +42,7 @@ private:
   mlir::Value createLoad(ExprRef e);
   mlir::Value createFirstKey(ExprRef e);
   mlir::Value createRowReduction(ExprRef e);
-  void hoist(ExprRef body, IndexSymbol variable);
+  void hoist(ExprRef body, IndexSymbol variable, llvm::SmallPtrSetImpl<ExprRef> &seen);
   mlir::Value constant(int64_t value);
 
   mlir::OpBuilder &builder;

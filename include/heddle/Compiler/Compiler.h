@@ -26,14 +26,22 @@ struct CompileOptions {
 /// Text to pack (artifact.h). On failure at least one error was handled.
 mlir::LogicalResult compile(llvm::StringRef text, const CompileOptions &options, std::string &pack);
 
+/// The reference semantics as a pack: plain loops in f64 for this CPU, whatever the options' targets. Its entries take
+/// the same arguments.
+mlir::LogicalResult compileReference(llvm::StringRef text, const CompileOptions &options, std::string &pack);
+
 /// One rung of the first target: attn, tile, warp, nvvm, llvm, ptx, asm; or as text, pack and (without code) plan.
-mlir::LogicalResult emitRung(llvm::StringRef text, llvm::StringRef rung, const CompileOptions &options, std::string &result);
+mlir::LogicalResult emitRung(llvm::StringRef text, llvm::StringRef rung, const CompileOptions &options,
+                             std::string &result);
 
 /// What was chosen for each target: schedules, budgets, what the assembler said.
 mlir::LogicalResult explain(llvm::StringRef text, const CompileOptions &options, std::string &result);
 
 /// Names the pack of this text, these options and this build of the compiler.
 mlir::LogicalResult contentKey(llvm::StringRef text, const CompileOptions &options, uint64_t &key);
+
+/// Version of the compiler, of LLVM, and the build id of this very library.
+llvm::StringRef compilerVersion();
 
 } // namespace heddle
 

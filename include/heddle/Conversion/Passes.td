@@ -4,6 +4,66 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===----------------------------------------------------------------------===//
+// tile -> warp -> nvvm
+//===----------------------------------------------------------------------===//
+
+def TileToWarp : Pass<"tile-to-warp", "::mlir::ModuleOp"> {
+  let summary = "Schedule tile kernels for a GPU: layouts, shared memory, asynchronous copies";
+  let description = [{
+    Gives every tile a layout (an encoding), turns dots into `warp.mma` and what feeds them into slots of shared memory,
+    and routes transposes and reductions across warps through slots.
+
+    `scf.forall` becomes the block's coordinates.
+
+    Why: after this pass every decision about where an element lives is in the text.
+    Assumes: a module after `attn-to-tile`; plans are left alone. Arguments with `tile.alignment = 16` are copied 16 bytes
+    at a time.
+    Leaves: `warp`, `tile` with encodings, arith, math, scf, memref (see `verify-warp`). Copies are waited for where they
+    are issued; `warp-pipeline-copies` overlaps them.
+    Example: test/Conversion/tile-to-warp.mlir
+  }];
+  let options = [
+    Option<"maxWarps", "max-warps", "int64_t", "4", "most warps of a block">,
+  ];
+  let dependentDialects = ["::heddle::warp::WarpDialect"];
+}
+
+def WarpToNVVM : Pass<"convert-warp-to-nvvm", "::mlir::ModuleOp"> {
+  let summary = "Lower scheduled kernels to instructions of one thread";
+  let description = [{
+    Changes numerics: exponentials and logarithms are the machine's (2 ulp, subnormals flushed), `f32` division is
+    `div.full` (2 ulp).
+
+    Every encoded tensor becomes one scalar for each of its registers, in loops and branches, too; a memref becomes its
+    pointer, sizes and strides. The kernel becomes an `llvm.func` whose parameters are 64-bit slots (contract 3), with
+    `nvvm.maxntid` and `warp.shared_bytes` for the launch.
+    Assumes: `verify-warp` passes and `warp-plan-resources` has run.
+    Leaves: llvm, nvvm, arith, math, scf on scalars, for the upstream lowerings.
+    Example: test/Conversion/warp-to-nvvm.mlir
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect", "::mlir::NVVM::NVVMDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
+def AttnToLoops : Pass<"attn-to-loops", "::mlir::ModuleOp"> {
+  let summary = "Lower an attn module to plain scalar loops: its reference semantics";
+  let description = [{
+    What an attn function means, written down literally: each operation becomes kernels of scalar loops without tiles
+    or fusion, in f64 on request. Fast paths are compared with it; it is not an oracle, because it is lowered from the
+    same text. Structured linalg, element-wise arith and math, and data movement are lowered likewise.
+
+    Assumes: attn-link-prelude and verify-attn ran.
+    Leaves: a tile module (a plan and its kernels, contract 2 of dialects/README.md). Workspaces are contiguous and hold
+    floats in the chosen precision; element types of the entry's arrays stay as they are.
+  }];
+  let options = [Option<"precision", "precision", "std::string", "\"f32\"",
+                        "the type every float is computed in: f32 or f64">];
+  let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{

@@ -9,23 +9,24 @@
 
 #include "dialects/Tile/TileTarget.h"
 #include "mlir/Pass/PassManager.h"
+#include "llvm/Support/Error.h"
 
 namespace heddle {
 
 /// What may be chosen for a target beside the target itself.
 struct LoweringOptions {
   std::string schedule; ///< override of the chooser, e.g. "rows=64,keys=64"; empty: choose
-  bool aligned = false; ///< the guarded variant: arguments with `tile.alignment` exist
 };
 
 /// attn as written -> attn that stands alone.
-mlir::LogicalResult buildAttnPipeline(mlir::OpPassManager &manager);
+llvm::Error buildAttnPipeline(mlir::OpPassManager &manager);
 /// attn -> tile. The module carries its target.
-mlir::LogicalResult buildAttnToTilePipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
-                                            const LoweringOptions &options);
+llvm::Error buildAttnToTilePipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
+                                    const LoweringOptions &options);
+/// attn -> a tile module of plain loops in f64: the reference semantics.
+llvm::Error buildAttnToLoopsPipeline(mlir::OpPassManager &manager);
 /// tile -> the llvm dialect (with nvvm for a GPU). Leaves no plan.
-mlir::LogicalResult buildTileToLLVMPipeline(mlir::OpPassManager &manager, tile::TargetAttr target,
-                                            const LoweringOptions &options);
+llvm::Error buildTileToLLVMPipeline(mlir::OpPassManager &manager, tile::TargetAttr target);
 
 /// Every pass that the pipelines use, and the dialects of their rungs. Safe to call from several threads.
 void registerPipelinePasses();

@@ -32,6 +32,8 @@ public:
 
   /// The value, when it is known already.
   std::optional<int64_t> known() const { return knownValue; }
+  /// Whether it is never negative, as sizes and counts are.
+  bool isNonNegative() const { return nonNegative; }
   /// The words, with the final HEDDLE_OP_END.
   llvm::SmallVector<uint32_t> words() const;
   size_t length() const { return code.size(); }
@@ -41,11 +43,18 @@ private:
 
   llvm::SmallVector<uint32_t, 8> code;
   std::optional<int64_t> knownValue;
+  bool nonNegative = false;
 };
 
-inline Expression operator+(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_ADD, a, b); }
-inline Expression operator-(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_SUB, a, b); }
-inline Expression operator*(const Expression &a, const Expression &b) { return Expression::binary(HEDDLE_OP_MUL, a, b); }
+inline Expression operator+(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_ADD, a, b);
+}
+inline Expression operator-(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_SUB, a, b);
+}
+inline Expression operator*(const Expression &a, const Expression &b) {
+  return Expression::binary(HEDDLE_OP_MUL, a, b);
+}
 
 /// Words as a reader likes them: `ceildiv(size(q, 2), 64)`. `names` are those of the entry's parameters.
 std::string printExpression(llvm::ArrayRef<uint32_t> words, llvm::ArrayRef<std::string> names);

@@ -17,8 +17,8 @@ struct PlanMemory {
   std::vector<Expression> strides; ///< in elements; of a buffer only (the caller's descriptor has a parameter's)
 };
 
-/// Turns values into expressions, going backwards from what is asked for. Used for plans, and for what a kernel computes
-/// before its forall with the kernel's arguments bound to a launch's operands.
+/// Turns values into expressions, going backwards from what is asked for. Used for plans, and for what a kernel
+/// computes before its forall with the kernel's arguments bound to a launch's operands.
 class SizeEvaluator {
 public:
   void bind(mlir::Value value, Expression expression) { scalars.insert({value, std::move(expression)}); }

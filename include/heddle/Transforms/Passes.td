@@ -30,12 +30,66 @@ def VerifyAttn : Pass<"verify-attn", "::mlir::ModuleOp"> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// warp
+//===----------------------------------------------------------------------===//
+
+def WarpPipelineCopies : Pass<"warp-pipeline-copies", "::mlir::func::FuncOp"> {
+  let summary = "Copy the next iteration's tiles while this iteration computes";
+  let description = [{
+    In a loop whose copies depend on the induction variable only, gives their rings two stages, issues the first copies
+    before the loop and those of iteration n + 1 right after iteration n has received its own.
+
+    Why: a copy then has a whole iteration to arrive, and one barrier an iteration orders everything.
+    Assumes: `tile-to-warp`: a ring is acquired, copied to and received once. Arrays that the kernel writes are not
+    copied ahead. A loop whose second stages do not fit the target's shared memory stays as it is.
+    Leaves: the warp rung.
+    Example: test/Transforms/warp-pipeline-copies.mlir
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
+def WarpElideBarriers : Pass<"warp-elide-barriers", "::mlir::func::FuncOp"> {
+  let summary = "Mark acquires and receives that an earlier barrier already orders";
+  let description = [{
+    An `acquire` with no read of shared memory since the last barrier, and a `receive` with no write since the last
+    `receive`, cost nothing. Works within one block of operations; what comes before is taken to be unordered.
+    Assumes: the warp rung.
+    Leaves: the warp rung.
+    Example: test/Transforms/warp-elide-barriers.mlir
+  }];
+}
+
+def WarpPlanResources : Pass<"warp-plan-resources", "::mlir::func::FuncOp"> {
+  let summary = "Place rings in shared memory and estimate registers";
+  let description = [{
+    Gives each `warp.ring` an offset so that rings in use at the same time do not overlap, and records what the block
+    needs: `warp.shared_bytes`, and `warp.registers`, the most 32-bit registers that tiles occupy at any point plus an
+    allowance for addresses. Fails if the shared memory is more than the target's.
+    Assumes: the warp rung, with every loop in its final form.
+    Leaves: the warp rung; `warp.ring`s with offsets.
+    Example: test/Transforms/warp-plan-resources.mlir
+  }];
+}
+
+def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
+  let summary = "Check that a kernel is in the warp rung";
+  let description = [{
+    Every tensor has a layout, no tile op is left that crosses threads, every ring has its place, and only warp, tile,
+    arith, math, scf, memref, tensor.splat and func ops remain.
+    Assumes: `warp-plan-resources` ran.
+    Leaves: the module unchanged, or an error for the first fault.
+    Example: test/Transforms/verify-warp-invalid.mlir
+  }];
+}
+
 def TileToBase2 : Pass<"tile-to-base-2"> {
   let summary = "Rewrite exponentials and logarithms of tiles in base 2";
   let description = [{
     Changes numerics: a difference times log2(e) is distributed over its terms, which rounds differently.
     `exp(x)` becomes `exp2(x * log2(e))`, and the factor joins a scale of `x` in one fused multiply-add when `x` is a
-    scaled tile less a repeated row vector. Leaves: no `math.exp` and no `math.log` on f32 tiles.
+    scaled tile less a repeated row vector.
+    Assumes: a tile module. Leaves: no `math.exp` and no `math.log` on f32 tiles.
     See test/Transforms/tile-to-base-2.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
@@ -46,9 +100,19 @@ def TileSinkScale : Pass<"tile-sink-scale"> {
   let description = [{
     Changes numerics: a maximum of scaled numbers becomes a scaled maximum (equal up to the sign of zero).
     A factor known to be positive commutes with `select` against an infinity, with a branch and with an extremum; moved
-    behind them it is applied per row, or joins the factor of an exponential. See test/Transforms/tile-sink-scale.mlir.
+    behind them it is applied per row, or joins the factor of an exponential.
+    Assumes: a tile module. Leaves: a tile module; a factor whose sign is not known stays where it is.
+    See test/Transforms/tile-sink-scale.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def VerifyTile : Pass<"verify-tile", "::mlir::ModuleOp"> {
+  let summary = "Check that a module is a tile module";
+  let description = [{
+    The gate between operator and target: plans and kernels of contract 2 (dialects/README.md), and nothing else.
+    Leaves: the module unchanged, or an error.
+  }];
 }
 
 #endif

@@ -34,17 +34,28 @@ static void collectLengths(Value tensor, PlanBuilder &plan, llvm::SetVector<Valu
       collectLengths(operand, plan, lengths);
 }
 
-std::pair<Value, Value> heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Value keyCount,
-                                            KernelBuilder &kernel, TileEmitter &emitter) {
+Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Value keyCount, KernelBuilder &kernel,
+                            TileEmitter &emitter) {
+  ImplicitLocOpBuilder &b = emitter.builder();
+  Lengths result;
   auto bounded = [&](Value count, ArrayRef<Value> operands) {
     llvm::SetVector<Value> lengths;
     for (Value operand : operands)
       collectLengths(operand, kernel.getPlan(), lengths);
-    for (Value length : lengths)
-      count = arith::MinSIOp::create(emitter.builder(), count, emitter.lengthOf(length, {batch}));
-    return count;
+    Value least = count;
+    for (Value array : lengths) {
+      Value length = emitter.lengthOf(array, {batch});
+      Value isLow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, length, kernel.constant(0));
+      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, length, count);
+      Value isOut = arith::OrIOp::create(b, isLow, isHigh);
+      result.isClamped = result.isClamped ? arith::OrIOp::create(b, result.isClamped, isOut).getResult() : isOut;
+      least = arith::MinSIOp::create(b, least, length);
+    }
+    return lengths.empty() ? least : arith::MaxSIOp::create(b, least, kernel.constant(0)).getResult();
   };
-  return {bounded(rowCount, op.getRowOperands()), bounded(keyCount, op.getKeyOperands())};
+  result.rows = bounded(rowCount, op.getRowOperands());
+  result.keys = bounded(keyCount, op.getKeyOperands());
+  return result;
 }
 
 KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
@@ -154,7 +165,7 @@ static LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const 
         keyBlock = arith::RemUIOp::create(b, ids[0], keyBlocks);
   Value firstRow = arith::MulIOp::create(b, rowBlock, kernel.constant(schedule.rows));
   Value firstKey = arith::MulIOp::create(b, keyBlock, kernel.constant(schedule.keys));
-  auto [rowLength, keyLength] =
+  Lengths lengths =
       emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
 
   TileShape shape{schedule.rows, schedule.keys};
@@ -169,7 +180,7 @@ static LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const 
     return emitter.materialize({arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile, bound)}, shape);
   };
   // Rows past the end neither see nor hinder; keys past the end are invisible.
-  Value rowExists = within(row, rowLength), keyExists = within(key, keyLength);
+  Value rowExists = within(row, lengths.rows), keyExists = within(key, lengths.keys);
   visible = arith::AndIOp::create(b, visible, keyExists);
   Value seen = arith::AndIOp::create(b, visible, rowExists);
   Value missing =
@@ -257,7 +268,7 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
   bool evaluates = mask.analysis->needsEvaluation() || readsPairs(op);
   if (ArrayRef<TableFact> facts = mask.analysis->getTableFacts(); !facts.empty() && !evaluates) {
     mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, i32), {});
-    mask.violations.getDefiningOp()->setAttr("tile.zeroed", b.getUnitAttr());
+    mask.violations.getDefiningOp()->setAttr(tile::kZeroedAttr, b.getUnitAttr());
     for (auto [index, fact] : llvm::enumerate(facts))
       if (failed(emitFactKernel(plan, fact, mask.violations, index)))
         return failure();

@@ -42,8 +42,12 @@ KeyBlocks emitKeyBlocks(const PreparedMask &mask, attn::AttendOp op, const RowBl
 mlir::Value getAttendSize(ScalarScope &scope, mlir::ImplicitLocOpBuilder &builder, attn::AttendOp op, int64_t which);
 
 /// Rows and keys that exist in `batch`: the sizes, bounded by the lengths of the views the operands come from.
-std::pair<mlir::Value, mlir::Value> emitLengths(attn::AttendOp op, mlir::Value batch, mlir::Value rowCount,
-                                                mlir::Value keyCount, KernelBuilder &kernel, TileEmitter &emitter);
+struct Lengths {
+  mlir::Value rows, keys;
+  mlir::Value isClamped; ///< i1: a length was negative or beyond its array; null without lengths
+};
+Lengths emitLengths(attn::AttendOp op, mlir::Value batch, mlir::Value rowCount, mlir::Value keyCount,
+                    KernelBuilder &kernel, TileEmitter &emitter);
 
 } // namespace heddle
 

@@ -2,6 +2,7 @@
 #include "OutputStore.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -33,6 +34,7 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
     if (failed(moved))
       return failure();
     targets = *moved;
+    emitter.keepInside(targets);
   }
 
   SmallVector<Value> coordinates;
@@ -51,11 +53,13 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
       coordinate = arith::IndexCastOp::create(b, b.getIndexType(), coordinate);
     coordinates.push_back(coordinate);
   }
+  Value memory = kernel.import(output.memory);
+  if (limit) // a length from the device may be wrong; the array's size is not
+    limit = arith::MinSIOp::create(b, limit, memref::DimOp::create(b, memory, rowDim));
   bool isColumn = rowDim == rank - 1;
   IntegerAttr rows;
   if (rowDim >= 0 && !isColumn && rowDim != rank - 2)
     rows = b.getI64IntegerAttr(rowDim);
-  tile::StoreOp::create(b, tile, kernel.import(output.memory), coordinates, limit, rows,
-                        isColumn ? b.getUnitAttr() : UnitAttr());
+  tile::StoreOp::create(b, tile, memory, coordinates, limit, rows, isColumn ? b.getUnitAttr() : UnitAttr());
   return success();
 }

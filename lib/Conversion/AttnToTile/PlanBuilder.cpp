@@ -4,6 +4,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -47,7 +48,33 @@ Value PlanBuilder::allocateFor(Value tensor) {
   return allocate(MemRefType::get(type.getShape(), type.getElementType()), sizes);
 }
 
-Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) { return memref::AllocOp::create(builder, type, sizes); }
+Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) {
+  // A constant size is part of the type, where canonicalization would put it behind a cast.
+  SmallVector<int64_t> shape(type.getShape());
+  SmallVector<Value> dynamic;
+  for (int64_t &extent : shape) {
+    if (!ShapedType::isDynamic(extent))
+      continue;
+    Value size = sizes.front();
+    sizes = sizes.drop_front();
+    if (std::optional<int64_t> known = getConstantIntValue(size))
+      extent = *known;
+    else
+      dynamic.push_back(size);
+  }
+  return memref::AllocOp::create(builder, MemRefType::get(shape, type.getElementType()), dynamic);
+}
+
+Value PlanBuilder::getStatus() {
+  if (!status) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(&plan.front());
+    status = allocate(MemRefType::get({1}, builder.getI32Type()), {});
+    status.getDefiningOp()->setAttr(tile::kZeroedAttr, builder.getUnitAttr());
+    status.getDefiningOp()->setAttr(tile::kStatusAttr, builder.getUnitAttr());
+  }
+  return status;
+}
 
 std::string PlanBuilder::nextKernelName() { return (source.getName() + "_" + Twine(kernels++)).str(); }
 
@@ -86,7 +113,7 @@ Value KernelBuilder::memory(Value tensor) {
 
 Value KernelBuilder::argument(BlockArgument value) { return import(plan.getPlan().getArgument(value.getArgNumber())); }
 
-ValueRange KernelBuilder::startBody(ArrayRef<Value> grid) {
+SmallVector<Value> KernelBuilder::startBody(ArrayRef<Value> grid) {
   auto forall = scf::ForallOp::create(builder, getAsOpFoldResult(grid), ValueRange(), std::nullopt);
   func::ReturnOp::create(builder);
   // Later sizes go before the forall, the block's code before its terminator.

@@ -32,6 +32,9 @@ public:
 
   /// Workspace with the sizes of `tensor`.
   mlir::Value allocateFor(mlir::Value tensor);
+  /// The status word: one i32 that kernels raise when they had to clamp a value found on the device.
+  mlir::Value getStatus();
+
   /// Workspace of a type, dynamic sizes given.
   mlir::Value allocate(mlir::MemRefType type, mlir::ValueRange sizes);
 
@@ -51,6 +54,7 @@ private:
 
   mlir::func::FuncOp source, plan;
   llvm::DenseMap<mlir::Value, mlir::Value> stored;
+  mlir::Value status;
   unsigned kernels = 0;
 };
 
@@ -65,7 +69,7 @@ public:
   mlir::Value memory(mlir::Value tensor) override;
 
   /// Creates the forall over `grid` (values of the head); returns the block's coordinates.
-  mlir::ValueRange startBody(llvm::ArrayRef<mlir::Value> grid);
+  llvm::SmallVector<mlir::Value> startBody(llvm::ArrayRef<mlir::Value> grid);
 
   mlir::ImplicitLocOpBuilder &head() { return builder; }
   mlir::ImplicitLocOpBuilder &body() { return bodyBuilder; }

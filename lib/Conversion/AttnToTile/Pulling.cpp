@@ -58,6 +58,8 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
       if (index.dim == 0)
         limit = index.limit;
     }
+    if (limit) // a length from the device may be wrong; the array's size is not
+      limit = arith::MinSIOp::create(b, limit, memref::DimOp::create(b, memory, rowDim));
     auto result = RankedTensorType::get(shape, type.getElementType());
     bool column = rowDim == type.getRank() - 1;
     IntegerAttr rows;
@@ -281,7 +283,16 @@ Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices
     inner[2].limit = inner[2].limit ? arith::MinSIOp::create(builder(), inner[2].limit, length).getResult() : length;
   }
   FailureOr<SmallVector<Lifted>> coordinates = apply(op.getCoordinates().front(), inner);
-  return failed(coordinates) ? Lifted() : element(op.getSource(), *coordinates);
+  if (failed(coordinates))
+    return {};
+  keepInside(*coordinates);
+  return element(op.getSource(), *coordinates);
+}
+
+void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates) {
+  for (Lifted &coordinate : coordinates)
+    if (coordinate.isPositions() && !matchPattern(coordinate.base, m_Constant()))
+      coordinate.base = arith::MaxSIOp::create(builder(), coordinate.base, kernel.constant(0));
 }
 
 Value TileEmitter::lengthOf(Value lengths, const Lifted &batch) {

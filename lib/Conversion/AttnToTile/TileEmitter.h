@@ -63,6 +63,9 @@ public:
   /// Positions that exist in sequence `batch`, from an array of lengths.
   mlir::Value lengthOf(mlir::Value lengths, const Lifted &batch);
 
+  /// Keeps positions that were computed from arrays from being negative, whatever the arrays hold.
+  void keepInside(llvm::MutableArrayRef<Lifted> coordinates);
+
   Lifted select(const Lifted &condition, const Lifted &whenTrue, const Lifted &whenFalse);
   Lifted add(const Lifted &a, const Lifted &b);
 

@@ -13,7 +13,7 @@ using namespace heddle::cpu;
 namespace {
 /// The rectangle of an array that a load or store touches, as a view of static shape that may reach beyond the array,
 /// and how much of it is inside. A vector tile is a view of rank 1 when its elements are adjacent.
-struct Window {
+struct Area {
   Value view;
   Value rowsInside, columnsInside;            // not clamped to the tile
   std::optional<int64_t> staticColumnsInside; // clamped
@@ -22,8 +22,8 @@ struct Window {
 } // namespace
 
 template <typename Access>
-static Window windowOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Value memory, ValueRange indices,
-                       Value limit) {
+static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Value memory, ValueRange indices,
+                   Value limit) {
   auto type = cast<MemRefType>(memory.getType());
   int64_t rank = type.getRank(), last = rank - 1, rowDim = op.getRowDim().value_or(std::max<int64_t>(rank - 2, 0));
   auto constant = [&](int64_t value) -> Value { return arith::ConstantIndexOp::create(b, value); };
@@ -36,30 +36,30 @@ static Window windowOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile
       bound = type.isDynamicDim(dim) ? metadata.getSizes()[dim] : constant(type.getDimSize(dim));
     return arith::SubIOp::create(b, bound, indices[dim]);
   };
-  Window window;
+  Area area;
   bool isColumn = op.getColumn();
-  window.rows = tile.getDimSize(0);
-  window.columns = tile.getDimSize(1);
+  area.rows = tile.getDimSize(0);
+  area.columns = tile.getDimSize(1);
   if (isColumn) { // handled as a row: its elements are adjacent
-    std::swap(window.rows, window.columns);
-    window.rowsInside = constant(1);
-    window.columnsInside = inside(last, limit);
+    std::swap(area.rows, area.columns);
+    area.rowsInside = constant(1);
+    area.columnsInside = inside(last, limit);
   } else {
-    window.columnsInside = inside(last, rank == 1 ? limit : Value());
-    window.rowsInside = rank == 1 ? constant(1) : inside(rowDim, limit);
+    area.columnsInside = inside(last, rank == 1 ? limit : Value());
+    area.rowsInside = rank == 1 ? constant(1) : inside(rowDim, limit);
     llvm::APInt start;
     if (!type.isDynamicDim(last) && matchPattern(indices[last], m_ConstantInt(&start)))
-      window.staticColumnsInside = std::clamp<int64_t>(type.getDimSize(last) - start.getSExtValue(), 0, window.columns);
+      area.staticColumnsInside = std::clamp<int64_t>(type.getDimSize(last) - start.getSExtValue(), 0, area.columns);
   }
   int64_t dynamic = ShapedType::kDynamic;
-  Value rowStride = rank == 1 || isColumn ? constant(window.columns) : metadata.getStrides()[rowDim];
+  Value rowStride = rank == 1 || isColumn ? constant(area.columns) : metadata.getStrides()[rowDim];
   auto layout = StridedLayoutAttr::get(b.getContext(), dynamic, {dynamic, 1});
-  auto viewType = MemRefType::get({window.rows, window.columns}, type.getElementType(), layout, type.getMemorySpace());
-  window.view = memref::ReinterpretCastOp::create(
-      b, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
-      ArrayRef<OpFoldResult>{b.getIndexAttr(window.rows), b.getIndexAttr(window.columns)},
-      ArrayRef<OpFoldResult>{rowStride, b.getIndexAttr(1)});
-  return window;
+  auto viewType = MemRefType::get({area.rows, area.columns}, type.getElementType(), layout, type.getMemorySpace());
+  area.view =
+      memref::ReinterpretCastOp::create(b, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
+                                        ArrayRef<OpFoldResult>{b.getIndexAttr(area.rows), b.getIndexAttr(area.columns)},
+                                        ArrayRef<OpFoldResult>{rowStride, b.getIndexAttr(1)});
+  return area;
 }
 
 /// A view of one row, or of a packed column, as an array.
@@ -76,9 +76,8 @@ static Value flattened(ImplicitLocOpBuilder &b, Value view) {
 Stored KernelEmitter::viewOf(tile::LoadOp op) {
   RankedTensorType tile = op.getResult().getType();
   SmallVector<Value> indices = mapScalars(op.getIndices());
-  Window window =
-      windowOf(b, op, tile, scalar(op.getSource()), indices, op.getLimit() ? scalar(op.getLimit()) : Value());
-  auto viewType = cast<MemRefType>(window.view.getType());
+  Area area = areaOf(b, op, tile, scalar(op.getSource()), indices, op.getLimit() ? scalar(op.getLimit()) : Value());
+  auto viewType = cast<MemRefType>(area.view.getType());
   Type element = tile.getElementType();
   auto sge = [&](Value a, Value c) -> Value { return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, a, c); };
   auto copy = [&](Value from, Value to, Value row, int64_t start, int64_t end) {
@@ -91,38 +90,38 @@ Stored KernelEmitter::viewOf(tile::LoadOp op) {
         vector::StoreOp::create(b, vector, to, ValueRange{row, column});
       });
   };
-  Value allRows = sge(window.rowsInside, constant(window.rows));
-  Value allColumns = window.staticColumnsInside
-                         ? arith::ConstantIntOp::create(b, *window.staticColumnsInside == window.columns, 1).getResult()
-                         : sge(window.columnsInside, constant(window.columns));
+  Value allRows = sge(area.rowsInside, constant(area.rows));
+  Value allColumns = area.staticColumnsInside
+                         ? arith::ConstantIntOp::create(b, *area.staticColumnsInside == area.columns, 1).getResult()
+                         : sge(area.columnsInside, constant(area.columns));
   // Adjacent elements of one row, or rows of more than one element, can be used in place.
-  bool adjacent = window.columns > 1 || window.rows == 1;
+  bool adjacent = area.columns > 1 || area.rows == 1;
   bool inPlace = adjacent && !writtenArrays.contains(op.getSource()) &&
-                 window.staticColumnsInside.value_or(window.columns) == window.columns;
-  Value buffer = allocate({window.rows, window.columns}, element);
+                 area.staticColumnsInside.value_or(area.columns) == area.columns;
+  Value buffer = allocate({area.rows, area.columns}, element);
   auto fill = [&]() {
-    repeat(window.rows, 1, [&](Value row) {
-      Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, window.rowsInside);
+    repeat(area.rows, 1, [&](Value row) {
+      Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
       auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(rowIf.thenYield());
-      if (window.staticColumnsInside) {
-        copy(window.view, buffer, row, 0, *window.staticColumnsInside);
-        copy(Value(), buffer, row, *window.staticColumnsInside, window.columns);
+      if (area.staticColumnsInside) {
+        copy(area.view, buffer, row, 0, *area.staticColumnsInside);
+        copy(Value(), buffer, row, *area.staticColumnsInside, area.columns);
       } else {
         auto columnIf = scf::IfOp::create(b, TypeRange(), allColumns, /*withElseRegion=*/true);
         b.setInsertionPoint(columnIf.thenYield());
-        copy(window.view, buffer, row, 0, window.columns);
+        copy(area.view, buffer, row, 0, area.columns);
         b.setInsertionPoint(columnIf.elseYield());
-        copy(Value(), buffer, row, 0, window.columns);
-        Value end = arith::MaxSIOp::create(b, window.columnsInside, constant(0));
+        copy(Value(), buffer, row, 0, area.columns);
+        Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
         auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
         b.setInsertionPointToStart(loop.getBody());
-        Value one = memref::LoadOp::create(b, window.view, ValueRange{row, loop.getInductionVar()});
+        Value one = memref::LoadOp::create(b, area.view, ValueRange{row, loop.getInductionVar()});
         memref::StoreOp::create(b, one, buffer, ValueRange{row, loop.getInductionVar()});
       }
       b.setInsertionPoint(rowIf.elseYield());
-      copy(Value(), buffer, row, 0, window.columns);
+      copy(Value(), buffer, row, 0, area.columns);
     });
   };
   Value view;
@@ -131,7 +130,7 @@ Stored KernelEmitter::viewOf(tile::LoadOp op) {
     auto choice = scf::IfOp::create(b, TypeRange(viewType), whole, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(choice.thenBlock());
-    scf::YieldOp::create(b, window.view);
+    scf::YieldOp::create(b, area.view);
     b.setInsertionPointToEnd(choice.elseBlock());
     fill();
     scf::YieldOp::create(b, memref::CastOp::create(b, viewType, buffer).getResult());
@@ -297,21 +296,21 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
         vector::StoreOp::create(b, vector, window.view, ValueRange{row, column});
       });
   };
-  repeat(window.rows, 1, [&](Value row) {
-    Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, window.rowsInside);
+  repeat(area.rows, 1, [&](Value row) {
+    Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
     auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(rowIf.thenYield());
-    if (window.staticColumnsInside) {
-      copyRow(row, *window.staticColumnsInside);
+    if (area.staticColumnsInside) {
+      copyRow(row, *area.staticColumnsInside);
       return;
     }
-    Value whole = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, window.columnsInside, constant(window.columns));
+    Value whole = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, area.columnsInside, constant(area.columns));
     auto columnIf = scf::IfOp::create(b, TypeRange(), whole, /*withElseRegion=*/true);
     b.setInsertionPoint(columnIf.thenYield());
-    copyRow(row, window.columns);
+    copyRow(row, area.columns);
     b.setInsertionPoint(columnIf.elseYield());
-    Value end = arith::MaxSIOp::create(b, window.columnsInside, constant(0));
+    Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
     auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
     b.setInsertionPointToStart(loop.getBody());
     auto [tileRow, tileColumn] = place(row, loop.getInductionVar());

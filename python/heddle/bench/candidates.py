@@ -81,6 +81,27 @@ def rivals(case, q, k, v, device):
         except RuntimeError:  # this back-end does not do this case
             continue
         yield Candidate(name, lambda backend=backend: run(backend), lambda x: x.float().cpu().numpy())
+    if device != "cpu":  # on the CPU, compiling it takes longer than all else
+        yield _flex(torch, case, tensors, device)
+
+
+def _flex(torch, case, tensors, device):
+    """PyTorch's flex_attention, compiled, with its block mask made beforehand."""
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+
+    def visible(b, h, i, j):
+        near = True if case.window is None else j > i - case.window
+        return (j <= i) & near
+
+    mask = None if case.mask == "full" else create_block_mask(visible, None, None, case.length, case.length, device=device)
+    compiled = torch.compile(flex_attention, dynamic=False)
+
+    def run():
+        with torch.no_grad():
+            return compiled(*tensors, block_mask=mask, enable_gqa=case.heads != case.key_heads)
+
+    run()
+    return Candidate("torch flex", run, lambda x: x.float().cpu().numpy())
 
 
 def _backends(torch, device):

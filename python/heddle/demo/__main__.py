@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 import heddle
+from heddle import _compiler
 
 from . import encoder, oracle, picture, wordpiece
 
@@ -26,6 +27,11 @@ def packed(tokens):
 def compiled_attention(offsets):
     """The attention of every layer, by Heddle: each sentence sees itself alone."""
     return lambda q, k, v: heddle.attend(q, k, v, cu_seqlens_q=offsets, cu_seqlens_k=offsets, layout="thd")
+
+
+def compiled_kernels():
+    """(hash, target) of each pack that this process has compiled or taken from the cache, and so has run."""
+    return sorted((f"{pack.content_hash:016x}", target) for (_, target), pack in _compiler._packs.items())
 
 
 def numpy_attention(offsets):
@@ -78,6 +84,13 @@ def main(arguments=None):
     attention = compiled_attention(offsets)
     vectors = encode(ids, offsets, attention)
     print_similarities(sentences, vectors)
+
+    kernels = compiled_kernels()
+    for content_hash, target in kernels:
+        print(f"compiled kernel {content_hash} for {target}")
+    if not kernels:
+        print("expected a compiled kernel to have run, got none", file=sys.stderr)
+        return 1
 
     expected = np.stack([oracle.embed(weights, sentence) for sentence in tokens])
     difference = float(np.abs(vectors - expected).max())

@@ -1,4 +1,4 @@
-//===- RaggedRows.h - blocks of rows of packed sequences --------------------===//
+//===- PackedRows.h - blocks of rows of packed sequences --------------------===//
 //
 // Sequences packed one after another in an array of `total` rows have lengths only the
 // device knows, so the grid cannot depend on them. With start(b) the first row of
@@ -10,19 +10,19 @@
 // blocks, disjoint from every other sequence's, and found by a binary search.
 //
 //===----------------------------------------------------------------------===//
-#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_RAGGEDROWS_H
-#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_RAGGEDROWS_H
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_PACKEDROWS_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_PACKEDROWS_H
 
 #include "TileEmitter.h"
 #include "dialects/Attn/AttnOps.h"
 
 namespace heddle {
 
-class RaggedRows {
+class PackedRows {
 public:
   /// The packing of the rows of `op`, if its row operands come from a view with lengths whose rows are
   /// `start(b) + t` of an array.
-  static std::optional<RaggedRows> find(attn::AttendOp op, PlanBuilder &plan);
+  static std::optional<PackedRows> find(attn::AttendOp op, PlanBuilder &plan);
 
   /// Size of the flat grid, in the kernel's head.
   mlir::Value countBlocks(KernelBuilder &kernel, mlir::Value batchCount, int64_t rows);

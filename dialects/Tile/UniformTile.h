@@ -1,6 +1,6 @@
 //===- UniformTile.h - tiles whose elements are all the same ----------------===//
-#ifndef HEDDLE_LIB_TRANSFORMS_UNIFORMTILE_H
-#define HEDDLE_LIB_TRANSFORMS_UNIFORMTILE_H
+#ifndef HEDDLE_DIALECTS_TILE_UNIFORMTILE_H
+#define HEDDLE_DIALECTS_TILE_UNIFORMTILE_H
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

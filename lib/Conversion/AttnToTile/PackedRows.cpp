@@ -1,5 +1,5 @@
-//===- RaggedRows.cpp -------------------------------------------------------===//
-#include "RaggedRows.h"
+//===- PackedRows.cpp -------------------------------------------------------===//
+#include "PackedRows.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -32,7 +32,7 @@ static std::optional<int64_t> findPackedDimension(attn::ViewOp view) {
   return std::nullopt;
 }
 
-std::optional<RaggedRows> RaggedRows::find(attn::AttendOp op, PlanBuilder &plan) {
+std::optional<PackedRows> PackedRows::find(attn::AttendOp op, PlanBuilder &plan) {
   SmallVector<Value> pending = op.getRowOperands();
   while (!pending.empty()) {
     Value tensor = pending.pop_back_val();
@@ -41,10 +41,10 @@ std::optional<RaggedRows> RaggedRows::find(attn::AttendOp op, PlanBuilder &plan)
       continue;
     if (auto view = dyn_cast<attn::ViewOp>(definition); view && view.getLengths())
       if (std::optional<int64_t> dimension = findPackedDimension(view)) {
-        RaggedRows ragged;
-        ragged.view = view;
-        ragged.coordinate = *dimension;
-        return ragged;
+        PackedRows found;
+        found.view = view;
+        found.coordinate = *dimension;
+        return found;
       }
     if (OpTrait::hasElementwiseMappableTraits(definition))
       for (Value operand : definition->getOperands())
@@ -54,20 +54,20 @@ std::optional<RaggedRows> RaggedRows::find(attn::AttendOp op, PlanBuilder &plan)
   return std::nullopt;
 }
 
-Value RaggedRows::countBlocks(KernelBuilder &kernel, Value batchCount, int64_t rows) {
+Value PackedRows::countBlocks(KernelBuilder &kernel, Value batchCount, int64_t rows) {
   Value total = kernel.dim(view.getSource(), coordinate);
   Value whole = arith::DivUIOp::create(kernel.head(), total, kernel.constant(rows));
   return arith::AddIOp::create(kernel.head(), whole, batchCount);
 }
 
-Value RaggedRows::start(TileEmitter &emitter, Value batch, KernelBuilder &kernel) {
+Value PackedRows::start(TileEmitter &emitter, Value batch, KernelBuilder &kernel) {
   Lifted zero{kernel.constant(0)};
   FailureOr<SmallVector<Lifted>> coordinates =
       emitter.apply(view.getCoordinates().front(), {{batch}, zero, zero, zero});
   return failed(coordinates) ? Value() : (*coordinates)[coordinate].value;
 }
 
-std::pair<Value, Value> RaggedRows::locate(TileEmitter &emitter, Value position, Value batchCount, int64_t rows,
+std::pair<Value, Value> PackedRows::locate(TileEmitter &emitter, Value position, Value batchCount, int64_t rows,
                                            KernelBuilder &kernel) {
   ImplicitLocOpBuilder &b = emitter.builder();
   Value one = kernel.constant(1), size = kernel.constant(rows);

@@ -1,0 +1,32 @@
+//===- WarpDialect.td - a kernel scheduled for a GPU ------------------------===//
+#ifndef HEDDLE_WARP_DIALECT
+#define HEDDLE_WARP_DIALECT
+
+include "mlir/IR/DialectBase.td"
+
+def Warp_Dialect : Dialect {
+  let name = "warp";
+  let cppNamespace = "::heddle::warp";
+  let summary = "The tile program scheduled for a GPU: layouts, shared memory, asynchronous copies.";
+  let description = [{
+    The same function as in `tile`, with an encoding on every tensor that says which thread's registers hold which
+    element. Memory that crosses threads is a ring of slots in shared memory. `tile`, `arith` and `math` ops stay as they
+    are on encoded tensors; this dialect has what they lack. Born in `tile-to-warp`, gone after `convert-warp-to-nvvm`.
+
+    Attributes of a kernel: `warp.kernel` (it is one), `warp.threads` (threads of a block), `warp.shared_bytes` and `warp.registers` (what
+    `warp-plan-resources` found). `warp.pairs` on a `tile.load` or `tile.store` says that pairs of columns are aligned.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let useDefaultTypePrinterParser = 1;
+  let usePropertiesForAttributes = 1;
+  let extraClassDeclaration = [{
+    void registerAttributes();
+    void registerTypes();
+    static constexpr llvm::StringLiteral kernelAttr = "warp.kernel";
+    static constexpr llvm::StringLiteral threadsAttr = "warp.threads";
+    static constexpr llvm::StringLiteral sharedBytesAttr = "warp.shared_bytes";
+    static constexpr llvm::StringLiteral pairsAttr = "warp.pairs";
+    static constexpr llvm::StringLiteral registersAttr = "warp.registers";
+  }];
+}
+#endif

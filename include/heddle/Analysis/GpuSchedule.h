@@ -1,0 +1,40 @@
+//===- GpuSchedule.h - tile sizes of an attention kernel on a GPU -----------===//
+//
+// A block of `rows` rows walks over its keys in steps of `keys`. What it takes from
+// the machine follows from these two numbers: registers for scores and accumulators,
+// shared memory for the rows and for two steps' keys and values, and so how many
+// blocks a multiprocessor holds. The chooser enumerates sizes, drops what does not fit
+// and takes the cheapest by a small model, saying why it dropped the others.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_ANALYSIS_GPUSCHEDULE_H
+#define HEDDLE_ANALYSIS_GPUSCHEDULE_H
+
+#include "dialects/Tile/TileTarget.h"
+#include <string>
+
+namespace heddle {
+
+/// What the inner loop of an attention kernel works on.
+struct AttendWork {
+  llvm::SmallVector<int64_t> depths;       ///< contracted size of each dot
+  llvm::SmallVector<int64_t> valueColumns; ///< columns of each value's accumulator in a block
+  int64_t accumulatorsPerValue = 1;        ///< weights of the normalizer
+  int64_t elementBytes = 2;
+};
+
+struct GpuSchedule {
+  int64_t rows = 0, keys = 0;
+  int64_t warps = 0;
+  int64_t stages = 2;
+  int64_t registers = 0, sharedBytes = 0; ///< estimates
+  int64_t blocksPerUnit = 0;
+  std::string note; ///< for people: the choice, its budget, what was dropped and why
+};
+
+/// The best schedule; when nothing fits, the smallest (the kernel is then correct and spills).
+GpuSchedule chooseGpuSchedule(tile::TargetAttr target, const AttendWork &work);
+
+} // namespace heddle
+
+#endif

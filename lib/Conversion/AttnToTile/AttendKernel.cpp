@@ -1,0 +1,355 @@
+//===- AttendKernel.cpp - attend as a tile program --------------------------===//
+//
+// One block computes `rows` rows of one head against the blocks of keys that they may
+// see, and a slice of the value columns. The same emission gives three kernels:
+//
+//   direct:   for all key blocks: step;  finish, store
+//   partial:  for a share of the key blocks: step;  store the unfinished state
+//   merge:    for all shares: combine;  finish, store
+//
+// The last two run when there are fewer blocks of rows than the machine runs at a time.
+// Tests: test/Conversion/attn-to-tile.mlir, attn-to-tile-split.mlir.
+//
+//===----------------------------------------------------------------------===//
+#include "AttendKernel.h"
+#include "AttnShape.h"
+#include "MaskKernels.h"
+#include "OutputStore.h"
+#include "PackedRows.h"
+#include "RowNormalizer.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static int64_t padded(int64_t size) { return llvm::alignTo(size, 16); }
+
+namespace {
+
+class AttendKernel {
+public:
+  AttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition, const AttendSchedule &schedule,
+               const PreparedMask &mask, AttendRole role, const SplitWorkspace *workspace)
+      : op(op), schedule(schedule), mask(mask), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
+        emitter(kernel), normalizer(op, definition, emitter, schedule.rows) {}
+
+  LogicalResult emit(ArrayRef<KernelOutput> outputs);
+
+private:
+  ImplicitLocOpBuilder &b() { return kernel.body(); }
+  Value constant(int64_t value) { return kernel.constant(value); }
+
+  void startBlock();
+  Lifted batchOf(Value tensor);
+  Lifted headOf(Value tensor);
+  int64_t getDepth(Value operand) { return padded(cast<RankedTensorType>(operand.getType()).getDimSize(3)); }
+  int64_t getColumns(unsigned value) {
+    return std::min(schedule.valueColumns,
+                    padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
+  }
+  Value loadTile(Value tensor, const Lifted &rows, Value firstColumn, int64_t columns);
+
+  FailureOr<RowState> visitKeys();
+  FailureOr<RowState> stepOver(Value firstKey, Value isPartial, RowState state);
+  FailureOr<SmallVector<Value>> scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey, Value isPartial);
+  FailureOr<RowState> mergeShares();
+  void storeState(const RowState &state);
+  LogicalResult storeResults(const RowState &state, ArrayRef<KernelOutput> outputs);
+
+  attn::AttendOp op;
+  const AttendSchedule &schedule;
+  const PreparedMask &mask;
+  AttendRole role;
+  const SplitWorkspace *workspace;
+  KernelBuilder kernel;
+  TileEmitter emitter;
+  RowNormalizer normalizer;
+
+  Value batchCount, headCount, rowCount, keyCount, splits; // of the head
+  Value batch, head, firstRow, firstColumn, split;         // of the block
+  Value rowLength, keyLength;                              // positions that exist in this batch element
+  Lifted row;
+  SmallVector<Value> rowTiles;
+};
+
+} // namespace
+
+Lifted AttendKernel::batchOf(Value tensor) {
+  Value extent = kernel.dim(tensor, 0);
+  if (extent == batchCount)
+    return {batch};
+  Value last = arith::SubIOp::create(b(), extent, constant(1));
+  return {arith::MinUIOp::create(b(), batch, last)};
+}
+
+Lifted AttendKernel::headOf(Value tensor) {
+  Value extent = kernel.dim(tensor, 1);
+  if (extent == headCount)
+    return {head};
+  // Every head if the extents agree, the group's head if not.
+  Value group = arith::DivUIOp::create(kernel.head(), headCount, extent);
+  return {arith::DivUIOp::create(b(), head, group)};
+}
+
+void AttendKernel::startBlock() {
+  ImplicitLocOpBuilder &h = kernel.head();
+  batchCount = getAttendSize(kernel, h, op, 0);
+  headCount = getAttendSize(kernel, h, op, 1);
+  rowCount = getAttendSize(kernel, h, op, 2);
+  keyCount = getAttendSize(kernel, h, op, 3);
+  int64_t widest = 1;
+  for (unsigned value = 0; value < op.getNumValues(); ++value)
+    widest = std::max(widest, padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
+  int64_t slices = llvm::divideCeil(widest, schedule.valueColumns);
+  splits = role == AttendRole::Direct ? constant(1) : kernel.import(workspace->splits);
+  Value perRow =
+      role == AttendRole::Partial ? arith::MulIOp::create(h, splits, constant(slices)).getResult() : constant(slices);
+  std::optional<PackedRows> packedRows = PackedRows::find(op, kernel.getPlan());
+  Value rowBlocks = packedRows ? packedRows->countBlocks(kernel, batchCount, schedule.rows)
+                               : Value(arith::CeilDivSIOp::create(h, rowCount, constant(schedule.rows)));
+  Value blocks = arith::MulIOp::create(h, rowBlocks, perRow);
+  SmallVector<Value> ids = kernel.startBody({blocks, headCount, packedRows ? constant(1) : batchCount});
+
+  // The last rows first: under a mask that looks back they have the most keys.
+  Value rowBlock = arith::DivUIOp::create(b(), ids[0], perRow), rest = arith::RemUIOp::create(b(), ids[0], perRow);
+  rowBlock = arith::SubIOp::create(b(), arith::SubIOp::create(b(), rowBlocks, constant(1)), rowBlock);
+  head = ids[1];
+  batch = ids[2];
+  if (packedRows)
+    std::tie(batch, rowBlock) = packedRows->locate(emitter, rowBlock, batchCount, schedule.rows, kernel);
+  firstRow = arith::MulIOp::create(b(), rowBlock, constant(schedule.rows));
+  firstColumn = constant(0);
+  split = rest;
+  if (slices > 1) {
+    Value slice = arith::RemUIOp::create(b(), rest, constant(slices));
+    firstColumn = arith::MulIOp::create(b(), slice, constant(schedule.valueColumns));
+    split = arith::DivUIOp::create(b(), rest, constant(slices));
+  }
+  Lengths lengths = emitLengths(op, batch, rowCount, keyCount, kernel, emitter);
+  rowLength = lengths.rows;
+  keyLength = lengths.keys;
+  if (lengths.isClamped && role != AttendRole::Merge) {
+    auto report = scf::IfOp::create(b(), lengths.isClamped, /*withElseRegion=*/false);
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(report.thenBlock());
+    Value one = arith::ConstantIntOp::create(b(), 1, 32);
+    tile::AtomicMaxOp::create(b(), one, kernel.import(kernel.getPlan().getStatus()), constant(0));
+  }
+  row = Lifted::positions(0, schedule.rows, firstRow, rowLength);
+  normalizer.setRow({batch}, {head}, row);
+}
+
+Value AttendKernel::loadTile(Value tensor, const Lifted &rows, Value column, int64_t columns) {
+  Lifted indices[] = {batchOf(tensor), headOf(tensor), rows, Lifted::positions(1, columns, column)};
+  return emitter.tile(tensor, indices, {rows.extent, columns});
+}
+
+FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey,
+                                                    Value isPartial) {
+  TileShape shape{schedule.rows, schedule.keys};
+  SmallVector<Value> scores(dots);
+  if (op.hasScore()) {
+    SmallVector<Lifted> arguments;
+    for (Value dot : dots)
+      arguments.push_back({dot});
+    llvm::append_values(arguments, Lifted{batch}, Lifted{head}, row, j);
+    FailureOr<SmallVector<Lifted>> yielded = emitter.apply(op.getScore().front(), arguments);
+    if (failed(yielded))
+      return failure();
+    scores.clear();
+    for (const Lifted &score : *yielded)
+      scores.push_back(emitter.materialize(score, shape));
+  }
+
+  // An invisible score is -inf; an invisible weight (nothing is normalized) is 0.
+  auto branch = scf::IfOp::create(b(), ValueRange(scores).getTypes(), isPartial, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    Value positions = emitter.materialize(j, {});
+    TileShape columnShape{1, schedule.keys};
+    Value visible =
+        arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, positions, emitter.materialize({keyLength}, columnShape));
+    visible = emitter.materialize({visible}, shape);
+    if (op.hasMask()) {
+      Lifted arguments[] = {{batch}, {head}, row, j};
+      FailureOr<SmallVector<Lifted>> mask = emitter.apply(op.getMask().front(), arguments);
+      if (failed(mask))
+        return failure();
+      visible = arith::AndIOp::create(b(), visible, emitter.materialize(mask->front(), shape));
+    }
+    SmallVector<Value> masked;
+    double otherwise = op.isNormalized() ? -std::numeric_limits<double>::infinity() : 0.0;
+    for (Value score : scores)
+      masked.push_back(
+          arith::SelectOp::create(b(), visible, score, emitter.constantTile(shape, b().getF32Type(), otherwise)));
+    scf::YieldOp::create(b(), masked);
+    b().setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b(), scores);
+  }
+  return SmallVector<Value>(branch.getResults());
+}
+
+FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowState state) {
+  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength); // keys as rows of a loaded tile
+  Lifted j = Lifted::positions(1, schedule.keys, firstKey);              // keys as columns of the scores
+  TileShape shape{schedule.rows, schedule.keys};
+  SmallVector<Value> dots;
+  for (auto [index, dot] : llvm::enumerate(op.getDots())) {
+    Value keys = loadTile(dot[1], key, constant(0), getDepth(dot[1]));
+    if (!keys)
+      return failure();
+    Value zero = emitter.constantTile(shape, b().getF32Type(), 0.0);
+    dots.push_back(
+        tile::DotOp::create(b(), zero.getType(), rowTiles[index], keys, zero, UnitAttr(), b().getUnitAttr()));
+  }
+  FailureOr<SmallVector<Value>> scores = scoreOf(dots, j, firstKey, isPartial);
+  if (failed(scores))
+    return failure();
+  FailureOr<SmallVector<Value>> weights =
+      op.isNormalized() ? normalizer.step(state, scores->front(), j) : std::move(scores);
+  if (failed(weights))
+    return failure();
+
+  unsigned perValue = normalizer.getNumWeights();
+  for (unsigned value = 0; value < op.getNumValues(); ++value) {
+    Value values = loadTile(op.getValueGroups()[value][0], key, firstColumn, getColumns(value));
+    if (!values)
+      return failure();
+    Type element = getElementTypeOrSelf(values.getType());
+    for (unsigned weight = 0; weight < perValue; ++weight) {
+      Value factor = op.isNormalized() ? (*weights)[weight] : (*weights)[value];
+      if (!element.isF32())
+        factor = arith::TruncFOp::create(b(), RankedTensorType::get(shape, element), factor);
+      Value &accumulator = state.accumulators[value * perValue + weight];
+      accumulator =
+          tile::DotOp::create(b(), accumulator.getType(), factor, values, accumulator, UnitAttr(), UnitAttr());
+    }
+  }
+  return state;
+}
+
+/// A loop from `lower` to `upper` that carries a row state.
+static FailureOr<RowState> loopOver(ImplicitLocOpBuilder &b, Value lower, Value upper, Value one,
+                                    const RowState &initial, function_ref<FailureOr<RowState>(Value, RowState)> body) {
+  auto loop = scf::ForOp::create(b, lower, upper, one, initial.flatten());
+  OpBuilder::InsertionGuard guard(b);
+  if (loop.getBody()->mightHaveTerminator())
+    loop.getBody()->back().erase();
+  b.setInsertionPointToEnd(loop.getBody());
+  FailureOr<RowState> next = body(loop.getInductionVar(), initial.with(loop.getRegionIterArgs()));
+  if (failed(next))
+    return failure();
+  scf::YieldOp::create(b, next->flatten());
+  return initial.with(loop.getResults());
+}
+
+FailureOr<RowState> AttendKernel::visitKeys() {
+  for (ValueRange dot : op.getDots()) {
+    rowTiles.push_back(loadTile(dot[0], row, constant(0), getDepth(dot[0])));
+    if (!rowTiles.back())
+      return failure();
+  }
+  Value rowEnd = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), firstRow, constant(schedule.rows)), rowLength);
+  RowBlock rowBlock{batch, head, firstRow, rowEnd, rowLength, keyLength};
+  KeyBlocks blocks = emitKeyBlocks(mask, op, rowBlock, schedule, kernel, emitter);
+  // A block of rows beyond its sequence sees nothing.
+  Value exists = arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, firstRow, rowLength);
+  Value end = arith::SelectOp::create(b(), exists, blocks.getCount(), constant(0)), begin = constant(0);
+  if (role == AttendRole::Partial) {
+    Value share = arith::CeilDivSIOp::create(b(), end, splits);
+    begin = arith::MinSIOp::create(b(), arith::MulIOp::create(b(), split, share), end);
+    end = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), begin, share), end);
+  }
+  SmallVector<int64_t> columns;
+  for (unsigned value = 0; value < op.getNumValues(); ++value)
+    columns.push_back(getColumns(value));
+  return loopOver(b(), begin, end, constant(1), normalizer.initial(columns), [&](Value position, RowState state) {
+    KeyBlocks::Visit visit = blocks.visit(b(), position);
+    return stepOver(visit.firstKey, visit.isPartial, std::move(state));
+  });
+}
+
+void AttendKernel::storeState(const RowState &state) {
+  for (auto [array, tile] : llvm::zip(workspace->arrays, state.flatten())) {
+    Value memory = kernel.import(array);
+    bool isColumn = cast<MemRefType>(memory.getType()).getRank() == 4;
+    SmallVector<Value> coordinates{split, batch, head, firstRow};
+    if (!isColumn)
+      coordinates.push_back(firstColumn);
+    tile::StoreOp::create(b(), tile, memory, coordinates, rowLength, IntegerAttr(),
+                          isColumn ? b().getUnitAttr() : UnitAttr());
+  }
+}
+
+FailureOr<RowState> AttendKernel::mergeShares() {
+  SmallVector<int64_t> columns;
+  for (unsigned value = 0; value < op.getNumValues(); ++value)
+    columns.push_back(getColumns(value));
+  RowState initial = normalizer.initial(columns);
+  return loopOver(b(), constant(0), splits, constant(1), initial, [&](Value share, RowState state) {
+    SmallVector<Value> loaded;
+    for (auto [array, like] : llvm::zip(workspace->arrays, state.flatten())) {
+      Value memory = kernel.import(array);
+      bool isColumn = cast<MemRefType>(memory.getType()).getRank() == 4;
+      SmallVector<Value> coordinates{share, batch, head, firstRow};
+      if (!isColumn)
+        coordinates.push_back(firstColumn);
+      loaded.push_back(tile::LoadOp::create(b(), like.getType(), memory, coordinates, rowLength, IntegerAttr(),
+                                            isColumn ? b().getUnitAttr() : UnitAttr()));
+    }
+    return normalizer.combine(state, state.with(loaded));
+  });
+}
+
+LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelOutput> outputs) {
+  FailureOr<RowNormalizer::Finished> finished = normalizer.finish(state);
+  if (failed(finished))
+    return failure();
+  SmallVector<Lifted> rowIndices{{batch}, {head}, row};
+  for (auto [index, result] : llvm::enumerate(op.getValueResults())) {
+    SmallVector<Lifted> indices(rowIndices);
+    indices.push_back(Lifted::positions(1, getColumns(index), firstColumn));
+    Value tile = finished->results[index];
+    Type element = getElementTypeOrSelf(result.getType());
+    if (!element.isF32())
+      tile = arith::TruncFOp::create(b(), cast<RankedTensorType>(tile.getType()).clone(element), tile);
+    emitter.provide(result, indices, tile);
+  }
+  for (StringRef name : op.getStatNames())
+    emitter.provide(op.getStatResult(name), rowIndices, finished->stats[name]);
+  for (const KernelOutput &output : outputs) {
+    SmallVector<Lifted> indices(rowIndices);
+    int64_t columns = 1;
+    if (cast<RankedTensorType>(getLogicalSource(output.tensor).getType()).getRank() == 4) {
+      columns = std::min(schedule.valueColumns,
+                         padded(cast<RankedTensorType>(getLogicalSource(output.tensor).getType()).getDimSize(3)));
+      indices.push_back(Lifted::positions(1, columns, firstColumn));
+    }
+    if (failed(storeOutput(kernel, emitter, output, indices, {schedule.rows, columns})))
+      return failure();
+  }
+  return success();
+}
+
+LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
+  startBlock();
+  FailureOr<RowState> state = role == AttendRole::Merge ? mergeShares() : visitKeys();
+  if (failed(state))
+    return failure();
+  if (role == AttendRole::Partial)
+    storeState(*state);
+  else if (failed(storeResults(*state, outputs)))
+    return failure();
+  kernel.launch();
+  return success();
+}
+
+LogicalResult heddle::emitAttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,
+                                       const AttendSchedule &schedule, const PreparedMask &mask, AttendRole role,
+                                       const SplitWorkspace *workspace, ArrayRef<KernelOutput> outputs) {
+  return AttendKernel(plan, op, normalizer, schedule, mask, role, workspace).emit(outputs);
+}

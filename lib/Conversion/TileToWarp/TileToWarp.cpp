@@ -1,0 +1,393 @@
+//===- TileToWarp.cpp - give every tile of a kernel a place in the machine --===//
+//
+// In: a tile kernel. Out: the same function, scheduled:
+//  - every tensor has an encoding. The layout is a function of the shape and of
+//    the number of warps alone, so that element-wise work, loops and branches
+//    never need a layout change;
+//  - a load that feeds a dot goes to shared memory by an asynchronous copy, and
+//    other operands of dots that are not yet where the matrix unit reads them
+//    are put there;
+//  - what crosses threads goes through a slot, between `acquire` and `receive`.
+//
+// becomes, for `%s = tile.dot %q, %k, %zero {transB}` with %k loaded:
+//
+//   %r = warp.ring : !warp.ring<1 of 64x128xbf16, <pad = 16>>
+//   %w = warp.acquire %r  warp.copy %k[..] to %w by 16  %t = warp.receive %r
+//   %s = warp.mma %q, %t, %zero {transB}
+//
+// Shown by test/Conversion/tile-to-warp.mlir.
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileDialect.h"
+#include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
+#include "dialects/Warp/WarpOps.h"
+#include "heddle/Conversion/Passes.h"
+#include "lib/Conversion/TileToWarp/Layouts.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/Matchers.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_TILETOWARP
+#include "heddle/Conversion/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+class KernelScheduler {
+public:
+  KernelScheduler(func::FuncOp kernel, int64_t maxWarps) : kernel(kernel), layouts(kernel, maxWarps) {}
+
+  LogicalResult run();
+
+private:
+  void inlineForall();
+  void foldTransposes();
+  void markPairs();
+  void placeLoads();
+  LogicalResult placeDots();
+  void placeReductions();
+  void placeMoves();
+  void orderMemory();
+
+  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType);
+  Value acquire(OpBuilder &builder, Location loc, Value ring);
+  Value receive(OpBuilder &builder, Location loc, Value ring);
+  Value slotOf(Value tile);
+  void moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed);
+  int64_t transferBytes(tile::LoadOp load);
+
+  func::FuncOp kernel;
+  TileLayouts layouts;
+  DenseMap<Value, Value> slots; // tile -> full slot with its elements
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// slots
+//===----------------------------------------------------------------------===//
+
+Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType) {
+  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
+  MLIRContext *context = kernel.getContext();
+  auto slot = warp::SlotType::get(context, shape, elementType, warp::SharedAttr::get(context, 16));
+  return warp::RingOp::create(builder, loc, warp::RingType::get(context, 1, slot), IntegerAttr());
+}
+
+Value KernelScheduler::acquire(OpBuilder &builder, Location loc, Value ring) {
+  return warp::AcquireOp::create(builder, loc, cast<warp::RingType>(ring.getType()).getSlot(), ring, Value(), false);
+}
+
+Value KernelScheduler::receive(OpBuilder &builder, Location loc, Value ring) {
+  return warp::ReceiveOp::create(builder, loc, cast<warp::RingType>(ring.getType()).getSlot(), ring, Value(), false);
+}
+
+/// A slot that holds `tile`: the one its load fills, or one that is filled from registers right after the definition.
+Value KernelScheduler::slotOf(Value tile) {
+  Value &slot = slots[tile];
+  if (slot)
+    return slot;
+  OpBuilder builder(kernel.getContext());
+  builder.setInsertionPointAfterValue(tile);
+  auto type = cast<RankedTensorType>(tile.getType());
+  Location loc = tile.getLoc();
+  Value ring = createRing(loc, type.getShape(), type.getElementType());
+  Value target = acquire(builder, loc, ring);
+  warp::PutOp::create(builder, loc, tile, target, 0);
+  return slot = receive(builder, loc, ring);
+}
+
+/// Replaces `op` by a read of part of `source` from shared memory.
+void KernelScheduler::moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed) {
+  Value slot = slotOf(source);
+  OpBuilder builder(op);
+  Value moved = warp::LoadOp::create(builder, op->getLoc(), op->getResult(0).getType(), slot, row, column, transposed);
+  op->getResult(0).replaceAllUsesWith(moved);
+  op->erase();
+}
+
+//===----------------------------------------------------------------------===//
+// blocks
+//===----------------------------------------------------------------------===//
+
+/// One iteration of the forall is one block: its coordinates come from the grid. (A grid of one block may have lost its
+/// forall to canonicalization.) This comes first, because a later canonicalization would drop dimensions of size 1 and
+/// so renumber the others.
+void KernelScheduler::inlineForall() {
+  scf::ForallOp forall;
+  kernel.walk([&](scf::ForallOp op) { forall = op; });
+  if (!forall)
+    return;
+  ImplicitLocOpBuilder builder(forall.getLoc(), forall);
+  SmallVector<Value> lower = forall.getLowerBound(builder), step = forall.getStep(builder);
+  for (auto [dim, variable] : llvm::enumerate(forall.getInductionVars())) {
+    Value position = warp::BlockIdOp::create(builder, builder.getIndexType(), static_cast<uint64_t>(dim));
+    position = builder.createOrFold<arith::MulIOp>(position, step[dim]);
+    variable.replaceAllUsesWith(builder.createOrFold<arith::AddIOp>(position, lower[dim]));
+  }
+  Block *body = forall.getBody();
+  body->getTerminator()->erase();
+  forall->getBlock()->getOperations().splice(forall->getIterator(), body->getOperations());
+  forall.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// loads and dots
+//===----------------------------------------------------------------------===//
+
+/// A product with an explicit transpose is a product that reads its operand so.
+void KernelScheduler::foldTransposes() {
+  kernel.walk([&](tile::DotOp dot) {
+    if (auto transpose = dot.getLhs().getDefiningOp<tile::TransposeOp>()) {
+      dot.getLhsMutable().assign(transpose.getSource());
+      dot.setTransA(!dot.getTransA());
+    }
+    if (auto transpose = dot.getRhs().getDefiningOp<tile::TransposeOp>()) {
+      dot.getRhsMutable().assign(transpose.getSource());
+      dot.setTransB(!dot.getTransB());
+    }
+  });
+  SmallVector<Operation *> dead;
+  kernel.walk([&](tile::TransposeOp op) {
+    if (op->use_empty())
+      dead.push_back(op);
+  });
+  for (Operation *op : dead)
+    op->erase();
+}
+
+/// Whether an index is a multiple of `factor`, as far as its computation shows.
+static bool isMultipleOf(Value value, int64_t factor) {
+  APInt constant;
+  if (matchPattern(value, m_ConstantInt(&constant)))
+    return constant.getSExtValue() % factor == 0;
+  Operation *op = value.getDefiningOp();
+  if (isa_and_nonnull<arith::MulIOp>(op))
+    return isMultipleOf(op->getOperand(0), factor) || isMultipleOf(op->getOperand(1), factor);
+  if (isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
+    return isMultipleOf(op->getOperand(0), factor) && isMultipleOf(op->getOperand(1), factor);
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    if (auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()))
+      return value == loop.getInductionVar() && isMultipleOf(loop.getLowerBound(), factor) &&
+             isMultipleOf(loop.getStep(), factor);
+  return false;
+}
+
+/// Whether the address and the strides but the last of an array are multiples of 16 bytes.
+static bool isAligned(Value memory) {
+  auto argument = dyn_cast<BlockArgument>(memory);
+  auto kernel = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
+  auto alignment =
+      kernel ? kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), tile::kAlignmentAttr) : IntegerAttr();
+  return alignment && alignment.getInt() % 16 == 0;
+}
+
+int64_t KernelScheduler::transferBytes(tile::LoadOp load) {
+  auto memory = cast<MemRefType>(load.getSource().getType());
+  int64_t elementBytes = memory.getElementTypeBitWidth() / 8, width = 16 / elementBytes;
+  int64_t last = memory.getShape().back();
+  bool wide = isAligned(load.getSource()) && !ShapedType::isDynamic(last) && last % width == 0 &&
+              load.getResult().getType().getDimSize(1) % width == 0 && isMultipleOf(load.getIndices().back(), width);
+  return wide ? 16 : elementBytes;
+}
+
+/// Direct accesses that may move pairs of columns say so, because the lowering no longer sees the kernel's arguments.
+void KernelScheduler::markPairs() {
+  auto mark = [&](Operation *op, Value memory, ValueRange indices, RankedTensorType tile, bool column) {
+    auto type = cast<MemRefType>(memory.getType());
+    int64_t last = type.getShape().back();
+    bool even = !ShapedType::isDynamic(last) && last % 2 == 0 && tile.getDimSize(1) % 2 == 0;
+    if (!column && type.getRank() > 1 && even && isAligned(memory) && isMultipleOf(indices.back(), 2))
+      op->setAttr(warp::WarpDialect::pairsAttr, UnitAttr::get(op->getContext()));
+  };
+  kernel.walk(
+      [&](tile::LoadOp op) { mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn()); });
+  kernel.walk(
+      [&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
+}
+
+/// Loads that feed a dot fill a slot; what else reads them reads the slot.
+void KernelScheduler::placeLoads() {
+  SmallVector<tile::LoadOp> loads;
+  kernel.walk([&](tile::LoadOp load) {
+    bool feedsDot = llvm::any_of(
+        load->getUses(), [](OpOperand &use) { return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2; });
+    if (feedsDot && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1)
+      loads.push_back(load);
+  });
+  for (tile::LoadOp load : loads) {
+    OpBuilder builder(load);
+    Location loc = load.getLoc();
+    RankedTensorType type = load.getResult().getType();
+    Value ring = createRing(loc, type.getShape(), type.getElementType());
+    Value target = acquire(builder, loc, ring);
+    warp::CopyOp::create(builder, loc, load.getSource(), load.getIndices(), load.getLimit(), target,
+                         load.getRowDimAttr(), builder.getI64IntegerAttr(transferBytes(load)));
+    Value slot = receive(builder, loc, ring);
+    bool elsewhere = llvm::any_of(load->getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); });
+    Value read = elsewhere ? Value(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false)) : Value();
+    if (elsewhere)
+      load.getResult().replaceUsesWithIf(read, [](OpOperand &use) { return !isa<tile::DotOp>(use.getOwner()); });
+    slots[load.getResult()] = slot;
+  }
+  // An accumulator (use 2) may be a load, too; the loads themselves go when the dots have gone.
+}
+
+LogicalResult KernelScheduler::placeDots() {
+  SmallVector<tile::DotOp> dots;
+  kernel.walk([&](tile::DotOp dot) { dots.push_back(dot); });
+  SetVector<Value> operands;
+  for (tile::DotOp dot : dots) {
+    OpBuilder builder(dot);
+    Location loc = dot.getLoc();
+    operands.insert(dot.getLhs());
+    operands.insert(dot.getRhs());
+    Value lhs;
+    if (slots.contains(dot.getLhs()) || dot.getTransA()) {
+      lhs = slotOf(dot.getLhs());
+    } else {
+      auto fragment = layouts.asLeftOperand(dot.getLhs().getType());
+      if (!fragment)
+        return dot.emitOpError("expected a left operand of at least 16 rows, got ") << dot.getLhs().getType();
+      lhs = warp::ConvertOp::create(builder, loc, fragment, dot.getLhs());
+    }
+    Value rhs = slotOf(dot.getRhs());
+    Value mma = warp::MmaOp::create(builder, loc, dot.getAcc().getType(), lhs, rhs, dot.getAcc(), dot.getTransA(),
+                                    dot.getTransB());
+    dot.getResult().replaceAllUsesWith(mma);
+    dot.erase();
+  }
+  for (Value operand : operands)
+    if (auto load = operand.getDefiningOp<tile::LoadOp>(); load && load->use_empty() && slots.erase(operand))
+      load.erase();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// reductions and moves
+//===----------------------------------------------------------------------===//
+
+/// A reduction over rows crosses warps when the rows are spread over several.
+void KernelScheduler::placeReductions() {
+  SmallVector<tile::ReduceOp> reductions;
+  kernel.walk([&](tile::ReduceOp op) {
+    if (op.getDim() == 0 && layouts.warpsAlongRows(op.getSource().getType().getDimSize(0)) > 1)
+      reductions.push_back(op);
+  });
+  for (tile::ReduceOp op : reductions) {
+    OpBuilder builder(op);
+    RankedTensorType source = op.getSource().getType();
+    int64_t warps = layouts.warpsAlongRows(source.getDimSize(0));
+    Value ring = createRing(op.getLoc(), {warps, source.getDimSize(1)}, source.getElementType());
+    Value scratch = acquire(builder, op.getLoc(), ring);
+    Value result =
+        warp::ReduceOp::create(builder, op.getLoc(), op.getResult().getType(), op.getKind(), op.getSource(), scratch);
+    op.getResult().replaceAllUsesWith(result);
+    op.erase();
+  }
+}
+
+/// Whether registers of whole atoms can be renamed: all columns in atoms of 8, rows as they are.
+static bool keepsAtoms(RankedTensorType from, RankedTensorType to, int64_t row, int64_t column) {
+  return row == 0 && from.getDimSize(0) == to.getDimSize(0) && column % 8 == 0 &&
+         (to.getDimSize(1) > 1) == (from.getDimSize(1) > 1);
+}
+
+void KernelScheduler::placeMoves() {
+  SmallVector<Operation *> moves;
+  kernel.walk([&](Operation *op) {
+    if (isa<tile::TransposeOp, tile::SliceOp, tile::ConcatOp>(op))
+      moves.push_back(op);
+  });
+  for (Operation *op : moves) {
+    if (auto transpose = dyn_cast<tile::TransposeOp>(op)) {
+      moveThroughSlot(op, transpose.getSource(), 0, 0, /*transposed=*/true);
+    } else if (auto slice = dyn_cast<tile::SliceOp>(op)) {
+      if (!keepsAtoms(slice.getSource().getType(), slice.getResult().getType(), slice.getRowOffset(),
+                      slice.getColumnOffset()))
+        moveThroughSlot(op, slice.getSource(), slice.getRowOffset(), slice.getColumnOffset(), false);
+    } else {
+      auto concat = cast<tile::ConcatOp>(op);
+      RankedTensorType type = concat.getResult().getType();
+      bool local = llvm::all_of(concat.getSources(), [&](Value source) {
+        return cast<RankedTensorType>(source.getType()).getDimSize(1) % 8 == 0;
+      });
+      if (local)
+        continue;
+      OpBuilder builder(op);
+      Value ring = createRing(op->getLoc(), type.getShape(), type.getElementType());
+      Value target = acquire(builder, op->getLoc(), ring);
+      int64_t column = 0;
+      for (Value source : concat.getSources()) {
+        warp::PutOp::create(builder, op->getLoc(), source, target, column);
+        column += cast<RankedTensorType>(source.getType()).getDimSize(1);
+      }
+      Value slot = receive(builder, op->getLoc(), ring);
+      Value read = warp::LoadOp::create(builder, op->getLoc(), type, slot, 0, 0, false);
+      op->getResult(0).replaceAllUsesWith(read);
+      op->erase();
+    }
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// memory
+//===----------------------------------------------------------------------===//
+
+/// An array that a kernel both writes and reads is read by other threads than wrote it.
+void KernelScheduler::orderMemory() {
+  DenseSet<Value> read;
+  SmallVector<std::pair<Operation *, Value>> writes;
+  kernel.walk([&](Operation *op) {
+    if (isa<tile::LoadOp, tile::GatherOp, warp::CopyOp, memref::LoadOp>(op))
+      read.insert(op->getOperand(0));
+    else if (auto store = dyn_cast<tile::StoreOp>(op))
+      writes.push_back({op, store.getDest()});
+    else if (auto store = dyn_cast<memref::StoreOp>(op))
+      writes.push_back({op, store.getMemRef()});
+  });
+  for (auto [op, memory] : writes) {
+    if (!read.contains(memory))
+      continue;
+    OpBuilder builder(op);
+    warp::SyncOp::create(builder, op->getLoc());
+    builder.setInsertionPointAfter(op);
+    warp::SyncOp::create(builder, op->getLoc());
+  }
+}
+
+LogicalResult KernelScheduler::run() {
+  inlineForall();
+  foldTransposes();
+  if (failed(layouts.encodeAll()))
+    return failure();
+  placeLoads();
+  if (failed(placeDots()))
+    return failure();
+  placeReductions();
+  placeMoves();
+  markPairs();
+  orderMemory();
+
+  Builder builder(kernel.getContext());
+  kernel->removeAttr("tile.kernel");
+  kernel->setAttr(warp::WarpDialect::kernelAttr, builder.getUnitAttr());
+  kernel->setAttr(warp::WarpDialect::threadsAttr, builder.getI64IntegerAttr(32 * layouts.warps()));
+  return success();
+}
+
+namespace {
+struct TileToWarpPass : heddle::impl::TileToWarpBase<TileToWarpPass> {
+  using TileToWarpBase::TileToWarpBase;
+
+  void runOnOperation() override {
+    for (auto kernel : getOperation().getOps<func::FuncOp>())
+      if (kernel->hasAttr("tile.kernel") && failed(KernelScheduler(kernel, maxWarps).run()))
+        return signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,87 @@
+//===- Lowering.h - what the patterns of warp -> nvvm share -----------------===//
+//
+// An encoded tensor is the list of its registers, a memref is its pointer, sizes
+// and strides, a slot is a pointer. The patterns are grouped by what they touch.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_WARPTONVVM_LOWERING_H
+#define HEDDLE_LIB_CONVERSION_WARPTONVVM_LOWERING_H
+
+#include "dialects/Warp/WarpDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/Transforms/DialectConversion.h"
+
+namespace heddle {
+
+/// Global memory and shared memory, as NVPTX numbers them.
+enum AddressSpace : unsigned { globalSpace = 1, sharedSpace = 3 };
+
+/// The layout of an encoded tensor.
+warp::LayoutInterface layoutOf(mlir::Type type);
+/// Whether registers hold two packed elements (a left operand of 16-bit elements).
+bool isPacked(mlir::RankedTensorType type);
+
+/// This thread's place in the block, as i32.
+mlir::Value threadIndex(mlir::ImplicitLocOpBuilder &builder);
+mlir::Value laneIndex(mlir::ImplicitLocOpBuilder &builder);
+mlir::Value warpIndex(mlir::ImplicitLocOpBuilder &builder);
+
+mlir::Value constantI32(mlir::ImplicitLocOpBuilder &builder, int64_t value);
+mlir::Value constantI64(mlir::ImplicitLocOpBuilder &builder, int64_t value);
+mlir::Value addI32(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t constant);
+
+/// The coordinates (row, column) of the thread's register 0, as i32.
+std::array<mlir::Value, 2> originOf(mlir::ImplicitLocOpBuilder &builder, mlir::RankedTensorType type);
+
+/// `pointer` + `bytes`, constant or computed (i32 or i64).
+mlir::Value advance(mlir::ImplicitLocOpBuilder &builder, mlir::Value pointer, mlir::LLVM::GEPArg bytes);
+
+/// Operands of which each is one value (coordinates).
+llvm::SmallVector<mlir::Value> singles(llvm::ArrayRef<mlir::ValueRange> operands);
+
+/// A block barrier.
+void barrier(mlir::ImplicitLocOpBuilder &builder);
+
+/// A memref as the conversion sees it: pointer, sizes (index, which is 32 bits wide here: every size is below 2^31) and
+/// strides (i64).
+class MemRefParts {
+public:
+  MemRefParts(mlir::MemRefType type, mlir::ValueRange values);
+  mlir::Value pointer() const { return values[0]; }
+  mlir::Value size(mlir::ImplicitLocOpBuilder &builder, int64_t dim) const;
+  mlir::Value stride(mlir::ImplicitLocOpBuilder &builder, int64_t dim) const;
+  /// Address of an element; the coordinates are of type index.
+  mlir::Value address(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange indices) const;
+  mlir::MemRefType getType() const { return type; }
+  static int64_t count(mlir::MemRefType type) { return 1 + 2 * type.getRank(); }
+
+private:
+  mlir::MemRefType type;
+  mlir::ValueRange values;
+  llvm::SmallVector<int64_t> strides;
+};
+
+/// Loads one value of up to 64 bits where `inside` (i1) holds, 0 elsewhere. No branch.
+mlir::Value loadIf(mlir::ImplicitLocOpBuilder &builder, mlir::Type type, mlir::Value pointer, mlir::Value inside);
+void storeIf(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, mlir::Value pointer, mlir::Value inside);
+
+void populateElementwiseLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateTileLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateReduceLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateMemoryLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateSlotLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+/// Scalar `math` to the machine's instructions.
+void populateMathLowering(mlir::RewritePatternSet &patterns);
+
+/// Registers and matrix fragments of a left operand at the top left of a slot, by ldmatrix (16-bit elements).
+llvm::SmallVector<mlir::Value> loadFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot, warp::SlotType type,
+                                             warp::FragAttr layout, int64_t rows, int64_t columns, bool transposed);
+
+/// Where the block's shared memory starts.
+constexpr llvm::StringLiteral sharedSymbol = "heddle_shared";
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,142 @@
+//===- Tiles.cpp - tile operations that stay within a thread ----------------===//
+//
+// Registers are found by the constant part of their coordinates, which operands
+// and results of these operations share with the thread's part.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileOps.h"
+#include "dialects/Warp/WarpOps.h"
+#include "lib/Conversion/WarpToNVVM/Lowering.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+
+using namespace mlir;
+using namespace heddle;
+
+using Registers = SmallVector<Value>;
+
+/// The register of `type` that holds the element at constant offset (row, column).
+static int64_t registerAt(RankedTensorType type, int64_t row, int64_t column) {
+  warp::LayoutInterface layout = layoutOf(type);
+  int64_t count = layout.registers(type.getShape());
+  for (int64_t index = 0; index < count; ++index)
+    if (layout.offset(index, type.getShape()) == std::array<int64_t, 2>{row, column})
+      return index;
+  llvm_unreachable("layouts of operand and result agree");
+}
+
+/// Fills the result's registers by `pick(row, column)` of their constant offsets.
+static Registers forEachRegister(RankedTensorType type, function_ref<Value(int64_t, int64_t)> pick) {
+  warp::LayoutInterface layout = layoutOf(type);
+  Registers registers;
+  for (int64_t index = 0, count = layout.registers(type.getShape()); index < count; ++index) {
+    std::array<int64_t, 2> offset = layout.offset(index, type.getShape());
+    registers.push_back(pick(offset[0], offset[1]));
+  }
+  return registers;
+}
+
+namespace {
+struct LowerIota : OpConversionPattern<tile::IotaOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::IotaOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    RankedTensorType type = op.getResult().getType();
+    int64_t dim = op.getDim();
+    Value start = arith::IndexCastOp::create(builder, builder.getI32Type(), adaptor.getOffset()[0]);
+    Value first = arith::AddIOp::create(builder, start, originOf(builder, type)[dim]);
+    Registers registers = forEachRegister(
+        type, [&](int64_t row, int64_t column) { return addI32(builder, first, dim == 0 ? row : column); });
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+
+struct LowerBroadcast : OpConversionPattern<tile::BroadcastOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::BroadcastOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    RankedTensorType source = op.getSource().getType(), type = op.getResult().getType();
+    Registers registers = forEachRegister(type, [&](int64_t row, int64_t column) {
+      return adaptor
+          .getSource()[registerAt(source, source.getDimSize(0) == 1 ? 0 : row, source.getDimSize(1) == 1 ? 0 : column)];
+    });
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+
+struct LowerSlice : OpConversionPattern<tile::SliceOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::SliceOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    RankedTensorType source = op.getSource().getType();
+    Registers registers = forEachRegister(op.getResult().getType(), [&](int64_t row, int64_t column) {
+      return adaptor.getSource()[registerAt(source, row, column + op.getColumnOffset())];
+    });
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+
+struct LowerConcat : OpConversionPattern<tile::ConcatOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ConcatOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    Registers registers = forEachRegister(op.getResult().getType(), [&](int64_t row, int64_t column) {
+      int64_t source = 0;
+      for (;; ++source) {
+        int64_t width = cast<RankedTensorType>(op.getSources()[source].getType()).getDimSize(1);
+        if (column < width)
+          break;
+        column -= width;
+      }
+      auto type = cast<RankedTensorType>(op.getSources()[source].getType());
+      return adaptor.getSources()[source][registerAt(type, row, column)];
+    });
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+
+struct LowerScalar : OpConversionPattern<tile::ScalarOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(tile::ScalarOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, adaptor.getSource()[0]);
+    return success();
+  }
+};
+
+/// acc -> a: pairs of neighbouring columns are packed; two atoms side by side make one 16x16 operand.
+struct LowerConvert : OpConversionPattern<warp::ConvertOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::ConvertOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    RankedTensorType type = op.getResult().getType();
+    ValueRange source = adaptor.getSource();
+    Registers registers(source);
+    if (isPacked(type)) {
+      registers.clear();
+      auto pair = VectorType::get(2, type.getElementType());
+      Location loc = op.getLoc();
+      Value zero = LLVM::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(0));
+      Value one = LLVM::ConstantOp::create(rewriter, loc, rewriter.getI32IntegerAttr(1));
+      for (size_t index = 0; index < source.size(); index += 2) {
+        Value packed = LLVM::UndefOp::create(rewriter, loc, pair);
+        packed = LLVM::InsertElementOp::create(rewriter, loc, packed, source[index], zero);
+        packed = LLVM::InsertElementOp::create(rewriter, loc, packed, source[index + 1], one);
+        registers.push_back(LLVM::BitcastOp::create(rewriter, loc, rewriter.getI32Type(), packed));
+      }
+    }
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+} // namespace
+
+void heddle::populateTileLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerIota, LowerBroadcast, LowerSlice, LowerConcat, LowerScalar, LowerConvert>(converter,
+                                                                                              patterns.getContext());
+}

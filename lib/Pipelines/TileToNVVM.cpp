@@ -1,0 +1,56 @@
+//===- TileToNVVM.cpp - tile kernels to instructions, for any GPU target ----===//
+//
+// The schedule that every target with cp.async and mma.sync runs: tiles get their
+// layouts, copies run an iteration ahead, shared memory and registers are planned,
+// the warp rung is checked, and what remains is one thread's scalar program.
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/Pipelines/TileToNVVM.h"
+#include "heddle/Conversion/Passes.h"
+#include "heddle/Transforms/Passes.h"
+#include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
+#include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
+#include "mlir/Conversion/MathToLLVM/MathToLLVM.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace heddle;
+
+void heddle::buildTileToWarp(OpPassManager &manager) {
+  manager.addPass(createTileToWarp());
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+  OpPassManager &kernels = manager.nest<func::FuncOp>();
+  kernels.addPass(createWarpPipelineCopies());
+  kernels.addPass(createWarpElideBarriers());
+  kernels.addPass(createWarpPlanResources());
+  kernels.addPass(createVerifyWarp());
+}
+
+void heddle::buildTileToNVVM(OpPassManager &manager) {
+  buildTileToWarp(manager);
+  manager.addPass(createWarpToNVVM());
+  OpPassManager &kernels = manager.nest<LLVM::LLVMFuncOp>();
+  kernels.addPass(createCSEPass());
+  kernels.addPass(arith::createArithExpandOpsPass());
+  kernels.addPass(createSCFToControlFlowPass());
+  kernels.addPass(createConvertMathToLLVMPass());
+  // Sizes and coordinates are below 2^31; only addresses are 64 bits wide, and they are i64 by now.
+  ArithToLLVMConversionPassOptions arithOptions;
+  arithOptions.indexBitwidth = 32;
+  kernels.addPass(createArithToLLVMConversionPass(arithOptions));
+  ConvertControlFlowToLLVMPassOptions branchOptions;
+  branchOptions.indexBitwidth = 32;
+  manager.addPass(createConvertControlFlowToLLVMPass(branchOptions));
+  manager.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void heddle::registerTileToNVVM() {
+  PassPipelineRegistration<>("tile-to-warp-schedule", "Tile kernels to the warp rung, planned and checked",
+                             buildTileToWarp);
+  PassPipelineRegistration<>("tile-to-nvvm", "Tile kernels to the llvm and nvvm dialects", buildTileToNVVM);
+}

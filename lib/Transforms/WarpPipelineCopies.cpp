@@ -1,0 +1,200 @@
+//===- WarpPipelineCopies.cpp - copy ahead in loops -------------------------===//
+//
+//   scf.for %n = %lb to %ub step %c1 {
+//     %j = f(%n)
+//     %w = warp.acquire %k   warp.copy %m[%j] to %w   %s = warp.receive %k
+//     use(%s) }
+//
+// becomes, with the ring of two slots,
+//
+//   scf.if %lb < %ub { %w = warp.acquire %k at 0   warp.copy %m[f(%lb)] to %w }
+//   scf.for %n = .. iter_args(%stage = 0) {
+//     %s = warp.receive %k at %stage
+//     scf.if %n + 1 < %ub { %w = warp.acquire %k at 1 - %stage ordered   warp.copy %m[f(%n + 1)] to %w }
+//     use(%s)   scf.yield 1 - %stage }
+//
+// The receive is a barrier, after which nobody reads the other slot any more.
+// Shown by test/Transforms/warp-pipeline-copies.mlir.
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
+#include "dialects/Warp/WarpOps.h"
+#include "heddle/Transforms/Passes.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_WARPPIPELINECOPIES
+#include "heddle/Transforms/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+/// A copy that may be issued an iteration early, and the operations of the body that compute where from.
+struct Candidate {
+  warp::RingOp ring;
+  warp::AcquireOp acquire;
+  warp::CopyOp copy;
+  warp::ReceiveOp receive;
+  SmallVector<Operation *> slice; // in program order
+};
+
+struct WarpPipelineCopiesPass : heddle::impl::WarpPipelineCopiesBase<WarpPipelineCopiesPass> {
+  void runOnOperation() override;
+
+private:
+  std::optional<Candidate> match(scf::ForOp loop, warp::CopyOp copy);
+  bool collectSlice(scf::ForOp loop, warp::CopyOp copy, SmallVector<Operation *> &slice);
+  void rewrite(scf::ForOp loop, ArrayRef<Candidate> candidates);
+
+  DenseSet<Value> written; // arrays that the kernel writes
+};
+} // namespace
+
+/// The operations in the body that the copy's coordinates need; fails if they depend on carried values or on memory
+/// that the kernel writes.
+bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, warp::CopyOp copy, SmallVector<Operation *> &slice) {
+  DenseSet<Operation *> needed;
+  SmallVector<Value> work(copy.getIndices());
+  work.push_back(copy.getSource());
+  if (copy.getLimit())
+    work.push_back(copy.getLimit());
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (!loop.getRegion().isAncestor(value.getParentRegion()) || value == loop.getInductionVar())
+      continue;
+    Operation *op = value.getDefiningOp();
+    if (!op || op->getBlock() != loop.getBody() || op->getNumRegions() != 0)
+      return false;
+    auto load = dyn_cast<memref::LoadOp>(op);
+    if (!isMemoryEffectFree(op) && !(load && !written.contains(load.getMemRef())))
+      return false;
+    if (needed.insert(op).second)
+      work.append(op->operand_begin(), op->operand_end());
+  }
+  for (Operation &op : loop.getBody()->without_terminator())
+    if (needed.contains(&op))
+      slice.push_back(&op);
+  return true;
+}
+
+std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::CopyOp copy) {
+  Candidate candidate;
+  candidate.copy = copy;
+  candidate.acquire = copy.getDest().getDefiningOp<warp::AcquireOp>();
+  if (!candidate.acquire || candidate.acquire->getBlock() != loop.getBody() || written.contains(copy.getSource()))
+    return std::nullopt;
+  candidate.ring = candidate.acquire.getRing().getDefiningOp<warp::RingOp>();
+  if (!candidate.ring || candidate.ring.getResult().getType().getStages() != 1)
+    return std::nullopt;
+  for (Operation *user : candidate.ring->getUsers()) {
+    if (user == candidate.acquire)
+      continue;
+    auto receive = dyn_cast<warp::ReceiveOp>(user);
+    if (!receive || candidate.receive || receive->getBlock() != loop.getBody())
+      return std::nullopt;
+    candidate.receive = receive;
+  }
+  if (!candidate.receive || !candidate.acquire->hasOneUse() || !collectSlice(loop, copy, candidate.slice))
+    return std::nullopt;
+  return candidate;
+}
+
+/// Emits acquire and copy for induction value `position` into slot `stage`.
+static void issueCopies(OpBuilder &builder, scf::ForOp loop, ArrayRef<Candidate> candidates, Value position,
+                        Value stage, bool ordered) {
+  IRMapping mapping;
+  mapping.map(loop.getInductionVar(), position);
+  for (Candidate candidate : candidates) {
+    for (Operation *op : candidate.slice)
+      if (!mapping.contains(op->getResult(0)))
+        builder.clone(*op, mapping);
+    Location loc = candidate.copy.getLoc();
+    Value slot = warp::AcquireOp::create(builder, loc, candidate.acquire.getResult().getType(),
+                                         candidate.ring.getResult(), stage, ordered);
+    mapping.map(candidate.copy.getDest(), slot);
+    builder.clone(*candidate.copy, mapping);
+  }
+}
+
+void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candidates) {
+  IRRewriter rewriter(loop.getContext());
+  Location loc = loop.getLoc();
+  for (Candidate candidate : candidates)
+    candidate.ring.getResult().setType(
+        warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot()));
+
+  rewriter.setInsertionPoint(loop);
+  Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32),
+        one = arith::ConstantIntOp::create(rewriter, loc, 1, 32);
+  Value any =
+      arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, loop.getLowerBound(), loop.getUpperBound());
+  auto first = scf::IfOp::create(rewriter, loc, any, /*withElseRegion=*/false);
+  OpBuilder inFirst = first.getThenBodyBuilder();
+  issueCopies(inFirst, loop, candidates, loop.getLowerBound(), zero, /*ordered=*/false);
+
+  auto yieldOther = [&](OpBuilder &builder, Location yieldLoc, ArrayRef<BlockArgument> stages) {
+    return SmallVector<Value>{arith::SubIOp::create(builder, yieldLoc, one, stages[0])};
+  };
+  auto replaced = cast<scf::ForOp>(
+      *loop.replaceWithAdditionalYields(rewriter, {zero}, /*replaceInitOperandUsesInLoop=*/false, yieldOther));
+  Value stage = replaced.getRegionIterArgs().back();
+
+  rewriter.setInsertionPointToStart(replaced.getBody());
+  for (Candidate candidate : candidates) {
+    Value slot = warp::ReceiveOp::create(rewriter, candidate.receive.getLoc(), candidate.receive.getResult().getType(),
+                                         candidate.ring.getResult(), stage, false);
+    rewriter.replaceAllUsesWith(candidate.receive.getResult(), slot);
+  }
+  Value next = arith::AddIOp::create(rewriter, loc, replaced.getInductionVar(), replaced.getStep());
+  Value more = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, next, replaced.getUpperBound());
+  Value other = arith::SubIOp::create(rewriter, loc, one, stage);
+  auto ahead = scf::IfOp::create(rewriter, loc, more, /*withElseRegion=*/false);
+  OpBuilder inAhead = ahead.getThenBodyBuilder();
+  issueCopies(inAhead, replaced, candidates, next, other, /*ordered=*/true);
+  for (Candidate candidate : candidates) {
+    rewriter.eraseOp(candidate.receive);
+    rewriter.eraseOp(candidate.copy);
+    rewriter.eraseOp(candidate.acquire);
+  }
+}
+
+void WarpPipelineCopiesPass::runOnOperation() {
+  func::FuncOp kernel = getOperation();
+  if (!kernel->hasAttr(warp::WarpDialect::kernelAttr))
+    return;
+  tile::TargetAttr target = tile::getTarget(kernel);
+  if (!target)
+    return signalPassFailure();
+  int64_t limit = target.getSharedBytesPerBlock();
+  int64_t bytes = 0; // an upper bound: every ring at once
+  kernel.walk([&](Operation *op) {
+    if (auto store = dyn_cast<tile::StoreOp>(op))
+      written.insert(store.getDest());
+    else if (auto store = dyn_cast<memref::StoreOp>(op))
+      written.insert(store.getMemRef());
+    else if (auto ring = dyn_cast<warp::RingOp>(op))
+      bytes += ring.getResult().getType().getSlot().getBytes();
+  });
+  SmallVector<scf::ForOp> loops;
+  kernel.walk([&](scf::ForOp loop) { loops.push_back(loop); });
+  for (scf::ForOp loop : loops) {
+    SmallVector<Candidate> candidates;
+    int64_t more = 0;
+    for (auto copy : loop.getBody()->getOps<warp::CopyOp>())
+      if (std::optional<Candidate> candidate = match(loop, copy)) {
+        more += candidate->ring.getResult().getType().getSlot().getBytes();
+        candidates.push_back(*candidate);
+      }
+    if (candidates.empty() || bytes + more > limit)
+      continue;
+    bytes += more;
+    rewrite(loop, candidates);
+  }
+}

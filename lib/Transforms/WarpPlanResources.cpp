@@ -1,0 +1,146 @@
+//===- WarpPlanResources.cpp - shared memory and registers of a kernel ------===//
+//
+// A ring is in use from its first acquire to the last read of one of its slots,
+// and all through a loop that some of its uses are in and some are not. Rings in
+// use at the same time get disjoint bytes, first fit in order of first use.
+// Shown by test/Transforms/warp-plan-resources.mlir.
+//===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
+#include "dialects/Warp/WarpOps.h"
+#include "heddle/Transforms/Passes.h"
+#include "mlir/Analysis/Liveness.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_WARPPLANRESOURCES
+#include "heddle/Transforms/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+namespace {
+struct Interval {
+  warp::RingOp ring;
+  int64_t first, last; // positions in program order
+  int64_t bytes, offset = 0;
+};
+
+struct WarpPlanResourcesPass : heddle::impl::WarpPlanResourcesBase<WarpPlanResourcesPass> {
+  void runOnOperation() override;
+
+private:
+  Interval intervalOf(warp::RingOp ring);
+  int64_t placeRings();
+  int64_t estimateRegisters();
+
+  DenseMap<Operation *, std::pair<int64_t, int64_t>> span; // first and last position inside an operation
+};
+} // namespace
+
+static constexpr int64_t alignment = 128;
+/// Addresses, loop counters, fragments on their way to the matrix unit.
+static constexpr int64_t registerAllowance = 40;
+
+Interval WarpPlanResourcesPass::intervalOf(warp::RingOp ring) {
+  SmallVector<Operation *> users;
+  for (Operation *user : ring->getUsers()) {
+    users.push_back(user);
+    llvm::append_range(users, user->getResult(0).getUsers());
+  }
+  warp::SlotType slot = ring.getResult().getType().getSlot();
+  Interval interval{ring, INT64_MAX, 0, slot.getBytes() * ring.getResult().getType().getStages()};
+  for (Operation *user : users) {
+    interval.first = std::min(interval.first, span[user].first);
+    interval.last = std::max(interval.last, span[user].second);
+    for (Operation *loop = user->getParentOp(); loop != getOperation(); loop = loop->getParentOp()) {
+      if (!isa<scf::ForOp, scf::WhileOp>(loop) ||
+          llvm::all_of(users, [&](Operation *other) { return loop->isProperAncestor(other); }))
+        continue;
+      interval.first = std::min(interval.first, span[loop].first);
+      interval.last = std::max(interval.last, span[loop].second);
+    }
+  }
+  return interval;
+}
+
+int64_t WarpPlanResourcesPass::placeRings() {
+  SmallVector<Interval> intervals;
+  getOperation().walk([&](warp::RingOp ring) { intervals.push_back(intervalOf(ring)); });
+  llvm::sort(intervals, [](const Interval &a, const Interval &b) { return a.first < b.first; });
+  int64_t total = 0;
+  SmallVector<Interval *> placed; // by offset
+  for (Interval &interval : intervals) {
+    int64_t offset = 0;
+    for (Interval *other : placed)
+      if (other->first <= interval.last && interval.first <= other->last && other->offset < offset + interval.bytes &&
+          offset < other->offset + other->bytes)
+        offset = llvm::alignTo(other->offset + other->bytes, alignment);
+    interval.offset = offset;
+    interval.ring.setOffset(offset);
+    total = std::max(total, offset + interval.bytes);
+    placed.insert(llvm::upper_bound(placed, &interval, [](Interval *a, Interval *b) { return a->offset < b->offset; }),
+                  &interval);
+  }
+  return total;
+}
+
+/// A constant or repeated value takes no registers of its own.
+static int64_t registersOf(Value value) {
+  if (isa_and_nonnull<arith::ConstantOp, tensor::SplatOp, tile::BroadcastOp>(value.getDefiningOp()))
+    return 0;
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  auto layout = type ? dyn_cast_or_null<warp::LayoutInterface>(type.getEncoding()) : warp::LayoutInterface();
+  if (!layout)
+    return 0;
+  return llvm::divideCeil(layout.registers(type.getShape()) * std::max(1u, type.getElementTypeBitWidth()), 32);
+}
+
+int64_t WarpPlanResourcesPass::estimateRegisters() {
+  Liveness liveness(getOperation());
+  int64_t most = 0;
+  getOperation().walk([&](Block *block) {
+    const LivenessBlockInfo *info = liveness.getLiveness(block);
+    for (Operation &op : *block) {
+      if (op.getNumRegions() != 0)
+        continue;
+      int64_t live = 0;
+      for (Value value : info->currentlyLiveValues(&op))
+        // An operand that dies here gives its registers to the result.
+        if (value.getDefiningOp() != &op)
+          live += registersOf(value);
+      most = std::max(most, live);
+    }
+  });
+  return most + registerAllowance;
+}
+
+void WarpPlanResourcesPass::runOnOperation() {
+  func::FuncOp kernel = getOperation();
+  if (!kernel->hasAttr(warp::WarpDialect::kernelAttr))
+    return;
+  tile::TargetAttr target = tile::getTarget(kernel);
+  if (!target)
+    return signalPassFailure();
+  int64_t limit = target.getSharedBytesPerBlock();
+  int64_t position = 0;
+  kernel.walk([&](Operation *op, const WalkStage &stage) {
+    if (stage.isBeforeAllRegions())
+      span[op].first = position++;
+    if (stage.isAfterAllRegions())
+      span[op].second = std::max(span[op].first, position - 1);
+  });
+  int64_t bytes = placeRings();
+  if (bytes > limit) {
+    kernel.emitOpError("needs ") << bytes << " bytes of shared memory, " << target.getName() << " has " << limit;
+    return signalPassFailure();
+  }
+  Builder builder(kernel.getContext());
+  kernel->setAttr(warp::WarpDialect::sharedBytesAttr, builder.getI64IntegerAttr(bytes));
+  kernel->setAttr(warp::WarpDialect::registersAttr, builder.getI64IntegerAttr(estimateRegisters()));
+}

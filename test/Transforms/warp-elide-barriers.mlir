@@ -1,0 +1,26 @@
+// RUN: heddle-opt %s --pass-pipeline='builtin.module(func.func(warp-elide-barriers))' | FileCheck %s
+
+!Slot = !warp.slot<16x16xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 16x16xbf16, <pad = 16>>
+!Acc = tensor<16x16xf32, #warp.frag<acc, warps = 1>>
+
+// CHECK-LABEL: func.func @barriers
+// CHECK-SAME: %[[A:[a-z0-9]+]]: !warp.ring{{.+}}, %[[B:[a-z0-9]+]]: !warp.ring{{.+}}, %{{.+}}: memref
+func.func @barriers(%a: !Ring, %b: !Ring, %m: memref<?x16xbf16>, %i: index, %acc: !Acc) -> !Acc attributes {warp.kernel} {
+  // Nothing has read since the first acquire, so the second has nothing to wait for.
+  // CHECK: warp.acquire %[[A]] :
+  %s0 = warp.acquire %a : !Ring -> !Slot
+  warp.copy %m[%i, %i] to %s0 by 16 : memref<?x16xbf16> to !Slot
+  // CHECK: warp.acquire %[[B]] ordered :
+  %s1 = warp.acquire %b : !Ring -> !Slot
+  warp.copy %m[%i, %i] to %s1 by 16 : memref<?x16xbf16> to !Slot
+  // CHECK: warp.receive %[[A]] :
+  %f0 = warp.receive %a : !Ring -> !Slot
+  // CHECK: warp.receive %[[B]] ordered :
+  %f1 = warp.receive %b : !Ring -> !Slot
+  %r = warp.mma %f0, %f1, %acc : !Slot, !Slot -> !Acc
+  // The product has read.
+  // CHECK: warp.acquire %[[A]] :
+  %s2 = warp.acquire %a : !Ring -> !Slot
+  return %r : !Acc
+}

@@ -1,0 +1,67 @@
+// RUN: heddle-opt %s --pass-pipeline='builtin.module(func.func(warp-pipeline-copies))' --split-input-file | FileCheck %s
+
+!M = memref<?x64xbf16>
+!Slot = !warp.slot<32x64xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 32x64xbf16, <pad = 16>>
+!Acc = tensor<32x32xf32, #warp.frag<acc, warps = 2>>
+
+// CHECK-LABEL: func.func @ahead
+// CHECK-SAME: %[[M:[a-z0-9]+]]: memref<?x64xbf16>, %[[N:[a-z0-9]+]]: index
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000>} {
+func.func @ahead(%m: !M, %n: index, %zero: !Acc) -> !Acc attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c32 = arith.constant 32 : index
+  // CHECK: %[[RING:.+]] = warp.ring : <2 of 32x64xbf16, <pad = 16>>
+  %ring = warp.ring : !Ring
+  // CHECK: scf.if
+  // CHECK: %[[FIRST:.+]] = arith.muli %c0, %c32
+  // CHECK: %[[SLOT:.+]] = warp.acquire %[[RING]] at %c0_i32 :
+  // CHECK: warp.copy %[[M]][%[[FIRST]], %c0] to %[[SLOT]] by 16
+  // CHECK: scf.for %[[I:.+]] = %c0 to %[[N]] step %c1 iter_args(%{{.+}} = %{{.+}}, %[[STAGE:.+]] = %c0_i32)
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %zero) -> !Acc {
+    %j = arith.muli %i, %c32 : index
+    %free = warp.acquire %ring : !Ring -> !Slot
+    warp.copy %m[%j, %c0] to %free by 16 : !M to !Slot
+    %full = warp.receive %ring : !Ring -> !Slot
+    // CHECK: %[[FULL:.+]] = warp.receive %[[RING]] at %[[STAGE]] :
+    // CHECK: %[[NEXT:.+]] = arith.addi %[[I]], %c1
+    // CHECK: %[[OTHER:.+]] = arith.subi %c1_i32, %[[STAGE]]
+    // CHECK: scf.if
+    // CHECK: arith.muli %[[NEXT]], %c32
+    // CHECK: warp.acquire %[[RING]] at %[[OTHER]] ordered
+    // CHECK: warp.copy
+    // CHECK: warp.mma %[[FULL]], %[[FULL]]
+    %s = warp.mma %full, %full, %acc {transB} : !Slot, !Slot -> !Acc
+    scf.yield %s : !Acc
+  }
+  return %r : !Acc
+}
+}
+
+// -----
+
+// Where the next tile depends on what this iteration computes, or on memory that the kernel writes, nothing moves.
+
+!M = memref<?x64xbf16>
+!Slot = !warp.slot<32x64xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 32x64xbf16, <pad = 16>>
+
+// CHECK-LABEL: func.func @carried
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000>} {
+func.func @carried(%m: !M, %next: memref<?xindex>, %n: index) -> index attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: warp.ring : <1 of
+  %ring = warp.ring : !Ring
+  // CHECK-NOT: scf.if
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%j = %c0) -> index {
+    %free = warp.acquire %ring : !Ring -> !Slot
+    warp.copy %m[%j, %c0] to %free by 16 : !M to !Slot
+    %full = warp.receive %ring : !Ring -> !Slot
+    %k = memref.load %next[%j] : memref<?xindex>
+    scf.yield %k : index
+  }
+  return %r : index
+}
+}

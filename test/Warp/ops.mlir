@@ -1,0 +1,39 @@
+// RUN: heddle-opt %s --split-input-file | heddle-opt --split-input-file | FileCheck %s
+
+#acc = #warp.frag<acc, warps = 4>
+#a = #warp.frag<a, warps = 4>
+!Slot = !warp.slot<64x128xbf16, <pad = 16>>
+!Ring = !warp.ring<2 of 64x128xbf16, <pad = 16>>
+
+// CHECK-LABEL: func.func @rings
+// CHECK-SAME: %[[MEMORY:[a-z0-9]+]]: memref<?x128xbf16>, %[[I:[a-z0-9]+]]: index, %[[STAGE:[a-z0-9]+]]: i32
+func.func @rings(%memory: memref<?x128xbf16>, %i: index, %stage: i32) {
+  // CHECK: %[[RING:.+]] = warp.ring {offset = 1024 : i64} : <2 of 64x128xbf16, <pad = 16>>
+  %ring = warp.ring {offset = 1024} : !Ring
+  // CHECK: %[[FREE:.+]] = warp.acquire %[[RING]] at %[[STAGE]] ordered : <2 of 64x128xbf16, <pad = 16>> -> <64x128xbf16, <pad = 16>>
+  %free = warp.acquire %ring at %stage ordered : !Ring -> !Slot
+  // CHECK: warp.copy %[[MEMORY]][%[[I]], %[[I]]] limit(%[[I]]) to %[[FREE]] by 16
+  warp.copy %memory[%i, %i] limit(%i) to %free by 16 : memref<?x128xbf16> to !Slot
+  // CHECK: warp.receive %[[RING]] at %[[STAGE]] :
+  %full = warp.receive %ring at %stage : !Ring -> !Slot
+  warp.sync
+  return
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+#a = #warp.frag<a, warps = 4>
+!Slot = !warp.slot<64x128xbf16, <pad = 16>>
+
+// CHECK-LABEL: func.func @products
+func.func @products(%x: tensor<64x128xbf16, #acc>, %slot: !Slot, %zero: tensor<64x64xf32, #acc>) -> tensor<64x64xf32, #acc> {
+  warp.put %x to %slot[0] : tensor<64x128xbf16, #acc> to !Slot
+  // CHECK: warp.load %{{.+}}[0, 0] transposed : <64x128xbf16, <pad = 16>> -> tensor<128x64xbf16, #warp.frag<acc, warps = 4>>
+  %t = warp.load %slot[0, 0] transposed : !Slot -> tensor<128x64xbf16, #acc>
+  // CHECK: %[[LEFT:.+]] = warp.convert
+  %left = warp.convert %x : tensor<64x128xbf16, #acc> -> tensor<64x128xbf16, #a>
+  // CHECK: warp.mma %[[LEFT]], %{{.+}}, %{{.+}} {transB}
+  %s = warp.mma %left, %slot, %zero {transB} : tensor<64x128xbf16, #a>, !Slot -> tensor<64x64xf32, #acc>
+  return %s : tensor<64x64xf32, #acc>
+}
