@@ -280,20 +280,20 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
   Stored form = formOf(value, 1);
   if (!isVectorTile(tile) && form.lanes == 0)
     form = packed(form, tile, tile.getElementType(), 1);
-  Window window = windowOf(b, op, tile, scalar(op.getDest()), mapScalars(op.getIndices()),
-                           op.getLimit() ? scalar(op.getLimit()) : Value());
+  Area area = areaOf(b, op, tile, scalar(op.getDest()), mapScalars(op.getIndices()),
+                     op.getLimit() ? scalar(op.getLimit()) : Value());
   bool isColumn = op.getColumn();
-  auto place = [&](Value row, Value column) { // in the tile, of a place in the window
+  auto place = [&](Value row, Value column) { // in the tile, of a place in the area
     return isColumn ? std::make_pair(column, row) : std::make_pair(row, column);
   };
   auto copyRow = [&](Value row, int64_t end) {
-    int64_t panel = panelWidth(window.columns);
+    int64_t panel = panelWidth(area.columns);
     for (Chunk chunk : chunksOf(end, panel ? panel : lanesPerVector()))
       repeat(chunk.count, 1, [&](Value i) {
         Value column = laneOf(i, chunk);
         auto [tileRow, tileColumn] = place(row, column);
         Value vector = readForm(form, At{tileRow, tileColumn, isColumn ? 0 : 1, chunk.width});
-        vector::StoreOp::create(b, vector, window.view, ValueRange{row, column});
+        vector::StoreOp::create(b, vector, area.view, ValueRange{row, column});
       });
   };
   repeat(area.rows, 1, [&](Value row) {
@@ -315,6 +315,6 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
     b.setInsertionPointToStart(loop.getBody());
     auto [tileRow, tileColumn] = place(row, loop.getInductionVar());
     Value one = readElement(form, tileRow, tileColumn);
-    memref::StoreOp::create(b, one, window.view, ValueRange{row, loop.getInductionVar()});
+    memref::StoreOp::create(b, one, area.view, ValueRange{row, loop.getInductionVar()});
   });
 }
