@@ -72,6 +72,7 @@ FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, 
   MachineCode code;
   code.note = llvm::formatv("target {0}, {1} accesses\n", target.name, aligned ? "16-byte" : "narrow");
   code.note += describeSchedules(module);
+  erasePlans(module);
   auto attribute = target.attribute(&session.context);
   if (failed(session.run(module, variant, [&](OpPassManager &manager) {
         return buildTileToLLVMPipeline(manager, attribute);
