@@ -46,9 +46,8 @@ FailureOr<MachineCode> heddle::compileForCpu(Session &session, ModuleOp module, 
   std::vector<std::string> symbols = kernelNames(module);
   erasePlans(module);
   auto attribute = target.attribute(&session.context);
-  if (failed(session.run(module, target.name, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute);
-      })))
+  if (failed(session.run(module, target.name,
+                         [&](OpPassManager &manager) { return buildTileToLLVMPipeline(manager, attribute); })))
     return failure();
 
   llvm::Expected<CodeGenerator> generator = CodeGenerator::create(target);
