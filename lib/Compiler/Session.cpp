@@ -51,7 +51,7 @@ Session::Session(const CompileOptions &options)
       dumper(options.dumpDirectory) {
   registerPipelinePasses();
   context.loadDialect<tile::TileDialect>(); // its target attribute is made before any pass runs
-  context.printOpOnDiagnostic(false); // users wrote the spec, not what it became
+  context.printOpOnDiagnostic(false);       // users wrote the spec, not what it became
 }
 
 LogicalResult Session::error(const Twine &text) { return emitError(UnknownLoc::get(&context), text); }
