@@ -104,7 +104,7 @@ def ConvertTileToCPU : Pass<"convert-tile-to-cpu", "::mlir::ModuleOp"> {
     Option<"hasAMX", "amx", "bool", "false", "bf16 matrix tiles">,
     Option<"erasePlans", "erase-plans", "bool", "false", "erase the functions that are plans">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+  let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
 }
@@ -123,7 +123,7 @@ def ExpandMathForCPU : Pass<"expand-math-for-cpu", "::mlir::ModuleOp"> {
     Option<"hasFMA", "fma", "bool", "true", "fused multiply-add is an instruction">,
     Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerCPUToLLVM : Pass<"lower-cpu-to-llvm", "::mlir::ModuleOp"> {
