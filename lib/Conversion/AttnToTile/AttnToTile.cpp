@@ -91,7 +91,9 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp o
   chosen.rows = chosen.keys = 64;
   if (target && target.getIsGpu()) {
     AttendWork work;
-    auto padded = [](Value tensor) { return llvm::alignTo(cast<RankedTensorType>(tensor.getType()).getDimSize(3), 16); };
+    auto padded = [](Value tensor) {
+      return llvm::alignTo(cast<RankedTensorType>(tensor.getType()).getDimSize(3), 16);
+    };
     for (ValueRange dot : op.getDots())
       work.depths.push_back(padded(dot[0]));
     for (unsigned value = 0; value < op.getNumValues(); ++value)

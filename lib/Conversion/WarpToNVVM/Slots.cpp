@@ -93,7 +93,8 @@ struct CopySource {
              Value limit) {
     int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
     Type i32 = builder.getI32Type();
-    // The first row is what changes from one iteration to the next, so it comes last: the rest is one pointer that stays.
+    // The first row is what changes from one iteration to the next, so it comes last: the rest is one pointer that
+    // stays.
     SmallVector<Value> fixed(indices);
     fixed[rows] = arith::ConstantIndexOp::create(builder, 0);
     base = memory.address(builder, fixed);
