@@ -135,8 +135,10 @@ OwningOpRef<ModuleOp> Session::lowerToTile(const KnownTarget &target) {
   }
   LoweringOptions lowering;
   lowering.schedule = options.schedule;
-  if (failed(run(*tile, target.name,
-                 [&](OpPassManager &manager) { return buildAttnToTilePipeline(manager, attribute, lowering); })))
+  auto build = [&](OpPassManager &manager) {
+    return isReference ? buildAttnToLoopsPipeline(manager) : buildAttnToTilePipeline(manager, attribute, lowering);
+  };
+  if (failed(run(*tile, target.name, build)))
     return {};
   for (auto function : tile->getOps<func::FuncOp>()) {
     auto count = resultCounts.find(function.getSymName());

@@ -76,8 +76,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     See test/Conversion/attn-to-tile.mlir.
   }];
   let options = [
-    Option<"rows", "rows", "int64_t", "64", "rows of a block">,
-    Option<"keys", "keys", "int64_t", "64", "keys of a step">,
+    Option<"rows", "rows", "int64_t", "0", "rows of a block (0: what suits the target)">,
+    Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
     Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
     Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">];
   let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
