@@ -7,9 +7,13 @@ using namespace heddle;
 
 namespace {
 constexpr int64_t kMaxWarps = 4, kPad = 16;
-/// Addresses, loop counters, fragments on their way to the matrix unit, row statistics: what ptxas needs beyond the
-/// tiles before it spills inside the loop.
-constexpr int64_t kRegisterAllowance = 64;
+/// What ptxas needs beyond the tiles before it spills inside the loop, fitted to what it reports: addresses, loop
+/// counters, fragments on their way to the matrix unit, row statistics;
+constexpr int64_t kRegisterAllowance = 72;
+/// both parts of split operands;
+constexpr int64_t kSplitAllowance = 16;
+/// and one address for each step of a copy whose steps are not whole rows.
+constexpr int64_t kRaggedCopyAllowance = 16;
 /// The driver keeps this much of each block's shared memory.
 constexpr int64_t kReservedSharedBytes = 1024;
 
@@ -22,11 +26,23 @@ int64_t sum(llvm::ArrayRef<int64_t> values) {
   return total;
 }
 
-void estimate(GpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
+int64_t estimateRegisters(const GpuSchedule &schedule, const AttendWork &work) {
   int64_t rowsPerWarp = schedule.rows / schedule.warps;
   int64_t scores = work.depths.size() * schedule.keys;
   int64_t accumulators = sum(work.valueColumns) * work.accumulatorsPerValue;
-  schedule.registers = rowsPerWarp * (scores + accumulators) / 32 + kRegisterAllowance;
+  int64_t registers = rowsPerWarp * (scores + accumulators) / 32 + kRegisterAllowance;
+  // Positions, and what tables hold there, are vectors along the keys and the rows.
+  registers += (1 + work.tableReads) * schedule.keys / 4 + work.tableReads * rowsPerWarp / 8;
+  if (work.elementBytes == 4)
+    registers += kSplitAllowance;
+  auto isRagged = [&](int64_t columns) { return 32 * schedule.warps % (columns * work.elementBytes / 16) != 0; };
+  if (llvm::any_of(work.depths, isRagged) || llvm::any_of(work.valueColumns, isRagged))
+    registers += kRaggedCopyAllowance;
+  return registers;
+}
+
+void estimate(GpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
+  schedule.registers = estimateRegisters(schedule, work);
   int64_t columns = 0, rowBytes = 0;
   for (int64_t depth : work.depths) {
     rowBytes += schedule.rows * pitch(depth, work.elementBytes);

@@ -21,6 +21,7 @@ struct AttendWork {
   llvm::SmallVector<int64_t> valueColumns; ///< columns of each value's accumulator in a block
   int64_t accumulatorsPerValue = 1;        ///< weights of the normalizer
   int64_t elementBytes = 2;
+  int64_t tableReads = 0; ///< reads of arrays by the score and the mask
 };
 
 struct GpuSchedule {

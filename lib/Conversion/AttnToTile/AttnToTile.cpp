@@ -101,6 +101,7 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp o
     work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
     if (!work.depths.empty())
       work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
+    op->walk([&](tensor::ExtractOp) { ++work.tableReads; });
     chosen = chooseGpuSchedule(target, work);
     note = chosen.note;
   }
