@@ -111,7 +111,7 @@ def VerifyTile : Pass<"verify-tile", "::mlir::ModuleOp"> {
   let summary = "Check that a module is a tile module";
   let description = [{
     The gate between operator and target: plans and kernels of contract 2 (dialects/README.md), and nothing else.
-    Leaves: the module unchanged, or an error.
+    Assumes: nothing. Leaves: the module unchanged, or an error.
   }];
 }
 
