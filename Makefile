@@ -18,7 +18,7 @@ help: ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-9s %s\n", $$1, $$2 }'
 
 demo: install ## install, build and embed sentences with a compiled kernel, on the CPU
-	$(venv) -m heddle.demo
+	$(venv) -m heddle.demo --picture build/block-mask.png
 
 test: install .venv/with-test-packages ## install, build and run all that needs no GPU
 	$(venv) test/suite.py

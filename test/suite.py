@@ -28,7 +28,7 @@ def configured(name):
 STAGES = {
     "lit": [sys.executable, configured("LIT"), "-v", "-j", WIDTH, "--xunit-xml-output={report}", "build/test"],
     "ctest": ["ctest", "--test-dir", "build", "--output-on-failure", "-j", WIDTH, "--output-junit", "{report}"],
-    "pytest": [sys.executable, "-m", "pytest", "-q", "--durations=10", "--junit-xml={report}", "test/python"],
+    "pytest": [sys.executable, "-m", "pytest", "-q", "--durations=10", "--junit-xml={report}", "test/python", "test/cpu"],
 }
 
 

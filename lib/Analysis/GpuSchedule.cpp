@@ -7,8 +7,9 @@ using namespace heddle;
 
 namespace {
 constexpr int64_t kMaxWarps = 4, kPad = 16;
-/// Addresses, loop counters, fragments on their way to the matrix unit, row statistics.
-constexpr int64_t kRegisterAllowance = 44;
+/// Addresses, loop counters, fragments on their way to the matrix unit, row statistics: what ptxas needs beyond the
+/// tiles before it spills inside the loop.
+constexpr int64_t kRegisterAllowance = 64;
 /// The driver keeps this much of each block's shared memory.
 constexpr int64_t kReservedSharedBytes = 1024;
 

@@ -15,13 +15,15 @@ struct MachineCode {
   std::string note;
 };
 
-/// Both consume the module.
+/// Both consume the module, whose plans must have been read.
 mlir::FailureOr<MachineCode> compileForCpu(Session &session, mlir::ModuleOp module, const KnownTarget &target);
 mlir::FailureOr<MachineCode> compileForGpu(Session &session, mlir::ModuleOp module, const KnownTarget &target,
                                            bool aligned);
 
 /// Schedules as the passes left them on the kernels: `@kernel tile.schedule = ..`.
 std::string describeSchedules(mlir::ModuleOp module);
+/// Plans are data by now; no lowering needs them.
+void erasePlans(mlir::ModuleOp module);
 /// Symbols of the module's kernels.
 std::vector<std::string> kernelNames(mlir::ModuleOp module);
 

@@ -18,6 +18,12 @@ std::vector<std::string> heddle::kernelNames(ModuleOp module) {
   return names;
 }
 
+void heddle::erasePlans(ModuleOp module) {
+  for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    if (function->hasAttr(tile::kPlanAttr))
+      function.erase();
+}
+
 std::string heddle::describeSchedules(ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -38,10 +44,10 @@ FailureOr<MachineCode> heddle::compileForCpu(Session &session, ModuleOp module, 
     code.kernels.push_back(kernel);
   }
   std::vector<std::string> symbols = kernelNames(module);
+  erasePlans(module);
   auto attribute = target.attribute(&session.context);
-  if (failed(session.run(module, target.name, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute);
-      })))
+  if (failed(session.run(module, target.name,
+                         [&](OpPassManager &manager) { return buildTileToLLVMPipeline(manager, attribute); })))
     return failure();
 
   llvm::Expected<CodeGenerator> generator = CodeGenerator::create(target);

@@ -52,6 +52,8 @@ static LogicalResult judge(Session &session, const PtxasReport &report, MachineC
 
 static LogicalResult assemble(Session &session, StringRef ptx, const KnownTarget &target, MachineCode &code) {
   llvm::Expected<std::string> program = findPtxas(session.options.ptxas);
+  if (!program && !session.options.ptxas.empty())
+    return session.error(program.takeError());
   if (!program) {
     // PTX alone runs, too: the driver assembles it when the pack is loaded.
     session.remark(llvm::toString(program.takeError()) + "; the pack holds PTX only");
@@ -72,10 +74,10 @@ FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, 
   MachineCode code;
   code.note = llvm::formatv("target {0}, {1} accesses\n", target.name, aligned ? "16-byte" : "narrow");
   code.note += describeSchedules(module);
+  erasePlans(module);
   auto attribute = target.attribute(&session.context);
-  if (failed(session.run(module, variant, [&](OpPassManager &manager) {
-        return buildTileToLLVMPipeline(manager, attribute);
-      })))
+  if (failed(session.run(module, variant,
+                         [&](OpPassManager &manager) { return buildTileToLLVMPipeline(manager, attribute); })))
     return failure();
   session.reach("nvvm", variant, module);
   if (session.isDone())

@@ -51,7 +51,7 @@ Session::Session(const CompileOptions &options)
       dumper(options.dumpDirectory) {
   registerPipelinePasses();
   context.loadDialect<tile::TileDialect>(); // its target attribute is made before any pass runs
-  context.printOpOnDiagnostic(false); // users wrote the spec, not what it became
+  context.printOpOnDiagnostic(false);       // users wrote the spec, not what it became
 }
 
 LogicalResult Session::error(const Twine &text) { return emitError(UnknownLoc::get(&context), text); }
@@ -135,8 +135,10 @@ OwningOpRef<ModuleOp> Session::lowerToTile(const KnownTarget &target) {
   }
   LoweringOptions lowering;
   lowering.schedule = options.schedule;
-  if (failed(run(*tile, target.name,
-                 [&](OpPassManager &manager) { return buildAttnToTilePipeline(manager, attribute, lowering); })))
+  auto build = [&](OpPassManager &manager) {
+    return isReference ? buildAttnToLoopsPipeline(manager) : buildAttnToTilePipeline(manager, attribute, lowering);
+  };
+  if (failed(run(*tile, target.name, build)))
     return {};
   for (auto function : tile->getOps<func::FuncOp>()) {
     auto count = resultCounts.find(function.getSymName());

@@ -22,15 +22,15 @@ using namespace mlir;
 using namespace heddle;
 
 static bool isOfRung(Operation *op) {
-  if (isa<tensor::SplatOp, memref::DimOp, memref::LoadOp, memref::StoreOp, memref::AllocOp>(op))
+  if (isa<tensor::SplatOp, memref::DimOp, memref::LoadOp, memref::StoreOp, memref::AllocOp, memref::CastOp>(op))
     return true;
   return isa_and_nonnull<tile::TileDialect, arith::ArithDialect, math::MathDialect, scf::SCFDialect, func::FuncDialect,
                          BuiltinDialect>(op->getDialect());
 }
 
 static bool isOfPlan(Operation *op) {
-  return isa<func::FuncOp, func::ReturnOp, memref::DimOp, memref::AllocOp, scf::IfOp, scf::YieldOp, tile::LaunchOp,
-             tile::MachineOp>(op) ||
+  return isa<func::FuncOp, func::ReturnOp, memref::DimOp, memref::AllocOp, memref::CastOp, scf::IfOp, scf::YieldOp,
+             tile::LaunchOp, tile::MachineOp>(op) ||
          isa<arith::ArithDialect>(op->getDialect());
 }
 
@@ -91,7 +91,7 @@ class VerifyTile : public heddle::impl::VerifyTileBase<VerifyTile> {
         op->emitOpError("expected sizes, workspace and launches in a plan, got ") << op->getName();
         return WalkResult::interrupt();
       }
-      if (isKernel && isa<tile::LaunchOp, tile::MachineOp, memref::AllocOp>(op)) {
+      if (isKernel && isa<tile::LaunchOp, tile::MachineOp, memref::AllocOp, memref::CastOp>(op)) {
         op->emitOpError("expected it in a plan, got it in a kernel");
         return WalkResult::interrupt();
       }

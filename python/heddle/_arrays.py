@@ -57,7 +57,8 @@ def element_and_rank(value):
 
 def device(value):
     """("cpu" or "cuda", ordinal)."""
-    if library(value) == "numpy":
+    which = library(value)
+    if which == "numpy" or (which == "torch" and value.is_cpu):
         return "cpu", 0
     kind, index = value.__dlpack_device__()
     kind = int(kind)

@@ -170,7 +170,7 @@ def _known_sizes(entry, values):
 def _compare(case, parameter, expected, got):
     import numpy as np
     a, b = expected.astype(np.float64), np.asarray(got).astype(np.float64)
-    same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities are equal or wrong
+    same = a == b  # infinities are equal or wrong, a NaN is never right
     with np.errstate(invalid="ignore"):
         difference = np.where(same, 0.0, np.abs(a - b))
     finite = np.isfinite(a)

@@ -5,9 +5,9 @@
 // The parameters of contract 3, and one pass for an element-wise chain and the reduction over it.
 // CHECK-LABEL: func.func @scaled_sum
 // CHECK-SAME:    %{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64)
-// CHECK-COUNT-1: arith.mulf {{.*}} : vector<8xf32>
-// CHECK:         arith.addf {{.*}} : vector<8xf32>
-// CHECK-NOT:     arith.mulf {{.*}} : vector<8xf32>
+// CHECK-COUNT-1: arith.mulf {{.*}} : vector<16xf32>
+// CHECK:         arith.addf {{.*}} : vector<16xf32>
+// CHECK-NOT:     arith.mulf {{.*}} : vector<16xf32>
 // CHECK-NOT:     tile.
 func.func @scaled_sum(%a: !Array, %o: !Array, %s: f32) attributes {tile.kernel} {
   %c0 = arith.constant 0 : index

@@ -10,13 +10,19 @@ import tempfile
 
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 HEDDLE_OPT = os.environ.get("HEDDLE_OPT", str(ROOT / "build/bin/heddle-opt"))
 LLVM_BIN = os.environ.get("LLVM_BIN", "/usr/lib/llvm-22/bin")
 FEATURES = {"avx2": ("vector-bits=256 vector-registers=16", ["-march=x86-64-v3"]),
             "avx512": ("vector-bits=512 vector-registers=32", ["-march=x86-64-v4"]),
             "sse": ("vector-bits=128 vector-registers=16 fma=false", ["-march=x86-64"]),
-            "amx": ("vector-bits=512 vector-registers=32 avx512-bf16=true amx=true", ["-march=sapphirerapids"])}
+            "amx": ("vector-bits=512 vector-registers=32 avx512-bf16=true amx=true", ["-march=sapphirerapids"]),
+            # Matrix tiles in plain C: slow, but any machine computes with it what the unit would.
+            "amx-emulated": ("vector-bits=512 vector-registers=32 amx=true", ["-march=x86-64-v3"])}
+EMULATION = {"x86_amx": "<256 x i32>", "@llvm.x86.tilezero.internal": "@tile.zero",
+             "@llvm.x86.tileloadd64.internal": "@tile.load", "@llvm.x86.tilestored64.internal": "@tile.store",
+             "@llvm.x86.tdpbf16ps.internal": "@tile.product"}
 
 
 def to_llvm(text, level="avx2"):
@@ -33,10 +39,17 @@ def build(text, level="avx2", machine_level=None, keep=None):
     ir = to_llvm(text, level)
     folder = pathlib.Path(keep or tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "k.ll").write_text(ir)
     flags = FEATURES[machine_level or level][1]
+    sources = [folder / "k.ll"]
+    if level == "amx-emulated":
+        for name, replacement in EMULATION.items():
+            ir = ir.replace(name, replacement)
+        lines = [line for line in ir.splitlines() if not (line.startswith("declare") and "@tile." in line)]
+        ir = "\n".join(lines) + "\n" + (HERE / "emulate_matrix_unit.ll").read_text()
+        sources.append(HERE / "emulate_matrix_unit.c")
+    (folder / "k.ll").write_text(ir)
     subprocess.run([f"{LLVM_BIN}/clang", "-O3", *flags, "-Wno-override-module", "-shared", "-fPIC", "-o",
-                    folder / "k.so", folder / "k.ll", "-lm"], check=True)
+                    folder / "k.so", *sources, "-lm"], check=True)
     return ctypes.CDLL(str(folder / "k.so"))
 
 

@@ -47,13 +47,27 @@ def disassemble(cubin):
 
 
 def loop_spills(listing):
-    """The instructions between a label and a branch back to it that load or store local memory."""
-    lines = listing.splitlines()
-    labels = {line.strip().rstrip(":"): number for number, line in enumerate(lines) if re.match(r"\s*\.L_\w+:", line)}
-    inside = set()
+    """The instructions of loops that load or store local memory. An instruction is in a loop when control can come back to it:
+    a branch back alone does not tell, since seldom-run code is laid out behind the rest and returns from there."""
+    lines = [line for line in listing.splitlines() if re.search(r"/\*[0-9a-f]{4,}\*/|^\s*\.L_\w+:", line)]
+    labels = {line.strip().rstrip(":"): number for number, line in enumerate(lines) if line.lstrip().startswith(".L_")}
+    after = [set() for _ in lines]
     for number, line in enumerate(lines):
-        branch = re.search(r"\bBRA\b.*?(\.L_\w+)", line)
-        # The branch to itself that ends a function is no loop.
-        if branch and labels.get(branch[1], number) < number - 1:
-            inside.update(range(labels[branch[1]], number))
-    return [lines[number].strip() for number in sorted(inside) if re.search(r"\b(STL|LDL)\b", lines[number])]
+        target = re.search(r"\b(?:BRA|BSSY|BRX|JMP)\b.*?(\.L_\w+)", line)
+        if target and target[1] in labels:
+            after[number].add(labels[target[1]])
+        leaves = re.search(r"\*/\s*(?:BRA|BRX|JMP|EXIT|RET)\b", line)  # not under a predicate
+        if not leaves and number + 1 < len(lines):
+            after[number].add(number + 1)
+    spills = [number for number, line in enumerate(lines) if re.search(r"\b(STL|LDL)\b", line)]
+    return [lines[number].strip() for number in spills if number in reached(after, after[number])]
+
+
+def reached(after, start):
+    """The nodes that can be reached from `start`, with it."""
+    seen, waiting = set(start), list(start)
+    while waiting:
+        for following in after[waiting.pop()] - seen:
+            seen.add(following)
+            waiting.append(following)
+    return seen

@@ -2,7 +2,7 @@
 
 A block is run in the order of the page, all in one folder:
     sh       by bash; lines that start with `make` or `git clone` are what brought us here and are left out; a block marked
-             `sh device` needs a GPU and is left to test/gpu
+             `sh device` needs a GPU or an idle machine and is not run here
     python   by this Python
     c        is written to the file that its first line names, for the next sh block
     others   with `text` or `mlir` show lines of what the block before printed; `...` leaves out lines, or the end of one;

@@ -76,8 +76,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     See test/Conversion/attn-to-tile.mlir.
   }];
   let options = [
-    Option<"rows", "rows", "int64_t", "64", "rows of a block">,
-    Option<"keys", "keys", "int64_t", "64", "keys of a step">,
+    Option<"rows", "rows", "int64_t", "0", "rows of a block (0: what suits the target)">,
+    Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
     Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
     Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">];
   let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
@@ -104,7 +104,7 @@ def ConvertTileToCPU : Pass<"convert-tile-to-cpu", "::mlir::ModuleOp"> {
     Option<"hasAMX", "amx", "bool", "false", "bf16 matrix tiles">,
     Option<"erasePlans", "erase-plans", "bool", "false", "erase the functions that are plans">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+  let dependentDialects = ["::mlir::amx::AMXDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
                            "::mlir::vector::VectorDialect"];
 }
@@ -123,7 +123,7 @@ def ExpandMathForCPU : Pass<"expand-math-for-cpu", "::mlir::ModuleOp"> {
     Option<"hasFMA", "fma", "bool", "true", "fused multiply-add is an instruction">,
     Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">
   ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];
 }
 
 def LowerCPUToLLVM : Pass<"lower-cpu-to-llvm", "::mlir::ModuleOp"> {

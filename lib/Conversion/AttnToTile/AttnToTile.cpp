@@ -15,6 +15,8 @@
 #include "ElementwiseKernel.h"
 #include "Partition.h"
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
+#include "heddle/Analysis/GpuSchedule.h"
 #include "heddle/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -77,6 +79,36 @@ LogicalResult FunctionEmitter::requireReads(Value tensor) {
   return success();
 }
 
+static constexpr llvm::StringLiteral kScheduleAttr = "tile.schedule";
+
+/// The sizes that the options leave open (0): for a GPU by its budget, else the usual ones.
+static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp op, attn::NormalizerOp definition,
+                                       std::string &note) {
+  if (schedule.rows && schedule.keys)
+    return schedule;
+  auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+  GpuSchedule chosen;
+  chosen.rows = chosen.keys = 64;
+  if (target && target.getIsGpu()) {
+    AttendWork work;
+    auto padded = [](Value tensor) {
+      return llvm::alignTo(cast<RankedTensorType>(tensor.getType()).getDimSize(3), 16);
+    };
+    for (ValueRange dot : op.getDots())
+      work.depths.push_back(padded(dot[0]));
+    for (unsigned value = 0; value < op.getNumValues(); ++value)
+      work.valueColumns.push_back(std::min<int64_t>(schedule.valueColumns, padded(op.getValueGroups()[value][0])));
+    work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
+    if (!work.depths.empty())
+      work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
+    chosen = chooseGpuSchedule(target, work);
+    note = chosen.note;
+  }
+  schedule.rows = schedule.rows ? schedule.rows : chosen.rows;
+  schedule.keys = schedule.keys ? schedule.keys : chosen.keys;
+  return schedule;
+}
+
 LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
   for (Value read : getTensorsRead(op))
     if (failed(partition.isStored(read) ? require(read) : requireReads(read)))
@@ -105,8 +137,14 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
   if (op.isNormalized() && !definition)
     return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
            << *op.getNormalizer();
-  if (failed(emitAttend(plan, op, definition, schedule, outputs)))
+  std::string note;
+  if (failed(emitAttend(plan, op, definition, completeSchedule(schedule, op, definition, note), outputs)))
     return failure();
+  // What was chosen, and why not something else, goes with the kernels.
+  if (!note.empty())
+    for (auto kernel : op->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
+      if (kernel->hasAttr(tile::kKernelAttr) && !kernel->hasAttr(kScheduleAttr))
+        kernel->setAttr(kScheduleAttr, StringAttr::get(op.getContext(), note));
   for (const KernelOutput &output : outputs)
     plan.store(output.tensor, output.memory);
   return success();

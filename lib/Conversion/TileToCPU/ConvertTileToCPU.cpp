@@ -8,6 +8,8 @@
 //===----------------------------------------------------------------------===//
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/TileToCPU/KernelEmitter.h"
+#include "mlir/Dialect/AMX/AMXDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
 namespace heddle {

@@ -22,6 +22,7 @@ struct KernelEmitter::DotPlan {
   int64_t depth, others;    // size of the contracted axis and of the result's other axis
   Stored elements, vectors; // by role
   bool elementsTransposed, vectorsTransposed;
+  Value result; // the dot's result, or what its epilogue makes of it
   Stored target;
 
   /// Row and column of (along the result's axis `axis`, k) in the operand of that side.
@@ -32,21 +33,22 @@ struct KernelEmitter::DotPlan {
   }
 };
 
-/// The orientations in which dots read `value`: 0, 1 or `kScalars`.
-void KernelEmitter::noteDotUses(Value value, bool transposed, llvm::DenseSet<int> &lanes) {
+/// The orientations in which dots read `value` (0, 1 or `kScalars`), each with the number of rows it meets there.
+void KernelEmitter::noteDotUses(Value value, bool transposed, llvm::SmallDenseMap<int, int64_t> &lanes) {
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
     if (isa<tile::TransposeOp>(user)) {
       noteDotUses(user->getResult(0), !transposed, lanes);
     } else if (isa<arith::ExtFOp, arith::TruncFOp>(user)) {
       noteDotUses(user->getResult(0), transposed, lanes);
-    } else if (auto dot = dyn_cast<tile::DotOp>(user)) {
+    } else if (auto dot = dyn_cast<tile::DotOp>(user); dot && !usesMatrixUnit(dot, options)) {
       if (use.get() == dot.getAcc() && use.getOperandNumber() == 2)
         continue;
       int side = use.getOperandNumber();
       bool turned = transposed != (side == 0 ? dot.getTransA() : dot.getTransB());
       int resultLanes = layout.lanesOf(dot.getResult());
-      lanes.insert(resultLanes == side ? (turned ? 1 - side : side) : kScalars);
+      int64_t &others = lanes[resultLanes == side ? (turned ? 1 - side : side) : kScalars];
+      others = std::max(others, dot.getType().getDimSize(1 - resultLanes));
     }
   }
 }
@@ -71,6 +73,10 @@ Stored KernelEmitter::dotOperand(Value value, int lanes) {
 }
 
 void KernelEmitter::emitDot(tile::DotOp op) {
+  if (usesMatrixUnit(op, options)) {
+    emitMatrixUnitDot(op);
+    return;
+  }
   bool transposed[2] = {op.getTransA(), op.getTransB()};
   Value operands[2] = {stripDotOperand(op.getLhs(), transposed[0], /*keepsNarrow=*/false),
                        stripDotOperand(op.getRhs(), transposed[1], /*keepsNarrow=*/false)};
@@ -86,56 +92,113 @@ void KernelEmitter::emitDot(tile::DotOp op) {
   RankedTensorType type = op.getResult().getType();
   plan.others = type.getDimSize(other);
   plan.depth = op.getLhs().getType().getDimSize(op.getTransA() ? 0 : 1);
+  SmallVector<Operation *> epilogue = epilogueOf(op);
+  plan.result = epilogue.empty() ? Value(op.getResult()) : epilogue.back()->getResult(0);
   PendingLoop self{type.getDimSize(0), type.getDimSize(1), plan.lanes, -1, {op}};
-  plan.target = chooseTarget(op.getResult(), self, {plan.vectors.memory, plan.elements.memory});
+  self.roots.append(epilogue);
+  plan.target = chooseTarget(plan.result, self, {plan.vectors.memory, plan.elements.memory});
 
-  int64_t width = lanesPerVector(), size = type.getDimSize(plan.lanes), most = options.vectorRegisters >= 32 ? 4 : 2;
-  int64_t whole = size / width, blocks = whole / most, done = blocks * most * width;
-  repeat(blocks, 1,
-         [&](Value i) { emitMicroTiles(plan, arith::MulIOp::create(b, i, constant(most * width)), width, most); });
-  if (int64_t vectors = whole % most) {
-    emitMicroTiles(plan, constant(done), width, vectors);
-    done += vectors * width;
-  }
-  for (Chunk chunk : chunksOf(size - done, width))
-    emitMicroTiles(plan, constant(done + chunk.start), chunk.width, 1);
-  remember(op.getResult(), plan.target);
+  // The elements of a few rows stay in the first-level cache while all strips of lanes pass over them.
+  constexpr int64_t kElementBytes = 16 * 1024;
+  int64_t fits = std::max<int64_t>(kElementBytes / (plan.depth * 4), 1), count = (plan.others + fits - 1) / fits;
+  while (plan.others % count)
+    ++count;
+  int64_t width = lanesPerVector(), size = type.getDimSize(plan.lanes), rows = plan.others / count;
+  repeat(count, 1, [&](Value i) {
+    Value first = laneOf(i, Chunk{0, rows, count});
+    for (Chunk chunk : laneChunks(size))
+      repeat(chunk.count, 1, [&](Value j) {
+        int64_t vectors = std::max<int64_t>(chunk.width / width, 1);
+        emitMicroTiles(plan, first, rows, laneOf(j, chunk), chunk.width / vectors, vectors);
+      });
+  });
+  remember(plan.result, plan.target);
   written.insert(op);
+  written.insert(epilogue.begin(), epilogue.end());
+  materialised.insert(epilogue.begin(), epilogue.end());
+}
+
+/// The cheap element-wise operations that alone read the result, one after another, and can be computed already: they
+/// are applied while the sums are in registers.
+SmallVector<Operation *> KernelEmitter::epilogueOf(tile::DotOp op) {
+  SmallVector<Operation *> chain;
+  constexpr size_t kMost = 4;
+  Value value = op.getResult();
+  while (chain.size() < kMost && value.hasOneUse()) {
+    Operation *user = *value.user_begin();
+    if (user->getBlock() != op->getBlock() || !isVirtual(user) || !user->hasTrait<OpTrait::Elementwise>() ||
+        isa<arith::TruncFOp>(user) || !isa<arith::ArithDialect>(user->getDialect()))
+      break;
+    bool ready = true;
+    for (Value operand : user->getOperands()) {
+      if (operand == value)
+        continue;
+      if (!tileType(operand))
+        ready &= mapping.contains(operand);
+      else
+        ready &= isReady(operand);
+    }
+    if (!ready)
+      break;
+    chain.push_back(user);
+    value = user->getResult(0);
+  }
+  return chain;
+}
+
+/// Whether elements of `value` can be computed here from what is stored.
+bool KernelEmitter::isReady(Value value) {
+  if (isStored(value))
+    return true;
+  Operation *op = value.getDefiningOp();
+  if (!op || pendingLoopOf(op) || !isVirtual(op) || isa<tile::GatherOp>(op))
+    return false;
+  return llvm::all_of(op->getOperands(),
+                      [&](Value operand) { return tileType(operand) ? isReady(operand) : mapping.contains(operand); });
 }
 
 /// All micro-tiles over one strip of lanes: as few as the registers allow, of nearly equal height.
-void KernelEmitter::emitMicroTiles(const DotPlan &plan, Value lane, int64_t width, int64_t vectors) {
+void KernelEmitter::emitMicroTiles(const DotPlan &plan, Value first, int64_t rows, Value lane, int64_t width,
+                                   int64_t vectors) {
   int64_t fits = std::min<int64_t>((options.vectorRegisters - vectors - 1) / vectors, 12);
-  int64_t count = (plan.others + fits - 1) / fits, height = plan.others / count, taller = plan.others % count;
-  repeat(taller, 1, [&](Value i) {
-    emitMicroTile(plan, arith::MulIOp::create(b, i, constant(height + 1)), height + 1, lane, width, vectors);
-  });
-  repeat(count - taller, 1, [&](Value i) {
-    Value other = plus(arith::MulIOp::create(b, i, constant(height)), taller * (height + 1));
-    emitMicroTile(plan, other, height, lane, width, vectors);
-  });
+  int64_t count = (rows + fits - 1) / fits, height = rows / count, taller = rows % count;
+  auto run = [&](int64_t start, int64_t times, int64_t height) {
+    repeat(times, 1, [&](Value i) {
+      Value offset = plus(arith::MulIOp::create(b, i, constant(height)), start);
+      emitMicroTile(plan, arith::AddIOp::create(b, first, offset), height, lane, width, vectors);
+    });
+  };
+  run(0, taller, height + 1);
+  run(taller * (height + 1), count - taller, height);
 }
 
 void KernelEmitter::emitMicroTile(const DotPlan &plan, Value other, int64_t rows, Value lane, int64_t width,
                                   int64_t vectors) {
   Cache cache;
   auto type = VectorType::get({width}, b.getF32Type());
+  SmallVector<Value> rowPlaces, lanePositions;
+  for (int64_t row = 0; row < rows; ++row)
+    rowPlaces.push_back(plus(other, row));
+  for (int64_t vector = 0; vector < vectors; ++vector)
+    lanePositions.push_back(plus(lane, vector * width));
   auto at = [&](int64_t row, int64_t vector) {
-    Value o = plus(other, row), l = plus(lane, vector * width);
+    Value o = rowPlaces[row], l = lanePositions[vector];
     return At{plan.lanes == 0 ? l : o, plan.lanes == 0 ? o : l, plan.lanes, width};
   };
+  tile::DotOp dot = plan.op;
+  Value acc = dot.getAcc();
   SmallVector<Value> accumulators;
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t vector = 0; vector < vectors; ++vector)
-      accumulators.push_back(evaluate(tile::DotOp(plan.op).getAcc(), at(row, vector), cache));
+      accumulators.push_back(evaluate(acc, at(row, vector), cache));
   auto step = [&](Value k, SmallVector<Value> sums) {
     SmallVector<Value> loaded;
     for (int64_t vector = 0; vector < vectors; ++vector) {
-      auto [row, column] = DotPlan::place(plan.lanes, plan.vectorsTransposed, plus(lane, vector * width), k);
-      loaded.push_back(vector::LoadOp::create(b, type, plan.vectors.memory, coordinatesIn(plan.vectors, row, column)));
+      auto [row, column] = DotPlan::place(plan.lanes, plan.vectorsTransposed, lanePositions[vector], k);
+      loaded.push_back(readForm(plan.vectors, At{row, column, plan.vectors.lanes, width}));
     }
     for (int64_t i = 0; i < rows; ++i) {
-      auto [row, column] = DotPlan::place(1 - plan.lanes, plan.elementsTransposed, plus(other, i), k);
+      auto [row, column] = DotPlan::place(1 - plan.lanes, plan.elementsTransposed, rowPlaces[i], k);
       Value element = vector::BroadcastOp::create(b, type, readElement(plan.elements, row, column));
       for (int64_t vector = 0; vector < vectors; ++vector) {
         Value &sum = sums[i * vectors + vector];
@@ -156,5 +219,8 @@ void KernelEmitter::emitMicroTile(const DotPlan &plan, Value other, int64_t rows
     accumulators = step(constant(k), accumulators);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t vector = 0; vector < vectors; ++vector)
-      writeForm(plan.target, at(row, vector), accumulators[row * vectors + vector]);
+      cache[keyOf(dot.getResult(), at(row, vector))] = accumulators[row * vectors + vector];
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t vector = 0; vector < vectors; ++vector)
+      writeForm(plan.target, at(row, vector), evaluate(plan.result, at(row, vector), cache));
 }

@@ -74,9 +74,9 @@ void KernelEmitter::emitLoop(PendingLoop &loop, ArrayRef<Stored> targets) {
 /// Reductions run along the other axis: each lane keeps its own running value.
 void KernelEmitter::emitLoopAcrossLanes(PendingLoop &loop, ArrayRef<Stored> targets) {
   int64_t lanes = loop.lanes == 0 ? loop.rows : loop.columns, others = loop.rows * loop.columns / lanes;
-  for (Chunk chunk : chunksOf(lanes, lanesPerVector()))
+  for (Chunk chunk : laneChunks(lanes))
     repeat(chunk.count, 1, [&](Value i) {
-      Value lane = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+      Value lane = laneOf(i, chunk);
       SmallVector<Value> inits;
       for (Operation *root : loop.roots)
         if (auto reduce = dyn_cast<tile::ReduceOp>(root))
@@ -97,14 +97,14 @@ void KernelEmitter::emitLoopAlongLanes(PendingLoop &loop, ArrayRef<Stored> targe
   int64_t lanes = loop.lanes == 0 ? loop.rows : loop.columns, others = loop.rows * loop.columns / lanes;
   repeat(others, 1, [&](Value other) {
     SmallVector<Value> totals;
-    for (Chunk chunk : chunksOf(lanes, lanesPerVector())) {
+    for (Chunk chunk : laneChunks(lanes)) {
       SmallVector<Value> inits;
       for (Operation *root : loop.roots)
         if (auto reduce = dyn_cast<tile::ReduceOp>(root))
           inits.push_back(
               identityOf(reduce.getKind(), VectorType::get({chunk.width}, reduce.getType().getElementType())));
       SmallVector<Value> results = repeat(chunk.count, 1, inits, [&](Value i, ValueRange accumulators) {
-        Value lane = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+        Value lane = laneOf(i, chunk);
         return emitElements(loop, targets, other, lane, chunk.width, accumulators);
       });
       unsigned next = 0;
@@ -140,10 +140,10 @@ void KernelEmitter::storeInto(Value value, Stored target, int64_t rowOffset, int
   RankedTensorType type = tileType(value);
   int along = target.lanes;
   int64_t lanes = type.getDimSize(along), others = type.getDimSize(1 - along);
-  for (Chunk chunk : chunksOf(lanes, lanesPerVector()))
+  for (Chunk chunk : laneChunks(lanes))
     repeat(others, 1, [&](Value other) {
       repeat(chunk.count, 1, [&](Value i) {
-        Value lane = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+        Value lane = laneOf(i, chunk);
         At at{along == 0 ? lane : other, along == 0 ? other : lane, along, chunk.width};
         Cache cache;
         Value elements = evaluate(value, at, cache);

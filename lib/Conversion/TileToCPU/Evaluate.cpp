@@ -19,11 +19,25 @@ Type cpu::storedElement(Type element) {
 }
 
 SmallVector<Value> KernelEmitter::coordinatesIn(const Stored &form, Value row, Value column) {
+  Value lane = form.lanes == 0 ? row : column, other = form.lanes == 0 ? column : row;
   if (form.type().getRank() == 1)
-    return {form.lanes == 0 ? row : column};
-  if (form.lanes == 0)
-    return {column, row};
-  return {row, column};
+    return {lane};
+  int64_t panel = form.panel();
+  if (!panel)
+    return {other, lane};
+  if (std::optional<LanePlace> place = placeOf(lane, panel, 1)) {
+    Value within = place->within ? plus(place->within, place->offset) : constant(place->offset);
+    return {place->block, other, within};
+  }
+  Value width = constant(panel);
+  return {arith::DivUIOp::create(b, lane, width), other, arith::RemUIOp::create(b, lane, width)};
+}
+
+/// Whether the vector at `at` is contiguous in `form`.
+bool KernelEmitter::isContiguous(const Stored &form, const At &at) {
+  if (form.lanes != at.lanes)
+    return false;
+  return !form.panel() || placeOf(at.lanes == 0 ? at.row : at.column, form.panel(), at.width);
 }
 
 Value KernelEmitter::readElement(const Stored &form, Value row, Value column) {
@@ -33,9 +47,10 @@ Value KernelEmitter::readElement(const Stored &form, Value row, Value column) {
 Value KernelEmitter::readForm(const Stored &form, At at) {
   Type element = form.elementType();
   auto type = VectorType::get({at.width}, element);
-  if (form.lanes == at.lanes)
+  if (isContiguous(form, at))
     return vector::LoadOp::create(b, type, form.memory, coordinatesIn(form, at.row, at.column));
-  if (form.type().getRank() == 1) // the other axis has one element, repeated along the lanes by `broadcast`
+  if (form.type().getRank() == 1 &&
+      form.lanes != at.lanes) // the other axis has one element, repeated along the lanes by `broadcast`
     return vector::BroadcastOp::create(b, type, readElement(form, at.row, at.column));
   Value result = arith::ConstantOp::create(b, b.getZeroAttr(type));
   for (int64_t i = 0; i < at.width; ++i) {
@@ -52,7 +67,7 @@ void KernelEmitter::writeForm(const Stored &form, At at, Value vector) {
     vector = arith::ExtUIOp::create(b, VectorType::get(type.getShape(), element), vector);
   else
     vector = convertElements(vector, element);
-  if (form.lanes == at.lanes) {
+  if (isContiguous(form, at)) {
     vector::StoreOp::create(b, vector, form.memory, coordinatesIn(form, at.row, at.column));
     return;
   }
@@ -75,8 +90,7 @@ Value KernelEmitter::convertElements(Value vector, Type element) {
 }
 
 Value KernelEmitter::evaluate(Value value, At at, Cache &cache) {
-  auto key = std::make_tuple(value.getAsOpaquePointer(), at.row.getAsOpaquePointer(), at.column.getAsOpaquePointer(),
-                             at.lanes, at.width);
+  auto key = keyOf(value, at);
   if (auto it = cache.find(key); it != cache.end())
     return it->second;
   Value result;

@@ -58,6 +58,8 @@ LogicalResult KernelEmitter::emitBlock(Block &block) {
 }
 
 LogicalResult KernelEmitter::emitOp(Operation *op) {
+  if (written.contains(op)) // in the epilogue of a dot
+    return success();
   b.setLoc(op->getLoc());
   if (auto loop = dyn_cast<scf::ForOp>(op)) {
     if (failed(emitFor(loop)))
@@ -114,8 +116,8 @@ void KernelEmitter::cloneScalarOp(Operation *op) {
 bool KernelEmitter::isBypassed(Operation *op) {
   return isa<arith::TruncFOp, arith::ExtFOp, tile::TransposeOp>(op) &&
          llvm::all_of(op->getResult(0).getUses(), [&](OpOperand &use) {
-           if (isa<tile::DotOp>(use.getOwner()))
-             return use.getOperandNumber() < 2;
+           if (auto dot = dyn_cast<tile::DotOp>(use.getOwner()))
+             return use.getOperandNumber() < 2 && (isa<tile::TransposeOp>(op) || !usesMatrixUnit(dot, options));
            return isBypassed(use.getOwner());
          });
 }
@@ -125,7 +127,8 @@ bool KernelEmitter::feedsDot(Value value) {
     Operation *user = use.getOwner();
     if (isa<tile::DotOp>(user))
       return use.getOperandNumber() < 2;
-    return isa<arith::TruncFOp, arith::ExtFOp, tile::TransposeOp>(user) && feedsDot(user->getResult(0));
+    return isa<arith::TruncFOp, arith::ExtFOp, tile::TransposeOp>(user) && isBypassed(user) &&
+           feedsDot(user->getResult(0));
   });
 }
 
@@ -163,6 +166,13 @@ bool KernelEmitter::mustStore(Operation *op) {
   if (isCheap(value))
     return false;
   int uses = 0;
+  // Reductions and conversions that are stored themselves read the value in the loop that computes it.
+  auto sharesLoop = [&](Operation *user) {
+    return isa<tile::ReduceOp>(user) || (isa<arith::TruncFOp>(user) && user->hasOneUse() && mustStore(user));
+  };
+  if (llvm::all_of(value.getUsers(),
+                   [&](Operation *user) { return user->getBlock() == op->getBlock() && sharesLoop(user); }))
+    return false;
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
     bool yields = user->hasTrait<OpTrait::IsTerminator>();

@@ -27,12 +27,16 @@
 
 namespace heddle::cpu {
 
-/// A tile in memory: a matrix as `[other axis][lanes]` (rank 2), a vector tile as `[element]` (rank 1).
+/// A tile in memory: a matrix as `[other axis][lanes]` (rank 2), a vector tile as `[element]` (rank 1). A matrix of
+/// ours with many lanes is kept as panels, `[panel][other axis][lane in panel]` (rank 3): what a micro-tile reads is
+/// then adjacent, and rows a power of two apart do not compete for the same cache lines.
 struct Stored {
   mlir::Value memory;
   int lanes = 1;
   bool owned = false; ///< a buffer of ours that a later value may overwrite
 
+  /// Lanes in a panel, or 0.
+  int64_t panel() const { return type().getRank() == 3 ? type().getDimSize(2) : 0; }
   mlir::MemRefType type() const { return llvm::cast<mlir::MemRefType>(memory.getType()); }
   mlir::Type elementType() const { return type().getElementType(); }
 };
@@ -44,8 +48,18 @@ struct At {
   int64_t width;
 };
 
+/// A lane position as a place in panels of `panel` lanes: panel `block`, and `within` (if any) + `offset` inside it.
+struct LanePlace {
+  mlir::Value block, within;
+  int64_t offset, panel;
+};
+
 /// Values already computed for the current elements, so that shared operands are computed once.
 using Cache = std::map<std::tuple<void *, void *, void *, int, int64_t>, mlir::Value>;
+
+inline Cache::key_type keyOf(mlir::Value value, const At &at) {
+  return {value.getAsOpaquePointer(), at.row.getAsOpaquePointer(), at.column.getAsOpaquePointer(), at.lanes, at.width};
+}
 
 /// A run of equal vectors along the lanes: `count` vectors of `width` elements from `start`.
 struct Chunk {
@@ -125,6 +139,7 @@ private:
   mlir::Value evaluate(mlir::Value value, At at, Cache &cache);
   mlir::Value compute(mlir::Value value, At at, Cache &cache);
   mlir::Value evaluateGather(tile::GatherOp op, At at, Cache &cache);
+  bool isContiguous(const Stored &form, const At &at);
   mlir::Value readForm(const Stored &form, At at);
   void writeForm(const Stored &form, At at, mlir::Value vector);
   mlir::Value readElement(const Stored &form, mlir::Value row, mlir::Value column);
@@ -135,16 +150,27 @@ private:
   void emitStore(tile::StoreOp op);
   Stored viewOf(tile::LoadOp op);
   Stored packed(const Stored &from, mlir::RankedTensorType type, mlir::Type element, int lanes);
-  void copyTransposed(const Stored &from, const Stored &to, int64_t rows, int64_t columns);
+  void copyTransposed(const Stored &from, const Stored &to, mlir::RankedTensorType type);
 
   // Dots.cpp: matrix products
   void emitDot(tile::DotOp op);
   Stored dotOperand(mlir::Value value, int lanes);
-  void noteDotUses(mlir::Value value, bool transposed, llvm::DenseSet<int> &lanes);
+  void noteDotUses(mlir::Value value, bool transposed, llvm::SmallDenseMap<int, int64_t> &lanes);
   struct DotPlan;
-  void emitMicroTiles(const DotPlan &plan, mlir::Value lane, int64_t width, int64_t vectors);
+  llvm::SmallVector<mlir::Operation *> epilogueOf(tile::DotOp op);
+  bool isReady(mlir::Value value);
+  void emitMicroTiles(const DotPlan &plan, mlir::Value first, int64_t rows, mlir::Value lane, int64_t width,
+                      int64_t vectors);
   void emitMicroTile(const DotPlan &plan, mlir::Value other, int64_t rows, mlir::Value lane, int64_t width,
                      int64_t vectors);
+
+  // MatrixUnitDots.cpp: matrix products on matrix tiles (AMX)
+  void emitMatrixUnitDot(tile::DotOp op);
+  void packForMatrixUnit(mlir::Value value, bool transposed, mlir::Value load);
+  Stored rowsOperand(mlir::Value value, int depthAxis);
+  mlir::Value pairsOperand(mlir::Value value, int lanesAxis);
+  mlir::Value packPairs(const Stored &from, mlir::RankedTensorType type, int lanesAxis);
+  void forLanes(int64_t size, int64_t step, llvm::function_ref<void(mlir::Value lane, mlir::Value index)> body);
 
   // Building blocks
   mlir::Value constant(int64_t value);
@@ -153,6 +179,10 @@ private:
   Stored allocateFor(mlir::RankedTensorType type, mlir::Type element, int lanes);
   mlir::Value convertElements(mlir::Value vector, mlir::Type element);
   int64_t lanesPerVector() const { return options.vectorBits / 32; }
+  int64_t panelWidth(int64_t lanes) const;
+  llvm::SmallVector<Chunk> laneChunks(int64_t lanes) const;
+  mlir::Value laneOf(mlir::Value i, Chunk chunk);
+  std::optional<LanePlace> placeOf(mlir::Value lane, int64_t panel, int64_t width);
   /// A loop from 0 to `count`; a single iteration is written straight.
   void repeat(int64_t count, int64_t step, llvm::function_ref<void(mlir::Value)> body);
   llvm::SmallVector<mlir::Value>
@@ -177,12 +207,17 @@ private:
   llvm::DenseSet<mlir::Operation *> entered;      ///< loops whose initial values have been read
   llvm::DenseSet<mlir::Value> writtenArrays;      ///< old memrefs that the kernel stores to
   llvm::DenseMap<int64_t, mlir::Value> constants;
+  llvm::DenseMap<mlir::Value, LanePlace> lanePlaces;
+  llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> pairs; ///< (value, lanes axis) -> its interleaved copy
 };
 
 /// Booleans are kept as bytes: a memory element is addressable.
 mlir::Type storedElement(mlir::Type element);
 /// An operation that is computed where its elements are used.
 bool isVirtual(mlir::Operation *op);
+
+/// Transpose n vectors of n elements.
+void transposeInRegisters(mlir::ImplicitLocOpBuilder &b, llvm::SmallVectorImpl<mlir::Value> &rows);
 
 /// The function with the parameters of contract 3 and, for every argument of `kernel`, its value read from the slots.
 mlir::func::FuncOp createKernelFunction(mlir::func::FuncOp kernel, mlir::ImplicitLocOpBuilder &b,

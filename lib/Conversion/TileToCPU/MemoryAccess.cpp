@@ -149,7 +149,8 @@ void KernelEmitter::emitLoad(tile::LoadOp op) {
   RankedTensorType type = op.getResult().getType();
   Stored view = viewOf(op);
   remember(result, view);
-  llvm::DenseSet<int> wanted;
+  packForMatrixUnit(result, /*transposed=*/false, result);
+  llvm::SmallDenseMap<int, int64_t> wanted;
   noteDotUses(result, /*transposed=*/false, wanted);
   Type f32 = b.getF32Type();
   bool isNarrow = type.getElementType() != f32;
@@ -158,8 +159,10 @@ void KernelEmitter::emitLoad(tile::LoadOp op) {
       remember(result, packed(view, type, f32, view.lanes));
     return;
   }
+  // Vectors read often enough are worth copying into panels: rows far apart compete for the same cache lines.
+  constexpr int64_t kManyRows = 32;
   for (int lanes : {0, 1})
-    if (wanted.contains(lanes) && (lanes == 0 || isNarrow))
+    if (auto it = wanted.find(lanes); it != wanted.end() && (lanes == 0 || isNarrow || it->second >= kManyRows))
       remember(result, packed(view, type, f32, lanes));
   constexpr int kScalars = -1; // read one element at a time, in whatever order it lies
   if (wanted.contains(kScalars) && isNarrow && forms[result].size() == 1)
@@ -180,14 +183,14 @@ Stored KernelEmitter::packed(const Stored &from, RankedTensorType type, Type ele
   Stored to = allocateFor(type, element, lanes);
   to.owned = false; // one of several forms of a value: never overwritten
   if (from.lanes != lanes && !isVectorTile(type)) {
-    copyTransposed(from, to, from.type().getDimSize(0), from.type().getDimSize(1));
+    copyTransposed(from, to, type);
     return to;
   }
   int64_t size = type.getDimSize(lanes), others = type.getNumElements() / size;
-  for (Chunk chunk : chunksOf(size, lanesPerVector()))
+  for (Chunk chunk : laneChunks(size))
     repeat(others, 1, [&](Value other) {
       repeat(chunk.count, 1, [&](Value i) {
-        Value lane = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
+        Value lane = laneOf(i, chunk);
         At at{lanes == 0 ? lane : other, lanes == 0 ? other : lane, lanes, chunk.width};
         writeForm(to, at, readForm(from, at));
       });
@@ -196,7 +199,7 @@ Stored KernelEmitter::packed(const Stored &from, RankedTensorType type, Type ele
 }
 
 /// Exchange row and column bits one at a time: after log2(n) steps n vectors of n elements are transposed.
-static void transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &rows) {
+void cpu::transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value> &rows) {
   int64_t size = rows.size();
   for (int64_t bit = size / 2; bit > 0; bit /= 2)
     for (int64_t i = 0; i < size; ++i) {
@@ -214,35 +217,59 @@ static void transposeInRegisters(ImplicitLocOpBuilder &b, SmallVectorImpl<Value>
     }
 }
 
-/// `to[j][i] = from[i][j]` for memory of rank 2.
-void KernelEmitter::copyTransposed(const Stored &from, const Stored &to, int64_t rows, int64_t columns) {
-  int64_t width = lanesPerVector(), wholeRows = rows / width * width, wholeColumns = columns / width * width;
-  auto type = VectorType::get({width}, from.elementType());
-  bool widens = from.elementType().getIntOrFloatBitWidth() < to.elementType().getIntOrFloatBitWidth();
-  repeat(wholeRows, width, [&](Value row) {
-    repeat(wholeColumns, width, [&](Value column) {
+/// Write `to`, which is contiguous along the other axis than `from`.
+void KernelEmitter::copyTransposed(const Stored &from, const Stored &to, RankedTensorType type) {
+  int64_t width = lanesPerVector();
+  // Squares of a vector's width; `step` runs over them along one axis, panel by panel.
+  auto along = [&](int64_t size, llvm::function_ref<void(Value)> body) {
+    int64_t panel = panelWidth(size);
+    if (!panel)
+      panel = width;
+    repeat(size / panel, 1, [&](Value i) {
+      Value lane = laneOf(i, Chunk{0, panel, size / panel});
+      repeat(panel, width, [&](Value within) {
+        llvm::APInt known;
+        if (matchPattern(within, m_ConstantInt(&known))) {
+          body(plus(lane, known.getSExtValue()));
+          return;
+        }
+        Value place = arith::AddIOp::create(b, lane, within);
+        lanePlaces[place] = {size == panel ? constant(0) : i, within, 0, panel};
+        body(place);
+      });
+    });
+  };
+  int source = from.lanes, target = to.lanes;
+  int64_t sourceSize = type.getDimSize(source), targetSize = type.getDimSize(target);
+  auto at = [&](int lanes, Value lane, Value other, int64_t count) {
+    return At{lanes == 0 ? lane : other, lanes == 0 ? other : lane, lanes, count};
+  };
+  along(targetSize / width * width, [&](Value targetLane) {
+    along(sourceSize / width * width, [&](Value sourceLane) {
       SmallVector<Value> vectors;
       for (int64_t i = 0; i < width; ++i) {
-        Value vector = vector::LoadOp::create(b, type, from.memory, ValueRange{plus(row, i), column});
+        Value vector = readForm(from, at(source, sourceLane, plus(targetLane, i), width));
+        bool widens = from.elementType().getIntOrFloatBitWidth() < to.elementType().getIntOrFloatBitWidth();
         vectors.push_back(widens ? convertElements(vector, to.elementType()) : vector);
       }
       transposeInRegisters(b, vectors);
       for (int64_t i = 0; i < width; ++i)
-        vector::StoreOp::create(b, convertElements(vectors[i], to.elementType()), to.memory,
-                                ValueRange{plus(column, i), row});
+        writeForm(to, at(target, targetLane, plus(sourceLane, i), width), vectors[i]);
     });
   });
-  auto rest = [&](int64_t row, int64_t rowEnd, int64_t column, int64_t columnEnd) {
-    repeat(rowEnd - row, 1, [&](Value i) {
-      repeat(columnEnd - column, 1, [&](Value j) {
-        Value one = memref::LoadOp::create(b, from.memory, ValueRange{plus(i, row), plus(j, column)});
-        memref::StoreOp::create(b, convertElements(one, to.elementType()), to.memory,
-                                ValueRange{plus(j, column), plus(i, row)});
+  auto rest = [&](int64_t sourceStart, int64_t sourceEnd, int64_t targetStart, int64_t targetEnd) {
+    repeat(targetEnd - targetStart, 1, [&](Value t) {
+      repeat(sourceEnd - sourceStart, 1, [&](Value s) {
+        Value targetLane = plus(t, targetStart), sourceLane = plus(s, sourceStart);
+        At place = at(source, sourceLane, targetLane, 1);
+        Value one = convertElements(readElement(from, place.row, place.column), to.elementType());
+        memref::StoreOp::create(b, one, to.memory, coordinatesIn(to, place.row, place.column));
       });
     });
   };
-  rest(0, wholeRows, wholeColumns, columns);
-  rest(wholeRows, rows, 0, columns);
+  int64_t wholeSource = sourceSize / width * width, wholeTarget = targetSize / width * width;
+  rest(wholeSource, sourceSize, 0, wholeTarget);
+  rest(0, sourceSize, wholeTarget, targetSize);
 }
 
 void KernelEmitter::emitStore(tile::StoreOp op) {
@@ -255,18 +282,17 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
     form = packed(form, tile, tile.getElementType(), 1);
   Area area = areaOf(b, op, tile, scalar(op.getDest()), mapScalars(op.getIndices()),
                      op.getLimit() ? scalar(op.getLimit()) : Value());
-  bool isFlat = form.type().getRank() == 1;
-  auto at = [&](Value row, Value column) -> SmallVector<Value> {
-    if (!isFlat)
-      return {row, column};
-    return {area.columns == 1 ? row : column};
+  bool isColumn = op.getColumn();
+  auto place = [&](Value row, Value column) { // in the tile, of a place in the area
+    return isColumn ? std::make_pair(column, row) : std::make_pair(row, column);
   };
   auto copyRow = [&](Value row, int64_t end) {
-    for (Chunk chunk : chunksOf(end, lanesPerVector()))
+    int64_t panel = panelWidth(area.columns);
+    for (Chunk chunk : chunksOf(end, panel ? panel : lanesPerVector()))
       repeat(chunk.count, 1, [&](Value i) {
-        Value column = plus(arith::MulIOp::create(b, i, constant(chunk.width)), chunk.start);
-        auto type = VectorType::get({chunk.width}, form.elementType());
-        Value vector = vector::LoadOp::create(b, type, form.memory, at(row, column));
+        Value column = laneOf(i, chunk);
+        auto [tileRow, tileColumn] = place(row, column);
+        Value vector = readForm(form, At{tileRow, tileColumn, isColumn ? 0 : 1, chunk.width});
         vector::StoreOp::create(b, vector, area.view, ValueRange{row, column});
       });
   };
@@ -287,7 +313,8 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
     Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
     auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
     b.setInsertionPointToStart(loop.getBody());
-    Value one = memref::LoadOp::create(b, form.memory, at(row, loop.getInductionVar()));
+    auto [tileRow, tileColumn] = place(row, loop.getInductionVar());
+    Value one = readElement(form, tileRow, tileColumn);
     memref::StoreOp::create(b, one, area.view, ValueRange{row, loop.getInductionVar()});
   });
 }

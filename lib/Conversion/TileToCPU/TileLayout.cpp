@@ -37,6 +37,12 @@ static bool hasClass(Value value) {
   return type && type.getRank() == 2 && !isVectorTile(type) && !isOrientationFree(value);
 }
 
+bool cpu::usesMatrixUnit(tile::DotOp op, const CPUOptions &options) {
+  RankedTensorType lhs = op.getLhs().getType(), type = op.getType();
+  return options.hasAMX && lhs.getElementType().isBF16() && type.getDimSize(0) % 16 == 0 &&
+         type.getDimSize(1) % 16 == 0 && lhs.getDimSize(op.getTransA() ? 0 : 1) % 32 == 0;
+}
+
 /// One operation's price: `flat` always, plus `price[lanes]` of class `a`, plus `mismatch` when classes `a` and `b`
 /// (or the fixed orientation `fixed`) do not relate as wanted.
 struct TileLayout::Cost {
@@ -154,6 +160,8 @@ void TileLayout::collectCosts(Operation *op, std::vector<Cost> &costs) const {
     else
       cost.pair[0][0] = cost.pair[1][1] = price;
     costs.push_back(cost);
+  } else if (auto dot = dyn_cast<tile::DotOp>(op); dot && usesMatrixUnit(dot, options)) {
+    collectMatrixUnitCosts(dot, costs);
   } else if (auto dot = dyn_cast<tile::DotOp>(op)) {
     RankedTensorType type = dot.getResult().getType();
     Cost cost;
@@ -199,6 +207,42 @@ void TileLayout::collectCosts(Operation *op, std::vector<Cost> &costs) const {
         costs.push_back(cost);
       }
   }
+}
+
+/// The matrix unit reads one operand as rows that are contiguous along k, and the other as pairs of k interleaved,
+/// which is always packed: by interleaving rows, or (dearer) by transposing pairs.
+void TileLayout::collectMatrixUnitCosts(tile::DotOp dot, std::vector<Cost> &costs) const {
+  Cost flat;
+  flat.a = classOf(dot.getResult());
+  for (int resultLanes : {0, 1})
+    for (int side : {0, 1}) {
+      bool transposed = side == 0 ? dot.getTransA() : dot.getTransB();
+      Value operand = stripDotOperand(side == 0 ? dot.getLhs() : dot.getRhs(), transposed, /*keepsNarrow=*/true);
+      int depthAxis = (side == 0) != transposed ? 1 : 0;
+      double size = tileType(operand).getNumElements();
+      double price[2]; // by the operand's lanes
+      if (side == resultLanes) {
+        price[depthAxis] = size / 8;
+        price[1 - depthAxis] = size / 11;
+      } else {
+        price[depthAxis] = 0;
+        price[1 - depthAxis] = size / 4;
+      }
+      int number = classOf(operand);
+      Operation *producer = operand.getDefiningOp();
+      double weight = weightOf(number < 0 && producer ? producer : dot);
+      if (number < 0) {
+        flat.price[resultLanes] += weight * price[1];
+        continue;
+      }
+      Cost relation;
+      relation.a = flat.a;
+      relation.b = number;
+      for (int lanes : {0, 1})
+        relation.pair[resultLanes][lanes] = weight * price[lanes];
+      costs.push_back(relation);
+    }
+  costs.push_back(flat);
 }
 
 void TileLayout::solve(const std::vector<Cost> &costs) {

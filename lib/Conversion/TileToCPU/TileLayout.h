@@ -7,6 +7,7 @@
 #ifndef HEDDLE_LIB_CONVERSION_TILETOCPU_TILELAYOUT_H
 #define HEDDLE_LIB_CONVERSION_TILETOCPU_TILELAYOUT_H
 
+#include "dialects/Tile/TileOps.h"
 #include "heddle/Conversion/TileToCPU.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
@@ -28,6 +29,9 @@ bool isOrientationFree(mlir::Value value);
 /// `f32` and narrower floats when products are computed in `f32` anyway.
 mlir::Value stripDotOperand(mlir::Value value, bool &transposed, bool keepsNarrow);
 
+/// Whether a dot is computed by the matrix unit: bf16 operands in whole matrix tiles (16 x 32 times 32 x 16).
+bool usesMatrixUnit(tile::DotOp op, const CPUOptions &options);
+
 /// The orientation of every tile value of a kernel.
 class TileLayout {
 public:
@@ -42,6 +46,7 @@ private:
   void unify(mlir::Value a, mlir::Value b);
   void connect(mlir::Operation *op);
   void collectCosts(mlir::Operation *op, std::vector<Cost> &costs) const;
+  void collectMatrixUnitCosts(tile::DotOp op, std::vector<Cost> &costs) const;
   void solve(const std::vector<Cost> &costs);
   int classOf(mlir::Value value) const;
 

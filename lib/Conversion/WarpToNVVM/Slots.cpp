@@ -93,21 +93,28 @@ struct CopySource {
              Value limit) {
     int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
     Type i32 = builder.getI32Type();
-    base = memory.address(builder, indices);
+    // The first row is what changes from one iteration to the next, so it comes last: the rest is one pointer that
+    // stays.
+    SmallVector<Value> fixed(indices);
+    fixed[rows] = arith::ConstantIndexOp::create(builder, 0);
+    base = memory.address(builder, fixed);
     rowStride = memory.stride(builder, rows);
+    Value firstRow = arith::IndexCastOp::create(builder, builder.getI64Type(), indices[rows]);
+    firstDistance = arith::MulIOp::create(builder, firstRow, rowStride);
     Value left = arith::SubIOp::create(builder, limit ? limit : memory.size(builder, rows), indices[rows]);
     rowBound = arith::IndexCastOp::create(builder, i32, left);
     left = arith::SubIOp::create(builder, memory.size(builder, last), indices[last]);
     columnBound = arith::IndexCastOp::create(builder, i32, left);
   }
 
-  Value inside(ImplicitLocOpBuilder &builder, Value row, Value column) const {
-    Value rowInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, rowBound);
+  /// Whether the piece at (row + down, column) exists.
+  Value inside(ImplicitLocOpBuilder &builder, Value row, int64_t down, Value column) const {
+    Value rowInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, addI32(builder, rowBound, -down));
     Value columnInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, column, columnBound);
     return arith::AndIOp::create(builder, rowInside, columnInside);
   }
 
-  Value base, rowStride, rowBound, columnBound;
+  Value base, rowStride, firstDistance, rowBound, columnBound;
 };
 
 struct LowerCopy : OpConversionPattern<warp::CopyOp> {
@@ -150,7 +157,7 @@ private:
       Value wideColumn = arith::ExtUIOp::create(builder, builder.getI64Type(), column);
       Value distance =
           arith::AddIOp::create(builder, arith::MulIOp::create(builder, wideRow, source.rowStride), wideColumn);
-      pointer = gep(builder, source.base, element, distance);
+      pointer = gep(builder, gep(builder, source.base, element, distance), element, source.firstDistance);
       Value down = arith::MulIOp::create(builder, row, constantI32(builder, slot.getPitch()));
       Value right = arith::MulIOp::create(builder, part, constantI32(builder, 16));
       target = advance(builder, dest, Value(arith::AddIOp::create(builder, down, right)));
@@ -158,16 +165,15 @@ private:
     place(0);
     Value stepDistance =
         regular ? Value(arith::MulIOp::create(builder, source.rowStride, constantI64(builder, rowStep))) : Value();
-    Value firstRow = row, firstTarget = target;
+    Value firstTarget = target;
     for (int64_t step = 0; step * threads < pieces; ++step) {
       if (step > 0 && regular) {
-        row = addI32(builder, firstRow, step * rowStep);
         pointer = gep(builder, pointer, element, stepDistance);
         target = advance(builder, firstTarget, static_cast<int32_t>(step * rowStep * slot.getPitch()));
       } else if (step > 0) {
         place(step);
       }
-      Value inside = source.inside(builder, row, column);
+      Value inside = source.inside(builder, row, regular ? step * rowStep : 0, column);
       Value size = arith::SelectOp::create(builder, inside, constantI32(builder, 16), constantI32(builder, 0));
       auto emit = [&](OpBuilder &inner) {
         NVVM::CpAsyncOp::create(inner, builder.getLoc(), target, pointer, 16, NVVM::LoadCacheModifierKind::CG, size);
@@ -196,8 +202,9 @@ private:
     Value wideRow = arith::ExtUIOp::create(inner, inner.getI64Type(), row);
     Value wideColumn = arith::ExtUIOp::create(inner, inner.getI64Type(), column);
     Value distance = arith::AddIOp::create(inner, arith::MulIOp::create(inner, wideRow, source.rowStride), wideColumn);
+    distance = arith::AddIOp::create(inner, distance, source.firstDistance);
     Value pointer = gep(inner, source.base, slot.getElementType(), distance);
-    Value loaded = loadIf(inner, slot.getElementType(), pointer, source.inside(inner, row, column));
+    Value loaded = loadIf(inner, slot.getElementType(), pointer, source.inside(inner, row, 0, column));
     Value down = arith::MulIOp::create(inner, row, constantI32(inner, slot.getPitch()));
     Value right = arith::MulIOp::create(inner, column, constantI32(inner, slot.getElementBytes()));
     LLVM::StoreOp::create(inner, loaded, advance(inner, dest, Value(arith::AddIOp::create(inner, down, right))));

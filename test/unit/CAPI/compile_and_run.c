@@ -1,7 +1,7 @@
 /* compile_and_run.c - text to numbers through the two C interfaces.
  *
- * Two threads compile the same spec and must get the same bytes. The pack and the pack of the reference semantics are run
- * on the CPU and compared with attention written out below.
+ * Two threads compile the same spec and must get the same bytes. The pack and the pack of the reference semantics are
+ * run on the CPU and compared with attention written out below.
  */
 #include "heddle-c/Heddle.h"
 #include "heddle_rt/artifact.h"
@@ -15,32 +15,32 @@
 
 enum { B = 2, H = 3, T = 37, D = 16 };
 
-static const char spec[] =
-    "!X = tensor<?x?x?x16xf32>\n"
-    "func.func @attend(%q: !X, %k: !X, %v: !X, %scale: f32) -> !X {\n"
-    "  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax\n"
-    "    score(%s, %b, %h, %i, %j) {\n"
-    "      %x = arith.mulf %s, %scale : f32\n"
-    "      attn.yield %x : f32\n"
-    "    } mask(%b, %h, %i, %j) {\n"
-    "      %m = arith.cmpi sle, %j, %i : index\n"
-    "      attn.yield %m : i1\n"
-    "    } : (!X, !X, !X) -> !X\n"
-    "  return %o : !X\n"
-    "}\n";
+static const char spec[] = "!X = tensor<?x?x?x16xf32>\n"
+                           "func.func @attend(%q: !X, %k: !X, %v: !X, %scale: f32) -> !X {\n"
+                           "  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax\n"
+                           "    score(%s, %b, %h, %i, %j) {\n"
+                           "      %x = arith.mulf %s, %scale : f32\n"
+                           "      attn.yield %x : f32\n"
+                           "    } mask(%b, %h, %i, %j) {\n"
+                           "      %m = arith.cmpi sle, %j, %i : index\n"
+                           "      attn.yield %m : i1\n"
+                           "    } : (!X, !X, !X) -> !X\n"
+                           "  return %o : !X\n"
+                           "}\n";
 
 static int failures;
-#define EXPECT(condition, ...)                                                                                           \
-  do {                                                                                                                   \
-    if (!(condition)) {                                                                                                  \
-      ++failures;                                                                                                        \
-      printf("%s:%d: ", __FILE__, __LINE__);                                                                             \
-      printf(__VA_ARGS__);                                                                                               \
-      printf("\n");                                                                                                      \
-    }                                                                                                                    \
+#define EXPECT(condition, ...)                                                                                         \
+  do {                                                                                                                 \
+    if (!(condition)) {                                                                                                \
+      ++failures;                                                                                                      \
+      printf("%s:%d: ", __FILE__, __LINE__);                                                                           \
+      printf(__VA_ARGS__);                                                                                             \
+      printf("\n");                                                                                                    \
+    }                                                                                                                  \
   } while (0)
 
-static void print_message(void *user, int severity, const char *file, unsigned line, unsigned column, const char *text) {
+static void print_message(void *user, int severity, const char *file, unsigned line, unsigned column,
+                          const char *text) {
   (void)user;
   printf("%s:%u:%u: severity %d: %s\n", file, line, column, severity, text);
 }
@@ -69,7 +69,8 @@ static void *compile_in_thread(void *result) {
   return NULL;
 }
 
-static void expect_attention(const float *q, const float *k, const float *v, float scale, const float *o, const char *who) {
+static void expect_attention(const float *q, const float *k, const float *v, float scale, const float *o,
+                             const char *who) {
   for (int bh = 0; bh < B * H; ++bh)
     for (int i = 0; i < T; ++i) {
       double sum = 0, out[D] = {0};
@@ -139,7 +140,8 @@ static void test_messages(void) {
   heddle_bytes pack;
   options.targets = "sm_42";
   EXPECT(heddle_compile(spec, sizeof spec - 1, &options, &pack) == 1, "expected an unknown target to fail");
-  EXPECT(seen.errors == 1 && strstr(seen.text, "got 'sm_42'"), "expected one error about sm_42, got %d: %s", seen.errors, seen.text);
+  EXPECT(seen.errors == 1 && strstr(seen.text, "got 'sm_42'"), "expected one error about sm_42, got %d: %s",
+         seen.errors, seen.text);
 
   seen.errors = 0;
   options.targets = NULL;

@@ -65,7 +65,8 @@ struct MachineCode : testing::Test {
     PlanLaunch launch;
     launch.kernel = "kernel";
     launch.grid = {Expression::size(0, 0), Expression::constant(1), Expression::constant(1)};
-    launch.slots = {{HEDDLE_SLOT_PARAM_TENSOR, 0, {}}, {HEDDLE_SLOT_PARAM_SCALAR, 1, {}}, {HEDDLE_SLOT_PARAM_TENSOR, 2, {}}};
+    launch.slots = {
+        {HEDDLE_SLOT_PARAM_TENSOR, 0, {}}, {HEDDLE_SLOT_PARAM_SCALAR, 1, {}}, {HEDDLE_SLOT_PARAM_TENSOR, 2, {}}};
     plan.launches.push_back(launch);
     return plan;
   }
@@ -148,7 +149,8 @@ TEST_F(MachineCode, GpuKernelsAreEntriesOfTheWantedArchitecture) {
     PtxasReport report;
     llvm::Expected<std::string> cubin = runPtxas(*ptxas, ptx, name, report);
     ASSERT_TRUE(bool(cubin)) << llvm::toString(cubin.takeError());
-    EXPECT_EQ(cubin->substr(0, 4), "\x7f" "ELF");
+    EXPECT_EQ(cubin->substr(0, 4), "\x7f"
+                                   "ELF");
     EXPECT_GT(report.kernels["kernel"].registers, 0);
   }
 }
