@@ -46,7 +46,7 @@ llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::Target
     passOptions = "{" + *schedule + "}";
   }
   return append(manager, "attn-to-tile" + passOptions +
-                             ",canonicalize,cse,tile-to-base-2,tile-sink-scale,canonicalize,cse,verify-tile");
+                             ",canonicalize,cse,tile-sink-scale,tile-to-base-2,canonicalize,cse,verify-tile");
 }
 
 llvm::Error heddle::buildAttnToLoopsPipeline(OpPassManager &manager) {

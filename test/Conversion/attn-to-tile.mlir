@@ -58,7 +58,7 @@ func.func @pulled(%q: !T, %k: !T, %v: !T, %gate: !T) -> !T {
 // CHECK:         tile.launch @outside_2
 // CHECK-LABEL: func.func private @outside_2(
 // CHECK:         scf.for
-// CHECK:           %[[ENTRY:.+]] = memref.load {{.*}} : memref<?x?x?x?xi32
+// CHECK:           %[[ENTRY:.+]] = memref.load {{.*}} : memref<1x1x?x?xi32
 // CHECK:           arith.shrui %[[ENTRY]]
 func.func @outside(%q: !T, %k: !T, %v: !T, %seen: tensor<?x?xi32>) -> !T {
   %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {

@@ -21,7 +21,7 @@ from compile_tile import HEDDLE_OPT, build, slots_of
 NUMPY = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 TORCH = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 PASSES = ("builtin.module(attn-link-prelude,verify-attn,attn-to-tile{{split-keys=false rows={rows} keys={keys}}},"
-          "canonicalize,cse,tile-to-base-2,tile-sink-scale,canonicalize,cse)")
+          "canonicalize,cse,tile-sink-scale,tile-to-base-2,canonicalize,cse)")
 
 
 def spec(d, dtype, causal):

@@ -77,11 +77,14 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
   SplitWorkspace workspace = allocateWorkspace(plan, op, definition, shares, batch, heads, rows);
   workspace.splits = splits;
+  // A merge holds two states at a time and has no products to feed: fewer rows keep it in registers.
+  AttendSchedule merging = schedule;
+  merging.rows = std::min<int64_t>(schedule.rows, 64);
   auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   if (failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Partial, &workspace, outputs)) ||
-      failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Merge, &workspace, outputs)))
+      failed(emitAttendKernel(plan, op, definition, merging, *mask, AttendRole::Merge, &workspace, outputs)))
     return failure();
   b.setInsertionPointToStart(branch.elseBlock());
   return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);

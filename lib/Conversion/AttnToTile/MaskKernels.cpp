@@ -1,5 +1,6 @@
 //===- MaskKernels.cpp ------------------------------------------------------===//
 #include "MaskKernels.h"
+#include "dialects/Attn/SequenceLengths.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -22,18 +23,6 @@ Value heddle::getAttendSize(ScalarScope &scope, ImplicitLocOpBuilder &b, attn::A
   return extent;
 }
 
-/// Lengths of the views that `tensor` is computed from.
-static void collectLengths(Value tensor, PlanBuilder &plan, llvm::SetVector<Value> &lengths) {
-  Operation *definition = tensor.getDefiningOp();
-  if (plan.memory(tensor) || !definition || isa<attn::AttendOp>(definition))
-    return;
-  if (auto view = dyn_cast<attn::ViewOp>(definition); view && view.getLengths())
-    lengths.insert(view.getLengths());
-  for (Value operand : definition->getOperands())
-    if (isa<RankedTensorType>(operand.getType()))
-      collectLengths(operand, plan, lengths);
-}
-
 Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Value keyCount, KernelBuilder &kernel,
                             TileEmitter &emitter) {
   ImplicitLocOpBuilder &b = emitter.builder();
@@ -41,7 +30,8 @@ Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Valu
   auto bounded = [&](Value count, ArrayRef<Value> operands) {
     llvm::SetVector<Value> lengths;
     for (Value operand : operands)
-      collectLengths(operand, kernel.getPlan(), lengths);
+      if (Value array = attn::findSequenceLengths(operand))
+        lengths.insert(array);
     Value least = count;
     for (Value array : lengths) {
       Value length = emitter.lengthOf(array, {batch});
@@ -279,10 +269,10 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
     return arith::CeilDivSIOp::create(b, getAttendSize(plan, b, op, which), plan.constant(size));
   };
   Value one = plan.constant(1);
-  llvm::SetVector<Value> lengths;
-  for (Value operand : llvm::concat<Value>(op.getRowOperands(), op.getKeyOperands()))
-    collectLengths(operand, plan, lengths);
-  mask.byBatch = mask.analysis->dependsOnBatch() || !lengths.empty();
+  SmallVector<Value> rows = op.getRowOperands(), keys = op.getKeyOperands();
+  bool hasLengths = llvm::any_of(llvm::concat<Value>(rows, keys),
+                                 [](Value operand) { return bool(attn::findSequenceLengths(operand)); });
+  mask.byBatch = mask.analysis->dependsOnBatch() || hasLengths;
   mask.byHead = mask.analysis->dependsOnHead();
   Value sizes[] = {mask.byBatch ? getAttendSize(plan, b, op, 0) : one,
                    mask.byHead ? getAttendSize(plan, b, op, 1) : one, blocks(2, schedule.rows),

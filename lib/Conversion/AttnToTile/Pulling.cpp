@@ -196,6 +196,10 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
       arguments.push_back({kernel.constant(0)}); // never read
       continue;
     }
+    if (!isa<RankedTensorType>(operand.get().getType())) {
+      arguments.push_back(resolve(operand.get(), Scope())); // a number, as a fill has
+      continue;
+    }
     FailureOr<SmallVector<Lifted>> mapped = mapIndices(op.getMatchingIndexingMap(&operand), loops, *this);
     if (failed(mapped))
       return refuse("an operand that is not a permutation of the loops");

@@ -148,7 +148,7 @@ private:
   // MemoryAccess.cpp: the caller's arrays
   void emitLoad(tile::LoadOp op);
   void emitStore(tile::StoreOp op);
-  Stored viewOf(tile::LoadOp op);
+  Stored viewOf(tile::LoadOp op, bool compact);
   Stored packed(const Stored &from, mlir::RankedTensorType type, mlir::Type element, int lanes);
   void copyTransposed(const Stored &from, const Stored &to, mlir::RankedTensorType type);
 
@@ -166,6 +166,7 @@ private:
 
   // MatrixUnitDots.cpp: matrix products on matrix tiles (AMX)
   void emitMatrixUnitDot(tile::DotOp op);
+  bool feedsMatrixUnit(mlir::Value value);
   void packForMatrixUnit(mlir::Value value, bool transposed, mlir::Value load);
   Stored rowsOperand(mlir::Value value, int depthAxis);
   mlir::Value pairsOperand(mlir::Value value, int lanesAxis);

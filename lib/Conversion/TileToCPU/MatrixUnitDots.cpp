@@ -99,6 +99,15 @@ Value KernelEmitter::pairsOperand(Value value, int lanesAxis) {
   return packPairs(from, type, lanesAxis);
 }
 
+bool KernelEmitter::feedsMatrixUnit(Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation *user) {
+    if (isa<tile::TransposeOp>(user))
+      return feedsMatrixUnit(user->getResult(0));
+    auto dot = dyn_cast<tile::DotOp>(user);
+    return dot && usesMatrixUnit(dot, options);
+  });
+}
+
 /// Pack a loaded value where it is loaded for the matrix products that read it.
 void KernelEmitter::packForMatrixUnit(Value value, bool transposed, Value load) {
   for (OpOperand &use : value.getUses()) {

@@ -18,6 +18,7 @@ struct Area {
   Value rowsInside, columnsInside;            // not clamped to the tile
   std::optional<int64_t> staticColumnsInside; // clamped
   int64_t rows, columns;
+  Value rowStride;
 };
 } // namespace
 
@@ -53,6 +54,7 @@ static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Va
   }
   int64_t dynamic = ShapedType::kDynamic;
   Value rowStride = rank == 1 || isColumn ? constant(area.columns) : metadata.getStrides()[rowDim];
+  area.rowStride = rowStride;
   auto layout = StridedLayoutAttr::get(b.getContext(), dynamic, {dynamic, 1});
   auto viewType = MemRefType::get({area.rows, area.columns}, type.getElementType(), layout, type.getMemorySpace());
   area.view =
@@ -73,7 +75,7 @@ static Value flattened(ImplicitLocOpBuilder &b, Value view) {
                                            ArrayRef<OpFoldResult>{b.getIndexAttr(1)});
 }
 
-Stored KernelEmitter::viewOf(tile::LoadOp op) {
+Stored KernelEmitter::viewOf(tile::LoadOp op, bool compact) {
   RankedTensorType tile = op.getResult().getType();
   SmallVector<Value> indices = mapScalars(op.getIndices());
   Area area = areaOf(b, op, tile, scalar(op.getSource()), indices, op.getLimit() ? scalar(op.getLimit()) : Value());
@@ -127,6 +129,11 @@ Stored KernelEmitter::viewOf(tile::LoadOp op) {
   Value view;
   if (inPlace) {
     Value whole = arith::AndIOp::create(b, allRows, allColumns);
+    if (compact && area.rows > 1) {
+      // Rows far apart fall into few sets of the cache, so what is read many times is brought together.
+      Value near = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, area.rowStride, constant(2 * area.columns));
+      whole = arith::AndIOp::create(b, whole, near);
+    }
     auto choice = scf::IfOp::create(b, TypeRange(viewType), whole, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToEnd(choice.thenBlock());
@@ -147,13 +154,15 @@ Stored KernelEmitter::viewOf(tile::LoadOp op) {
 void KernelEmitter::emitLoad(tile::LoadOp op) {
   Value result = op.getResult();
   RankedTensorType type = op.getResult().getType();
-  Stored view = viewOf(op);
-  remember(result, view);
-  packForMatrixUnit(result, /*transposed=*/false, result);
   llvm::SmallDenseMap<int, int64_t> wanted;
   noteDotUses(result, /*transposed=*/false, wanted);
+  constexpr int kScalars = -1; // read one element at a time, in whatever order it lies
+  bool isNarrow = type.getElementType() != b.getF32Type();
+  bool readInPlace = (wanted.contains(kScalars) && !isNarrow) || feedsMatrixUnit(result);
+  Stored view = viewOf(op, /*compact=*/readInPlace);
+  remember(result, view);
+  packForMatrixUnit(result, /*transposed=*/false, result);
   Type f32 = b.getF32Type();
-  bool isNarrow = type.getElementType() != f32;
   if (isVectorTile(type)) {
     if (isNarrow && !wanted.empty())
       remember(result, packed(view, type, f32, view.lanes));
@@ -164,7 +173,6 @@ void KernelEmitter::emitLoad(tile::LoadOp op) {
   for (int lanes : {0, 1})
     if (auto it = wanted.find(lanes); it != wanted.end() && (lanes == 0 || isNarrow || it->second >= kManyRows))
       remember(result, packed(view, type, f32, lanes));
-  constexpr int kScalars = -1; // read one element at a time, in whatever order it lies
   if (wanted.contains(kScalars) && isNarrow && forms[result].size() == 1)
     remember(result, packed(view, type, f32, 1));
   // Element-wise users that have rows in lanes want whole vectors, too.

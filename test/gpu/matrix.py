@@ -1,0 +1,288 @@
+"""The matrix of specs on a GPU: correct against float64, then timed beside PyTorch.
+
+  matrix.py build DIR [--compiler heddle-compile]   here: compile every spec to DIR/<name>.pack
+  matrix.py run DIR --runtime libheddle_rt.so       on the device: check, time, print tables (and write them to $OUT)
+
+Each spec runs in a process of its own under a watchdog, because a wrong barrier hangs. Outputs are poisoned with NaN.
+FLOPs count visible pairs only: 4 * pairs * d.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
+CAUSAL = "%m = arith.cmpi sle, %j, %i : index\n attn.yield %m : i1"
+WINDOW = """%m = arith.cmpi sle, %j, %i : index
+ %lo = arith.subi %i, %w : index
+ %n = arith.cmpi sgt, %j, %lo : index
+ %y = arith.andi %m, %n : i1
+ attn.yield %y : i1"""
+DOCUMENTS = """%a = tensor.extract %doc[%b, %i] : tensor<?x?xi32>
+ %c = tensor.extract %doc[%b, %j] : tensor<?x?xi32>
+ %e = arith.cmpi eq, %a, %c : i32
+ %m = arith.cmpi sle, %j, %i : index
+ %y = arith.andi %e, %m : i1
+ attn.yield %y : i1"""
+BLOCKS = """%c64 = arith.constant 64 : index
+ %ib = arith.floordivsi %i, %c64 : index
+ %jb = arith.floordivsi %j, %c64 : index
+ %s = tensor.extract %seen[%ib, %jb] : tensor<?x?xi32>
+ %c0 = arith.constant 0 : i32
+ %y = arith.cmpi ne, %s, %c0 : i32
+ attn.yield %y : i1"""
+SLOPES = """%x = arith.mulf %s, %scale : f32
+ %a = tensor.extract %slope[%h] : tensor<?xf32>
+ %d = arith.subi %j, %i : index
+ %n = arith.index_cast %d : index to i32
+ %f = arith.sitofp %n : i32 to f32
+ %y = math.fma %a, %f, %x : f32
+ attn.yield %y : f32"""
+SCALE = "%y = arith.mulf %s, %scale : f32\n attn.yield %y : f32"
+
+# name: (dtype, d, e, mask, score, normalizer, extra arguments)
+SPECS = {
+    "full_bf16_128": ("bf16", 128, 128, None, SCALE, "softmax", ""),
+    "causal_bf16_128": ("bf16", 128, 128, CAUSAL, SCALE, "softmax", ""),
+    "full_bf16_64": ("bf16", 64, 64, None, SCALE, "softmax", ""),
+    "causal_f16_64": ("f16", 64, 64, CAUSAL, SCALE, "softmax", ""),
+    "causal_f32_64": ("f32", 64, 64, CAUSAL, SCALE, "softmax", ""),
+    "full_bf16_8_24": ("bf16", 8, 24, None, SCALE, "softmax", ""),
+    "causal_bf16_80_96": ("bf16", 80, 96, CAUSAL, SCALE, "softmax", ""),
+    "causal_bf16_192_128": ("bf16", 192, 128, CAUSAL, SCALE, "softmax", ""),
+    "full_bf16_256": ("bf16", 256, 256, None, SCALE, "softmax", ""),
+    "window_bf16_128": ("bf16", 128, 128, WINDOW, SCALE, "softmax", ", %w: index"),
+    "documents_bf16_128": ("bf16", 128, 128, DOCUMENTS, SCALE, "softmax", ", %doc: tensor<?x?xi32>"),
+    "blocks_bf16_128": ("bf16", 128, 128, BLOCKS, SCALE, "softmax", ", %seen: tensor<?x?xi32>"),
+    "slopes_bf16_128": ("bf16", 128, 128, CAUSAL, SLOPES, "softmax", ", %slope: tensor<?xf32>"),
+    "sigmoid_bf16_128": ("bf16", 128, 128, CAUSAL, SCALE, "sigmoid", ""),
+}
+# Few heads, odd lengths, grouped heads, one row, no key, split keys.
+SHAPES = [(1, 2, 2, 128, 128), (2, 4, 2, 200, 333), (1, 2, 1, 1, 1000), (1, 1, 1, 3, 5000), (2, 2, 2, 77, 0), (1, 3, 3, 1029, 1029)]
+TIMED = {"full_bf16_128": 8192, "causal_bf16_128": 8192, "full_bf16_64": 8192, "causal_f16_64": 8192, "window_bf16_128": 16384,
+         "documents_bf16_128": 16384, "blocks_bf16_128": 16384, "slopes_bf16_128": 8192, "sigmoid_bf16_128": 8192}
+
+
+def text(name):
+    dtype, d, e, mask, score, normalizer, extra = SPECS[name]
+    q, v = f"tensor<?x?x?x{d}x{dtype}>", f"tensor<?x?x?x{e}x{dtype}>"
+    body = f"\n mask(%b, %h, %i, %j) {{\n {mask}\n }}" if mask else ""
+    return f"""func.func @{name}(%q: {q}, %k: {q}, %v: {v}{extra}) -> {v} {{
+ %scale = arith.constant {1 / math.sqrt(d)} : f32
+ %o = attn.attend dot(%q, %k) value(%v) normalize @{normalizer} score(%s, %b, %h, %i, %j) {{
+ {score}
+ }}{body} : ({q}, {q}, {v}) -> {v}
+ return %o : {v}
+}}
+"""
+
+
+def build(directory, compiler, target):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in SPECS:
+        source = directory / f"{name}.mlir"
+        source.write_text(text(name))
+        subprocess.run([compiler, source, f"--target={target}", "-o", directory / f"{name}.pack"], check=True)
+        print(name, flush=True)
+
+
+def one(directory, runtime, name):
+    import ctypes as c
+    import numpy as np
+    import torch
+
+    rt = c.CDLL(runtime)
+    rt.heddle_last_error.restype = c.c_char_p
+
+    class Arg(c.Structure):
+        _fields_ = [("kind", c.c_uint32), ("dtype", c.c_uint32), ("rank", c.c_uint32), ("reserved", c.c_uint32),
+                    ("data", c.c_void_p), ("sizes", c.POINTER(c.c_int64)), ("strides", c.POINTER(c.c_int64)),
+                    ("i64", c.c_int64), ("f64", c.c_double)]
+
+    class Device(c.Structure):
+        _fields_ = [("kind", c.c_uint32), ("index", c.c_int32)]
+
+    codes = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5}
+    pack = c.c_void_p()
+
+    def check(status):
+        if status:
+            raise RuntimeError(rt.heddle_last_error().decode())
+
+    check(rt.heddle_load_file(str(directory / f"{name}.pack").encode(), c.byref(pack)))
+
+    def launcher(values):
+        args, keep = (Arg * len(values))(), []
+        for arg, value in zip(args, values):
+            if isinstance(value, int):
+                arg.kind, arg.i64 = 2, value
+                continue
+            arg.kind, arg.dtype, arg.rank, arg.data = 1, codes[value.dtype], value.dim(), value.data_ptr()
+            keep += [(c.c_int64 * value.dim())(*value.shape), (c.c_int64 * value.dim())(*value.stride())]
+            arg.sizes, arg.strides = keep[-2], keep[-1]
+        size, device = c.c_size_t(), Device(2, 0)
+        check(rt.heddle_workspace_bytes(pack, 0, device, args, len(values), c.byref(size)))
+        workspace = torch.empty(max(size.value, 1) + 256, dtype=torch.uint8, device="cuda")
+        base = (workspace.data_ptr() + 255) // 256 * 256
+        stream = c.c_void_p(torch.cuda.current_stream().cuda_stream)
+        return lambda: (keep, workspace, check(rt.heddle_run(pack, 0, device, args, len(values), c.c_void_p(base), size, stream)))
+
+    dtype, d, e, mask, score, normalizer, extra = SPECS[name]
+    torch_type = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[dtype]
+    generator = torch.Generator(device="cuda").manual_seed(len(name))
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator, device="cuda", dtype=torch.float32).to(torch_type)
+
+    def extras(b, h, t, s):
+        if "%w" in extra:
+            return [1024 if t > 4096 else 50]
+        if "%doc" in extra:
+            count = 16 if t > 4096 else 4
+            width = max(t, s)
+            ids = (torch.arange(width, device="cuda") * count // max(width, 1)).to(torch.int32)
+            return [ids.expand(b, width).contiguous()]
+        if "%seen" in extra:
+            return [(torch.rand((t + 63) // 64, max((s + 63) // 64, 1), generator=generator, device="cuda") < 0.1).to(torch.int32)]
+        if "%slope" in extra:
+            return [2.0 ** -torch.arange(1, h + 1, device="cuda", dtype=torch.float32)]
+        return []
+
+    def visible(b, t, s, more):
+        i, j = torch.arange(t, device="cuda")[:, None], torch.arange(s, device="cuda")[None]
+        if mask is None:
+            return torch.ones(1, t, s, dtype=torch.bool, device="cuda")
+        if mask is CAUSAL:
+            return (j <= i)[None]
+        if mask is WINDOW:
+            return ((j <= i) & (j > i - more[0]))[None]
+        if mask is DOCUMENTS:
+            return (more[0][:, :t, None] == more[0][:, None, :s]) & (j <= i)
+        return (more[0][i // 64, j // 64] != 0)[None]
+
+    result = {"name": name, "errors": []}
+    for b, hq, hk, t, s in SHAPES:
+        q, k, v = random(b, hq, t, d), random(b, hk, s, d), random(b, hk, s, e)
+        o = torch.full((b, hq, t, e), math.nan, dtype=torch_type, device="cuda")
+        more = extras(b, hq, t, s)
+        run = launcher([q, k, v] + more + [o])
+        run()
+        torch.cuda.synchronize()
+        first = o.clone()
+        same = True
+        for _ in range(3):
+            o.fill_(math.nan)
+            run()
+            torch.cuda.synchronize()
+            same &= bool((o == first).all())
+        k64, v64 = (x.double().repeat_interleave(hq // hk, 1) for x in (k, v))
+        x = q.double() @ k64.transpose(-1, -2) / math.sqrt(d)
+        if score is SLOPES:
+            x = x + more[0].double()[None, :, None, None] * (torch.arange(s, device="cuda")[None] - torch.arange(t, device="cuda")[:, None])
+        seen = visible(b, t, s, more)[:, None]
+        if normalizer == "softmax":
+            w = torch.softmax(x.masked_fill(~seen, -math.inf), -1).nan_to_num(0.0) if s else x
+        else:
+            w = torch.sigmoid(x).masked_fill(~seen, 0.0)
+        want = w @ v64
+        scale = want.norm().item()
+        error = (o.double() - want).norm().item() / scale if scale else o.double().abs().max().item()
+        ok = error < TOLERANCE[dtype] and same
+        result["errors"].append([list((b, hq, hk, t, s)), error, same, ok])
+
+    if name in TIMED:
+        length, heads = TIMED[name], 16 if d == 128 else 32
+        batch = max(1, 16384 // length)
+        q, k, v = (random(batch, heads, length, d) for _ in range(3))
+        o, more = torch.empty_like(q), extras(batch, heads, length, length)
+        candidates = {"heddle": launcher([q, k, v] + more + [o])}
+        pairs = sum(int(visible(1, length, length, [m[:1] if m.dim() == 2 and "%doc" in extra else m for m in more if not isinstance(m, int)] or more)[0, a:a + 1024].sum()) for a in range(0, length, 1024)) if mask is not None else length * length
+        from torch.nn.attention import SDPBackend, sdpa_kernel
+        if mask in (None, CAUSAL) and score is SCALE and normalizer == "softmax":
+            def sdpa(backend):
+                def call():
+                    with sdpa_kernel(backend):
+                        torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=mask is CAUSAL)
+                return call
+            candidates["fa2"] = sdpa(SDPBackend.FLASH_ATTENTION)
+            candidates["cudnn"] = sdpa(SDPBackend.CUDNN_ATTENTION)
+        result["timed"] = time_all(torch, candidates, 4.0 * pairs * batch * heads * d)
+        result["pairs"] = pairs
+    print(json.dumps(result))
+
+
+def time_all(torch, candidates, flops, rounds=5):
+    """Medians over rounds in random order, each burst after a pause (clocks and heat even out)."""
+    import random
+    import statistics
+    import time
+    times = {name: [] for name in candidates}
+    for name, call in list(candidates.items()):
+        try:
+            call()
+            torch.cuda.synchronize()
+        except RuntimeError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            del candidates[name], times[name]
+    for _ in range(rounds):
+        for name in random.sample(list(candidates), len(candidates)):
+            time.sleep(0.1)
+            start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+            start.record()
+            repeats = 4
+            for _ in range(repeats):
+                candidates[name]()
+            end.record()
+            torch.cuda.synchronize()
+            times[name].append(start.elapsed_time(end) / repeats)
+    return {name: [statistics.median(t), flops / statistics.median(t) / 1e9] for name, t in times.items()}
+
+
+def run(directory, runtime, names):
+    lines, failed = [], 0
+    for name in names:
+        try:
+            done = subprocess.run([sys.executable, __file__, "one", directory, "--runtime", runtime, "--name", name],
+                                  capture_output=True, text=True, timeout=90)
+        except subprocess.TimeoutExpired:
+            lines.append(f"{name}: hangs")
+            failed += 1
+            continue
+        if done.returncode:
+            lines.append(f"{name}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}")
+            failed += 1
+            continue
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        bad = [entry for entry in result["errors"] if not entry[3]]
+        failed += bool(bad)
+        worst = max(entry[1] for entry in result["errors"])
+        line = f"{name}: {'ok' if not bad else 'WRONG ' + str(bad)}, worst error {worst:.1e}"
+        for rival, (milliseconds, rate) in result.get("timed", {}).items():
+            line += f" | {rival} {milliseconds:.3f} ms {rate:.0f} TFLOP/s"
+        lines.append(line)
+        print(line, flush=True)
+    report = "\n".join(lines) + f"\n{len(names) - failed} passed, {failed} failed\n"
+    if os.environ.get("OUT"):
+        pathlib.Path(os.environ["OUT"], "matrix.txt").write_text(report)
+    print(report)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mode", choices=["build", "run", "one"])
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--compiler", default="heddle-compile")
+    parser.add_argument("--target", default="sm_90a")
+    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
+    parser.add_argument("--name", choices=list(SPECS))
+    options = parser.parse_args()
+    if options.mode == "build":
+        build(options.directory, options.compiler, options.target)
+    elif options.mode == "one":
+        one(options.directory, options.runtime, options.name)
+    else:
+        sys.exit(run(options.directory, options.runtime, [options.name] if options.name else list(SPECS)))
