@@ -33,7 +33,9 @@ for name in ("HOME", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "HEDDLE_NUM_THREADS"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 
-config.substitutions.append(("%python", sys.executable))
+# Tests of numbers need NumPy: the tree's own environment, where it is there.
+own_python = os.path.join(config.source_root, ".venv/bin/python")
+config.substitutions.append(("%python", own_python if os.path.exists(own_python) else sys.executable))
 config.substitutions.append(("%root", config.source_root))
 config.substitutions.append(("%build", config.build_root))
 

@@ -157,6 +157,9 @@ Value KernelBuilder::toReal(Value value) {
   auto type = dyn_cast<FloatType>(value.getType());
   if (!type || type == plan.getReal())
     return value;
+  // Through f32, as in `fromReal`.
+  if (type.getWidth() < 32 && plan.getReal().isF64())
+    value = arith::ExtFOp::create(builder, builder.getF32Type(), value);
   if (type.getWidth() < plan.getReal().getWidth())
     return arith::ExtFOp::create(builder, plan.getReal(), value);
   return arith::TruncFOp::create(builder, plan.getReal(), value);
