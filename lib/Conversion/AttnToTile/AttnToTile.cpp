@@ -81,29 +81,39 @@ LogicalResult FunctionEmitter::requireReads(Value tensor) {
 
 static constexpr llvm::StringLiteral kScheduleAttr = "tile.schedule";
 
+/// What the inner loop of `op` works on.
+static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition, int64_t valueColumns) {
+  AttendWork work;
+  auto padded = [](Value tensor) { return llvm::alignTo(cast<RankedTensorType>(tensor.getType()).getDimSize(3), 16); };
+  for (ValueRange dot : op.getDots())
+    work.depths.push_back(padded(dot[0]));
+  for (unsigned value = 0; value < op.getNumValues(); ++value)
+    work.valueColumns.push_back(std::min<int64_t>(valueColumns, padded(op.getValueGroups()[value][0])));
+  work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
+  if (!work.depths.empty())
+    work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
+  op->walk([&](tensor::ExtractOp) { ++work.tableReads; });
+  return work;
+}
+
 /// The sizes that the options leave open (0): for a GPU by its budget, else the usual ones.
 static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp op, attn::NormalizerOp definition,
                                        std::string &note) {
   if (schedule.rows && schedule.keys)
     return schedule;
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+  AttendWork work = describeWork(op, definition, schedule.valueColumns);
   GpuSchedule chosen;
   chosen.rows = chosen.keys = 64;
   if (target && target.getIsGpu()) {
-    AttendWork work;
-    auto padded = [](Value tensor) {
-      return llvm::alignTo(cast<RankedTensorType>(tensor.getType()).getDimSize(3), 16);
-    };
-    for (ValueRange dot : op.getDots())
-      work.depths.push_back(padded(dot[0]));
-    for (unsigned value = 0; value < op.getNumValues(); ++value)
-      work.valueColumns.push_back(std::min<int64_t>(schedule.valueColumns, padded(op.getValueGroups()[value][0])));
-    work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
-    if (!work.depths.empty())
-      work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
-    op->walk([&](tensor::ExtractOp) { ++work.tableReads; });
     chosen = chooseGpuSchedule(target, work);
     note = chosen.note;
+  } else if (target && target.getHasTileMma() && work.elementBytes == 2) {
+    // Keys and values are packed for the matrix unit once per block: many rows pay for it (measured,
+    // test/gpu/README.md).
+    chosen.rows = 256;
+    chosen.keys = 128;
+    note = "rows 256, keys 128: packing for the matrix unit is shared by the rows of a block";
   }
   schedule.rows = schedule.rows ? schedule.rows : chosen.rows;
   schedule.keys = schedule.keys ? schedule.keys : chosen.keys;
