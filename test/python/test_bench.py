@@ -35,6 +35,10 @@ def test_the_reference_agrees_with_pytorch(mask):
     assert np.abs(theirs.numpy()[:, :, rows] - cases.reference(case, q, k, v, rows)).max() < 1e-12
 
 
+def test_sampled_rows_exist():
+    assert cases.sampled_rows(cases.Case(1, 1, 1, 8, "f32", "full")) == [0]
+
+
 def test_a_wrong_result_is_no_figure():
     case = cases.Case(16, 2, 2, 8, "f32", "causal")
     q, k, v = cases.inputs(case)
