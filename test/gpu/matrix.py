@@ -80,9 +80,9 @@ def text(name):
 """
 
 
-def build(directory, compiler, target):
+def build(directory, compiler, target, names):
     directory.mkdir(parents=True, exist_ok=True)
-    for name in SPECS:
+    for name in names:
         source = directory / f"{name}.mlir"
         source.write_text(text(name))
         subprocess.run([compiler, source, f"--target={target}", "-o", directory / f"{name}.pack"], check=True)
@@ -90,46 +90,10 @@ def build(directory, compiler, target):
 
 
 def one(directory, runtime, name):
-    import ctypes as c
-    import numpy as np
     import torch
+    from packs import Pack
 
-    rt = c.CDLL(runtime)
-    rt.heddle_last_error.restype = c.c_char_p
-
-    class Arg(c.Structure):
-        _fields_ = [("kind", c.c_uint32), ("dtype", c.c_uint32), ("rank", c.c_uint32), ("reserved", c.c_uint32),
-                    ("data", c.c_void_p), ("sizes", c.POINTER(c.c_int64)), ("strides", c.POINTER(c.c_int64)),
-                    ("i64", c.c_int64), ("f64", c.c_double)]
-
-    class Device(c.Structure):
-        _fields_ = [("kind", c.c_uint32), ("index", c.c_int32)]
-
-    codes = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5}
-    pack = c.c_void_p()
-
-    def check(status):
-        if status:
-            raise RuntimeError(rt.heddle_last_error().decode())
-
-    check(rt.heddle_load_file(str(directory / f"{name}.pack").encode(), c.byref(pack)))
-
-    def launcher(values):
-        args, keep = (Arg * len(values))(), []
-        for arg, value in zip(args, values):
-            if isinstance(value, int):
-                arg.kind, arg.i64 = 2, value
-                continue
-            arg.kind, arg.dtype, arg.rank, arg.data = 1, codes[value.dtype], value.dim(), value.data_ptr()
-            keep += [(c.c_int64 * value.dim())(*value.shape), (c.c_int64 * value.dim())(*value.stride())]
-            arg.sizes, arg.strides = keep[-2], keep[-1]
-        size, device = c.c_size_t(), Device(2, 0)
-        check(rt.heddle_workspace_bytes(pack, 0, device, args, len(values), c.byref(size)))
-        workspace = torch.empty(max(size.value, 1) + 256, dtype=torch.uint8, device="cuda")
-        base = (workspace.data_ptr() + 255) // 256 * 256
-        stream = c.c_void_p(torch.cuda.current_stream().cuda_stream)
-        return lambda: (keep, workspace, check(rt.heddle_run(pack, 0, device, args, len(values), c.c_void_p(base), size, stream)))
-
+    launcher = Pack(runtime, directory / f"{name}.pack").launcher
     dtype, d, e, mask, score, normalizer, extra = SPECS[name]
     torch_type = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[dtype]
     generator = torch.Generator(device="cuda").manual_seed(len(name))
@@ -281,7 +245,7 @@ if __name__ == "__main__":
     parser.add_argument("--name", choices=list(SPECS))
     options = parser.parse_args()
     if options.mode == "build":
-        build(options.directory, options.compiler, options.target)
+        build(options.directory, options.compiler, options.target, [options.name] if options.name else list(SPECS))
     elif options.mode == "one":
         one(options.directory, options.runtime, options.name)
     else:

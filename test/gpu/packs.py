@@ -1,0 +1,49 @@
+"""Packs through the runtime's C interface, on PyTorch tensors of a CUDA device."""
+import ctypes as c
+
+import torch
+
+CODES = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5}
+
+
+class Arg(c.Structure):
+    _fields_ = [("kind", c.c_uint32), ("dtype", c.c_uint32), ("rank", c.c_uint32), ("reserved", c.c_uint32),
+                ("data", c.c_void_p), ("sizes", c.POINTER(c.c_int64)), ("strides", c.POINTER(c.c_int64)),
+                ("i64", c.c_int64), ("f64", c.c_double)]
+
+
+class Device(c.Structure):
+    _fields_ = [("kind", c.c_uint32), ("index", c.c_int32)]
+
+
+class Pack:
+    def __init__(self, runtime, path):
+        self.rt = c.CDLL(str(runtime))
+        self.rt.heddle_last_error.restype = c.c_char_p
+        self.handle = c.c_void_p()
+        self.check(self.rt.heddle_load_file(str(path).encode(), c.byref(self.handle)))
+
+    def check(self, status):
+        if status:
+            raise RuntimeError(self.rt.heddle_last_error().decode())
+
+    def launcher(self, values):
+        """A function that runs the pack's entry on these tensors and integers, outputs last, on the current stream."""
+        args, keep = (Arg * len(values))(), []
+        for arg, value in zip(args, values):
+            if isinstance(value, int):
+                arg.kind, arg.i64 = 2, value
+                continue
+            arg.kind, arg.dtype, arg.rank, arg.data = 1, CODES[value.dtype], value.dim(), value.data_ptr()
+            keep += [(c.c_int64 * value.dim())(*value.shape), (c.c_int64 * value.dim())(*value.stride())]
+            arg.sizes, arg.strides = keep[-2], keep[-1]
+        size, device, count = c.c_size_t(), Device(2, 0), c.c_uint32(len(values))
+        self.check(self.rt.heddle_workspace_bytes(self.handle, 0, device, args, count, c.byref(size)))
+        workspace = torch.empty(size.value + 256, dtype=torch.uint8, device="cuda")
+        base = c.c_void_p((workspace.data_ptr() + 255) // 256 * 256)
+
+        def run(_alive=(keep, values, workspace)):
+            stream = c.c_void_p(torch.cuda.current_stream().cuda_stream)
+            self.check(self.rt.heddle_run(self.handle, 0, device, args, count, base, size, stream))
+
+        return run
