@@ -30,18 +30,3 @@ func.func @little(%q: !T, %k: !T, %v: !T) -> !T {
   return %o : !T
 }
 }
-
-// -----
-
-!T = tensor<?x?x?x64xbf16>
-
-// A matrix unit on a CPU: packing keys and values is shared by many rows.
-// CHECK-LABEL: func.func private @packed_0(
-// CHECK:         tile.load {{.*}} -> tensor<256x64xbf16>
-// CHECK:         tile.load {{.*}} -> tensor<128x64xbf16>
-module attributes {tile.target = #tile.target<name = "some cpu", units = 1, vectorBytes = 64, hasTileMma = true>} {
-func.func @packed(%q: !T, %k: !T, %v: !T) -> !T {
-  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax : (!T, !T, !T) -> !T
-  return %o : !T
-}
-}

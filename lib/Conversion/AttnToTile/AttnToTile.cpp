@@ -16,6 +16,7 @@
 #include "Partition.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
+#include "heddle/Analysis/CpuSchedule.h"
 #include "heddle/Analysis/GpuSchedule.h"
 #include "heddle/Conversion/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -96,27 +97,27 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   return work;
 }
 
-/// The sizes that the options leave open (0): for a GPU by its budget, else the usual ones.
+/// The sizes that the options leave open (0): what suits the target, or the usual ones where there is none.
 static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp op, attn::NormalizerOp definition,
                                        std::string &note) {
   if (schedule.rows && schedule.keys)
     return schedule;
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   AttendWork work = describeWork(op, definition, schedule.valueColumns);
-  GpuSchedule chosen;
-  chosen.rows = chosen.keys = 64;
+  int64_t rows = 64, keys = 64;
   if (target && target.getIsGpu()) {
-    chosen = chooseGpuSchedule(target, work);
+    GpuSchedule chosen = chooseGpuSchedule(target, work);
+    rows = chosen.rows;
+    keys = chosen.keys;
     note = chosen.note;
-  } else if (target && target.getHasTileMma() && work.elementBytes == 2) {
-    // Keys and values are packed for the matrix unit once per block: many rows pay for it (measured,
-    // test/gpu/README.md).
-    chosen.rows = 256;
-    chosen.keys = 128;
-    note = "rows 256, keys 128: packing for the matrix unit is shared by the rows of a block";
+  } else if (target) {
+    CpuSchedule chosen = chooseCpuSchedule(target, work);
+    rows = chosen.rows;
+    keys = chosen.keys;
+    note = chosen.note;
   }
-  schedule.rows = schedule.rows ? schedule.rows : chosen.rows;
-  schedule.keys = schedule.keys ? schedule.keys : chosen.keys;
+  schedule.rows = schedule.rows ? schedule.rows : rows;
+  schedule.keys = schedule.keys ? schedule.keys : keys;
   return schedule;
 }
 
