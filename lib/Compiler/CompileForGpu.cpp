@@ -4,6 +4,8 @@
 #include "heddle/Pipelines/Pipelines.h"
 #include "heddle/Target/CodeGeneration.h"
 #include "heddle/Target/Ptxas.h"
+#include "heddle/Target/TensorMaps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/raw_ostream.h"
@@ -11,8 +13,18 @@
 using namespace mlir;
 using namespace heddle;
 
+/// Types of the tile kernels' arguments, of which a lowered kernel keeps only slots.
+using KernelArguments = llvm::StringMap<SmallVector<Type>>;
+
+static KernelArguments readArguments(ModuleOp module) {
+  KernelArguments arguments;
+  for (auto function : module.getOps<func::FuncOp>())
+    arguments[function.getSymName()] = SmallVector<Type>(function.getArgumentTypes());
+  return arguments;
+}
+
 /// What the launch must know, from the attributes of the lowered kernels.
-static std::vector<CompiledKernel> readKernels(ModuleOp module) {
+static FailureOr<std::vector<CompiledKernel>> readKernels(ModuleOp module, const KernelArguments &arguments) {
   std::vector<CompiledKernel> kernels;
   for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
     if (!function->hasAttr("nvvm.kernel"))
@@ -25,6 +37,10 @@ static std::vector<CompiledKernel> readKernels(ModuleOp module) {
           kernel.threads[axis] = count;
     if (auto bytes = function->getAttrOfType<IntegerAttr>("warp.shared_bytes"))
       kernel.dynamicSharedBytes = bytes.getInt();
+    FailureOr<std::vector<heddle_tensor_map_record>> maps = readTensorMaps(function, arguments.lookup(kernel.symbol));
+    if (failed(maps))
+      return failure();
+    kernel.tensorMaps = std::move(*maps);
     kernels.push_back(std::move(kernel));
   }
   return kernels;
@@ -75,6 +91,7 @@ FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, 
   code.note = llvm::formatv("target {0}, {1} accesses\n", target.name, aligned ? "16-byte" : "narrow");
   code.note += describeSchedules(module);
   erasePlans(module);
+  KernelArguments arguments = readArguments(module);
   auto attribute = target.attribute(&session.context);
   if (failed(session.run(module, variant,
                          [&](OpPassManager &manager) { return buildTileToLLVMPipeline(manager, attribute); })))
@@ -82,7 +99,10 @@ FailureOr<MachineCode> heddle::compileForGpu(Session &session, ModuleOp module, 
   session.reach("nvvm", variant, module);
   if (session.isDone())
     return code;
-  code.kernels = readKernels(module);
+  FailureOr<std::vector<CompiledKernel>> kernels = readKernels(module, arguments);
+  if (failed(kernels))
+    return failure();
+  code.kernels = std::move(*kernels);
   std::vector<std::string> symbols;
   for (const CompiledKernel &kernel : code.kernels)
     symbols.push_back(kernel.symbol);

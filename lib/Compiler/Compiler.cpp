@@ -8,6 +8,7 @@
 #include "Backends.h"
 #include "heddle/Support/BuildId.h"
 #include "heddle/Support/Hash.h"
+#include "heddle/Target/TensorMaps.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace mlir;
@@ -36,6 +37,9 @@ static LogicalResult addVariants(Session &session, std::vector<CompiledEntry> &e
     for (const PlanLaunch &launch : plan.launches)
       if (llvm::none_of(variant.kernels, [&](const CompiledKernel &kernel) { return kernel.symbol == launch.kernel; }))
         return session.error("expected code for kernel @" + launch.kernel + " on " + target.name + ", got none");
+    if (std::optional<Expression> isMapped = tensorMapGuard(plan, variant.kernels))
+      variant.guard =
+          variant.guard ? Expression::binary(HEDDLE_OP_AND, *variant.guard, *isMapped) : std::move(isMapped);
     auto entry = llvm::find_if(entries, [&](const CompiledEntry &known) { return known.name == plan.name; });
     if (entry == entries.end())
       return session.error("expected the same entries for every target, got @" + plan.name + " on " + target.name);

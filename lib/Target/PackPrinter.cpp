@@ -34,6 +34,7 @@ private:
   void printEntry(const heddle_entry_record &entry);
   void printVariant(const heddle_variant_record &variant);
   void printNode(const heddle_node_record &node);
+  void printTensorMap(const heddle_tensor_map_record &map);
 
   llvm::StringRef bytes;
   llvm::raw_ostream &stream;
@@ -44,6 +45,12 @@ private:
 static const char *typeName(uint32_t type) {
   static const char *const names[] = {"?", "f32", "f16", "bf16", "f64", "i32", "i64", "i8", "i1"};
   return type < std::size(names) ? names[type] : "?";
+}
+
+void Printer::printTensorMap(const heddle_tensor_map_record &map) {
+  stream << "argument " << map.argument << " at slot " << map.first_slot << " " << typeName(map.dtype) << " box ";
+  llvm::interleave(llvm::ArrayRef(map.box).take_front(map.rank), stream, "x");
+  stream << " swizzle " << map.swizzle;
 }
 
 void Printer::printNode(const heddle_node_record &node) {
@@ -68,7 +75,15 @@ void Printer::printNode(const heddle_node_record &node) {
                             stream << (slot.kind == HEDDLE_SLOT_PARAM_TENSOR ? "tensor " : "scalar ") << names[slot.a];
                           }
                         });
-  stream << ")\n";
+  stream << ")";
+  if (kernel.tensor_map_count) {
+    stream << " tensor maps(";
+    llvm::interleaveComma(
+        records<heddle_tensor_map_record>(HEDDLE_TABLE_TENSOR_MAPS, kernel.first_tensor_map, kernel.tensor_map_count),
+        stream, [&](const heddle_tensor_map_record &map) { printTensorMap(map); });
+    stream << ")";
+  }
+  stream << "\n";
 }
 
 void Printer::printVariant(const heddle_variant_record &variant) {

@@ -49,6 +49,7 @@ private:
   std::vector<heddle_slot_record> slots;
   std::vector<heddle_kernel_record> kernels;
   std::vector<heddle_image_record> images;
+  std::vector<heddle_tensor_map_record> tensorMaps;
   heddle_pack_header header = {};
 };
 } // namespace
@@ -126,6 +127,9 @@ void Writer::add(const CompiledVariant &variant) {
       kernelRecord.threads[axis] = kernel.threads[axis];
     kernelRecord.dynamic_shared_bytes = kernel.dynamicSharedBytes;
     kernelRecord.registers = kernel.registers;
+    kernelRecord.first_tensor_map = tensorMaps.size();
+    kernelRecord.tensor_map_count = kernel.tensorMaps.size();
+    llvm::append_range(tensorMaps, kernel.tensorMaps);
     kernels.push_back(kernelRecord);
   }
   record.first_node = nodes.size();
@@ -179,6 +183,7 @@ std::string Writer::finish(uint64_t contentHash) {
   appendTable(pack, HEDDLE_TABLE_SLOTS, slots);
   appendTable(pack, HEDDLE_TABLE_KERNELS, kernels);
   appendTable(pack, HEDDLE_TABLE_IMAGES, images);
+  appendTable(pack, HEDDLE_TABLE_TENSOR_MAPS, tensorMaps);
   appendTable(pack, HEDDLE_TABLE_CODE, code);
   appendTable(pack, HEDDLE_TABLE_STRINGS, strings.data(), strings.size(), 1);
   appendTable(pack, HEDDLE_TABLE_BLOBS, blobs.data(), blobs.size(), 1, kBlobAlignment);

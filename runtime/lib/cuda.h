@@ -1,4 +1,5 @@
-/* cuda.h - the CUDA side: cuda_driver.c opens it and knows devices, cuda_launch.c holds modules and launches. */
+/* cuda.h - the CUDA side: cuda_driver.c opens it and knows devices, cuda_launch.c holds modules and launches,
+ * cuda_tensor_map.c makes tensor maps. */
 #ifndef HEDDLE_RT_LIB_CUDA_H
 #define HEDDLE_RT_LIB_CUDA_H
 
@@ -29,6 +30,8 @@ heddle_status heddle_cuda_kernels_load(heddle_pack *pack, int32_t index, const h
                                        const heddle_variant_record *variant);
 
 heddle_status heddle_cuda_zero(uint64_t address, uint64_t bytes, void *stream);
+/* Make the tensor maps of all launches, each behind its launch's slots. */
+heddle_status heddle_cuda_tensor_maps(const heddle_pack *pack, const heddle_launch *launches, uint32_t count);
 heddle_status heddle_cuda_launch(heddle_pack *pack, int32_t index, const heddle_launch *launch, void *stream);
 /* Wait for the stream, then read; 0 bytes: only wait. */
 heddle_status heddle_cuda_read(void *host, uint64_t address, uint64_t bytes, void *stream);

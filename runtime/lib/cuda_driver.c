@@ -49,6 +49,11 @@ static int open_symbols(void) {
   memcpy(&driver.field, &address, sizeof address);
   HEDDLE_CUDA_SYMBOLS(SYMBOL)
 #undef SYMBOL
+#define SYMBOL(field, name, parameters)                                                                                \
+  address = dlsym(library, #name);                                                                                     \
+  memcpy(&driver.field, &address, sizeof address);
+  HEDDLE_CUDA_OPTIONAL_SYMBOLS(SYMBOL)
+#undef SYMBOL
   return 1;
 }
 

@@ -137,14 +137,28 @@ heddle_status heddle_cuda_zero(uint64_t address, uint64_t bytes, void *stream) {
   return error == CUDA_OK ? HEDDLE_OK : heddle_cuda_fail(error, "to zero the workspace");
 }
 
+/* Each parameter by its address: the slots, then the tensor maps. */
+static void **list_parameters(const heddle_launch *launch, uint32_t map_count, void **addresses) {
+  int64_t *map = launch->slots + heddle_words_start(launch->slot_count, map_count);
+  for (uint32_t i = 0; i < launch->slot_count; ++i)
+    addresses[i] = &launch->slots[i];
+  for (uint32_t i = 0; i < map_count; ++i)
+    addresses[launch->slot_count + i] = map + i * HEDDLE_TENSOR_MAP_WORDS;
+  return addresses;
+}
+
 heddle_status heddle_cuda_launch(heddle_pack *pack, int32_t index, const heddle_launch *launch, void *stream) {
   const heddle_kernel_record *kernel = &pack->kernels[launch->kernel];
   size_t bytes = launch->slot_count * sizeof *launch->slots;
-  void *parameters[] = {CUDA_LAUNCH_BUFFER_POINTER, launch->slots, CUDA_LAUNCH_BUFFER_SIZE, &bytes, CUDA_LAUNCH_END};
+  void *buffer[] = {CUDA_LAUNCH_BUFFER_POINTER, launch->slots, CUDA_LAUNCH_BUFFER_SIZE, &bytes, CUDA_LAUNCH_END};
+  void *addresses[HEDDLE_MAX_MAPPED_SLOTS];
+  void **listed = NULL;
+  if (kernel->tensor_map_count)
+    listed = list_parameters(launch, kernel->tensor_map_count, addresses);
   cuda_result error = heddle_cuda_driver()->launch(
       function_of(modules_of(pack, index), launch->kernel), (unsigned)launch->grid[0], (unsigned)launch->grid[1],
       (unsigned)launch->grid[2], kernel->threads[0], kernel->threads[1], kernel->threads[2],
-      kernel->dynamic_shared_bytes, stream, NULL, parameters);
+      kernel->dynamic_shared_bytes, stream, listed, listed ? NULL : buffer);
   if (error == CUDA_OK)
     return HEDDLE_OK;
   return heddle_fail_in(heddle_cuda_fail(error, "a launch"), "kernel %s", heddle_pack_string(pack, kernel->symbol));

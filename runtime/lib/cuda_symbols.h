@@ -5,6 +5,7 @@
 #define HEDDLE_RT_LIB_CUDA_SYMBOLS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef int cuda_result;
 typedef int cuda_ordinal;
@@ -32,11 +33,20 @@ enum { /* CUfunction_attribute */
        CUDA_FUNCTION_MAX_DYNAMIC_SHARED = 8
 };
 enum { CUDA_CAPTURE_NONE = 0 }; /* CUstreamCaptureStatus */
+enum {                          /* CUtensorMapDataType */
+       CUDA_MAP_F16 = 6,
+       CUDA_MAP_F32 = 7,
+       CUDA_MAP_BF16 = 9
+};
+enum { CUDA_MAP_NOT_INTERLEAVED = 0 }; /* CUtensorMapInterleave */
+enum { CUDA_MAP_SWIZZLE_NONE, CUDA_MAP_SWIZZLE_32, CUDA_MAP_SWIZZLE_64, CUDA_MAP_SWIZZLE_128 }; /* CUtensorMapSwizzle */
+enum { CUDA_MAP_PROMOTE_256 = 3 }; /* CUtensorMapL2promotion */
+enum { CUDA_MAP_FILL_ZERO = 0 };   /* CUtensorMapFloatOOBfill */
 #define CUDA_LAUNCH_END ((void *)0)
 #define CUDA_LAUNCH_BUFFER_POINTER ((void *)1)
 #define CUDA_LAUNCH_BUFFER_SIZE ((void *)2)
 
-/* SYMBOL(field, driver's name, parameters) */
+/* SYMBOL(field, driver's name, parameters): what every driver must have */
 #define HEDDLE_CUDA_SYMBOLS(SYMBOL)                                                                                    \
   SYMBOL(init, cuInit, (unsigned flags))                                                                               \
   SYMBOL(driver_version, cuDriverGetVersion, (int *version))                                                           \
@@ -63,9 +73,16 @@ enum { CUDA_CAPTURE_NONE = 0 }; /* CUstreamCaptureStatus */
   SYMBOL(error_name, cuGetErrorName, (cuda_result error, const char **name))                                           \
   SYMBOL(error_string, cuGetErrorString, (cuda_result error, const char **text))
 
+/* NULL where the driver is too old for it (before CUDA 12.0). */
+#define HEDDLE_CUDA_OPTIONAL_SYMBOLS(SYMBOL)                                                                           \
+  SYMBOL(tensor_map_encode, cuTensorMapEncodeTiled,                                                                    \
+         (void *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,           \
+          const uint32_t *box, const uint32_t *element_strides, int interleave, int swizzle, int promotion, int fill))
+
 typedef struct {
 #define SYMBOL(field, name, parameters) cuda_result(*field) parameters;
   HEDDLE_CUDA_SYMBOLS(SYMBOL)
+  HEDDLE_CUDA_OPTIONAL_SYMBOLS(SYMBOL)
 #undef SYMBOL
 } cuda_driver;
 

@@ -13,9 +13,11 @@
 #error "packs are little-endian and read in place"
 #endif
 
-/* The sizes of version 1. Records grow at the end, so these never change: a smaller record is no pack of ours. */
+/* The sizes of version 1, and of what version 2 added. Records grow at the end, so these never change: a smaller record
+ * is no pack of ours. */
 enum {
   HEADER_BYTES_V1 = 40 + 16 * 11,
+  HEADER_BYTES_V2 = 40 + 16 * 12,
   ENTRY_BYTES_V1 = 24,
   PARAM_BYTES_V1 = 80,
   VARIANT_BYTES_V1 = 56,
@@ -23,9 +25,10 @@ enum {
   NODE_BYTES_V1 = 32,
   SLOT_BYTES_V1 = 16,
   KERNEL_BYTES_V1 = 32,
-  IMAGE_BYTES_V1 = 32
+  IMAGE_BYTES_V1 = 32,
+  TENSOR_MAP_BYTES_V2 = 40
 };
-_Static_assert(sizeof(heddle_pack_header) == HEADER_BYTES_V1, "the header of version 1 is frozen");
+_Static_assert(sizeof(heddle_pack_header) == HEADER_BYTES_V2, "the header of a version is frozen");
 _Static_assert(sizeof(heddle_entry_record) >= ENTRY_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_param_record) >= PARAM_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_variant_record) >= VARIANT_BYTES_V1, "records only grow");
@@ -34,6 +37,7 @@ _Static_assert(sizeof(heddle_node_record) >= NODE_BYTES_V1, "records only grow")
 _Static_assert(sizeof(heddle_slot_record) >= SLOT_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_kernel_record) >= KERNEL_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_image_record) >= IMAGE_BYTES_V1, "records only grow");
+_Static_assert(sizeof(heddle_tensor_map_record) >= TENSOR_MAP_BYTES_V2, "records only grow");
 
 static uint64_t checksum(const unsigned char *bytes, uint64_t size) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -46,24 +50,31 @@ static heddle_status check_header(const unsigned char *bytes, uint64_t size, hed
   if (size < HEADER_BYTES_V1)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack of at least %d bytes, got %llu", (int)HEADER_BYTES_V1,
                        (unsigned long long)size);
-  memcpy(header, bytes, sizeof *header);
+  memset(header, 0, sizeof *header);
+  memcpy(header, bytes, HEADER_BYTES_V1);
   if (memcmp(header->magic, HEDDLE_PACK_MAGIC, sizeof header->magic) != 0)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack that starts with " HEDDLE_PACK_MAGIC ", got other bytes");
   if (header->version == 0 || header->version > HEDDLE_PACK_VERSION)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack of version 1 to %u, got version %u: it needs a newer runtime",
                        HEDDLE_PACK_VERSION, header->version);
   /* The checksum does not cover this field; the version fixes it. */
-  if (header->header_bytes != HEADER_BYTES_V1)
-    return heddle_fail(HEDDLE_BAD_PACK, "expected a pack header of %d bytes, got %u", (int)HEADER_BYTES_V1,
-                       header->header_bytes);
+  uint32_t expected = header->version == 1 ? HEADER_BYTES_V1 : HEADER_BYTES_V2;
+  if (header->header_bytes != expected)
+    return heddle_fail(HEDDLE_BAD_PACK, "expected a pack header of %u bytes, got %u", expected, header->header_bytes);
   if (header->total_bytes != size)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack of %llu bytes, got %llu: it is truncated or damaged",
                        (unsigned long long)header->total_bytes, (unsigned long long)size);
+  if (size < expected)
+    return heddle_fail(HEDDLE_BAD_PACK, "expected a pack of at least %u bytes, got %llu", expected,
+                       (unsigned long long)size);
   size_t covered = offsetof(heddle_pack_header, checksum) + sizeof header->checksum;
   uint64_t found = checksum(bytes + covered, size - covered);
   if (found != header->checksum)
     return heddle_fail(HEDDLE_BAD_PACK, "expected checksum %016llx, got %016llx: the pack is damaged",
                        (unsigned long long)header->checksum, (unsigned long long)found);
+  memcpy(header, bytes, expected);
+  if (header->version == 1)
+    header->tables[HEDDLE_TABLE_TENSOR_MAPS].record_bytes = TENSOR_MAP_BYTES_V2; /* none, but of a good size */
   return HEDDLE_OK;
 }
 
@@ -91,7 +102,7 @@ static void *copy_table(const unsigned char *bytes, const heddle_table *table, s
   return records;
 }
 
-/* table index, field stem, element type, bytes of a version 1 record, whether records may not grow */
+/* table index, field stem, element type, bytes of the first version's record, whether records may not grow */
 #define HEDDLE_COPIED_TABLES(TABLE)                                                                                    \
   TABLE(HEDDLE_TABLE_CODE, code, code, uint32_t, 4, 1)                                                                 \
   TABLE(HEDDLE_TABLE_ENTRIES, entries, entry, heddle_entry_record, ENTRY_BYTES_V1, 0)                                  \
@@ -101,7 +112,8 @@ static void *copy_table(const unsigned char *bytes, const heddle_table *table, s
   TABLE(HEDDLE_TABLE_NODES, nodes, node, heddle_node_record, NODE_BYTES_V1, 0)                                         \
   TABLE(HEDDLE_TABLE_SLOTS, slots, slot, heddle_slot_record, SLOT_BYTES_V1, 0)                                         \
   TABLE(HEDDLE_TABLE_KERNELS, kernels, kernel, heddle_kernel_record, KERNEL_BYTES_V1, 0)                               \
-  TABLE(HEDDLE_TABLE_IMAGES, images, image, heddle_image_record, IMAGE_BYTES_V1, 0)
+  TABLE(HEDDLE_TABLE_IMAGES, images, image, heddle_image_record, IMAGE_BYTES_V1, 0)                                    \
+  TABLE(HEDDLE_TABLE_TENSOR_MAPS, tensor_maps, tensor_map, heddle_tensor_map_record, TENSOR_MAP_BYTES_V2, 0)
 
 static heddle_status read_tables(heddle_pack *pack, const heddle_pack_header *header) {
   const heddle_table *strings = &header->tables[HEDDLE_TABLE_STRINGS], *blobs = &header->tables[HEDDLE_TABLE_BLOBS];

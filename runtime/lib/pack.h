@@ -31,11 +31,12 @@ struct heddle_pack {
   heddle_slot_record *slots;
   heddle_kernel_record *kernels;
   heddle_image_record *images;
+  heddle_tensor_map_record *tensor_maps;
   uint32_t code_count, entry_count, param_count, variant_count, buffer_count, node_count, slot_count, kernel_count,
-      image_count;
+      image_count, tensor_map_count;
 
   uint32_t *node_slots;    /* per node: its 64-bit slots once tensors are flattened */
-  uint32_t *variant_slots; /* per variant: the sum over its nodes */
+  uint32_t *variant_slots; /* per variant: room for those of its nodes and their tensor maps, in 64-bit words */
 
   /* Filled on first use under the load lock (load_lock.h), read without it. */
   _Atomic(heddle_cpu_kernel) *cpu_kernels; /* per kernel */
@@ -52,5 +53,15 @@ static inline const char *heddle_pack_string(const heddle_pack *pack, uint32_t o
 
 /* A tensor argument takes an address, its sizes and its strides. */
 static inline uint32_t heddle_tensor_slots(uint32_t rank) { return 1 + 2 * rank; }
+
+/* A launch's parameters in 64-bit words: slots alone lie where the last launch ended; with tensor maps both the slots
+ * and the maps behind them start at a multiple of 64 bytes, as the driver wants to write them. */
+enum { HEDDLE_TENSOR_MAP_WORDS = 16 };
+static inline uint64_t heddle_words_start(uint64_t end, uint32_t map_count) {
+  return map_count ? (end + 7) / 8 * 8 : end;
+}
+static inline uint64_t heddle_words_count(uint32_t slot_count, uint32_t map_count) {
+  return heddle_words_start(slot_count, map_count) + (uint64_t)HEDDLE_TENSOR_MAP_WORDS * map_count;
+}
 
 #endif

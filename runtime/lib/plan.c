@@ -27,12 +27,21 @@ static int machine_fits(const heddle_pack *pack, const heddle_variant_record *va
   for (uint32_t i = 0; i < variant->node_count; ++i) {
     const heddle_kernel_record *kernel = &pack->kernels[pack->nodes[variant->first_node + i].kernel];
     int fits = 0;
+    if (kernel->tensor_map_count && !machine->tensor_maps)
+      return 0;
     for (uint32_t j = 0; j < kernel->image_count && !fits; ++j)
       fits = heddle_image_fits(variant, &pack->images[kernel->first_image + j], machine);
     if (!fits)
       return 0;
   }
   return 1;
+}
+
+static int has_tensor_maps(const heddle_pack *pack, const heddle_variant_record *variant) {
+  for (uint32_t i = 0; i < variant->node_count; ++i)
+    if (pack->kernels[pack->nodes[variant->first_node + i].kernel].tensor_map_count)
+      return 1;
+  return 0;
 }
 
 /* "expected a variant for <this machine>, got <what the pack holds>" */
@@ -53,14 +62,16 @@ static heddle_status no_variant(const heddle_pack *pack, const heddle_entry_reco
       used += (size_t)snprintf(held + used, sizeof held - used, "%scpu with features 0x%llx", comma,
                                (unsigned long long)variant->cpu_features);
     else
-      used += (size_t)snprintf(held + used, sizeof held - used, "%scuda %s %u.%u", comma,
-                               variant->arch_exact ? "exactly" : "from", variant->arch / 10, variant->arch % 10);
+      used += (size_t)snprintf(held + used, sizeof held - used, "%scuda %s %u.%u%s", comma,
+                               variant->arch_exact ? "exactly" : "from", variant->arch / 10, variant->arch % 10,
+                               has_tensor_maps(pack, variant) ? " with tensor maps" : "");
   }
   if (machine->device == HEDDLE_DEVICE_CPU)
     return heddle_fail(HEDDLE_UNSUPPORTED, "%s: expected a variant for a cpu with features 0x%llx, got: %s", name,
                        (unsigned long long)machine->cpu_features, held);
-  return heddle_fail(HEDDLE_UNSUPPORTED, "%s: expected a variant for cuda capability %u.%u and driver %u, got: %s",
-                     name, machine->capability / 10, machine->capability % 10, machine->driver, held);
+  return heddle_fail(HEDDLE_UNSUPPORTED, "%s: expected a variant for cuda capability %u.%u and driver %u%s, got: %s",
+                     name, machine->capability / 10, machine->capability % 10, machine->driver,
+                     machine->tensor_maps ? "" : " without tensor maps", held);
 }
 
 static heddle_status choose(heddle_plan *plan, const heddle_machine *machine) {
@@ -192,10 +203,13 @@ static heddle_status find_grid(const heddle_plan *plan, const heddle_node_record
 heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, heddle_launch *launches, int64_t *slots,
                                    uint32_t *count) {
   const heddle_variant_record *variant = heddle_plan_variant(plan);
+  uint64_t end = 0; /* of the parameters so far */
   *count = 0;
   for (uint32_t i = 0; i < variant->node_count; ++i) {
     const heddle_node_record *node = &plan->pack->nodes[variant->first_node + i];
     heddle_launch *launch = &launches[*count];
+    uint32_t map_count = plan->pack->kernels[node->kernel].tensor_map_count;
+    uint64_t start = heddle_words_start(end, map_count);
     int64_t wanted;
     heddle_status status = heddle_evaluate_or(&plan->scope, node->condition, 1, &wanted);
     if (status == HEDDLE_OK && !wanted)
@@ -205,14 +219,14 @@ heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, 
     if (status == HEDDLE_OK && !launch->blocks)
       continue;
     if (status == HEDDLE_OK)
-      status = fill_slots(plan, node, workspace, slots);
+      status = fill_slots(plan, node, workspace, slots + start);
     if (status != HEDDLE_OK)
       return heddle_fail_in(status, "%s: kernel %s", heddle_pack_string(plan->pack, plan->entry->name),
                             heddle_pack_string(plan->pack, plan->pack->kernels[node->kernel].symbol));
     launch->kernel = node->kernel;
-    launch->slots = slots;
+    launch->slots = slots + start;
     launch->slot_count = plan->pack->node_slots[variant->first_node + i];
-    slots += launch->slot_count;
+    end = start + heddle_words_count(launch->slot_count, map_count);
     ++*count;
   }
   return HEDDLE_OK;

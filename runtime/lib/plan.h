@@ -12,6 +12,7 @@ typedef struct {
   uint32_t capability;   /* CUDA */
   uint32_t driver;       /* CUDA driver API version */
   uint64_t cpu_features; /* CPU */
+  uint32_t tensor_maps;  /* CUDA: whether the driver makes them */
   int64_t machine;       /* multiprocessors or threads */
 } heddle_machine;
 
@@ -28,7 +29,7 @@ typedef struct {
   uint32_t slot_count;
   int64_t grid[3];
   int64_t blocks; /* product of grid, at least 1 */
-  int64_t *slots; /* the kernel's parameters */
+  int64_t *slots; /* the kernel's parameters; room for its tensor maps follows, see heddle_words_count */
 } heddle_launch;
 
 /* Whether a CUDA image can run there: a cubin on its own major architecture, PTX on any later one. */
@@ -47,7 +48,8 @@ static inline uint64_t heddle_plan_workspace(const heddle_plan *plan) {
   return plan->offsets[heddle_plan_variant(plan)->buffer_count];
 }
 
-/* Evaluate the nodes. `launches` has room for every node of the variant, `slots` for variant_slots. */
+/* Evaluate the nodes. `launches` has room for every node of the variant, `slots` for variant_slots; aligned to 64 bytes
+ * where tensor maps are to be made. */
 heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, heddle_launch *launches, int64_t *slots,
                                    uint32_t *count);
 

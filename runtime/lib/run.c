@@ -51,6 +51,7 @@ static heddle_status find_machine(run_call *call, heddle_machine *machine) {
     return status;
   machine->capability = call->cuda->capability;
   machine->driver = heddle_cuda_driver_version();
+  machine->tensor_maps = heddle_cuda_driver()->tensor_map_encode != NULL;
   machine->machine = call->cuda->multiprocessors;
   return HEDDLE_OK;
 }
@@ -187,6 +188,8 @@ static heddle_status check_values(const run_call *call, uint64_t workspace, void
 static heddle_status launch_all(run_call *call, const heddle_launch *launches, uint32_t count, uint64_t workspace,
                                 void *stream) {
   heddle_status status = load_kernels(call);
+  if (status == HEDDLE_OK && call->cuda)
+    status = heddle_cuda_tensor_maps(call->pack, launches, count);
   if (status == HEDDLE_OK)
     status = zero_buffers(call, workspace, stream);
   for (uint32_t i = 0; i < count && status == HEDDLE_OK; ++i) {
@@ -223,15 +226,16 @@ heddle_status heddle_run(heddle_pack *pack, uint32_t entry, heddle_device device
   if (status != HEDDLE_OK)
     return status;
   /* Common plans fit on the stack; a rare long one costs an allocation. */
-  enum { FEW_LAUNCHES = 16, FEW_SLOTS = 512 };
+  enum { FEW_LAUNCHES = 16, FEW_SLOTS = 512, MAP_ALIGNMENT = 64 };
   heddle_launch few_launches[FEW_LAUNCHES];
-  int64_t few_slots[FEW_SLOTS];
+  _Alignas(MAP_ALIGNMENT) int64_t few_slots[FEW_SLOTS];
   uint32_t node_count = heddle_plan_variant(&call.plan)->node_count;
   uint32_t slot_count = pack->variant_slots[call.plan.variant];
   if (node_count <= FEW_LAUNCHES && slot_count <= FEW_SLOTS)
     return plan_and_launch(&call, few_launches, few_slots, (uint64_t)(uintptr_t)workspace, stream);
   heddle_launch *launches = malloc(node_count * sizeof *launches);
-  int64_t *slots = malloc((slot_count + (size_t)1) * sizeof *slots);
+  size_t slot_bytes = (slot_count * sizeof(int64_t) / MAP_ALIGNMENT + 1) * MAP_ALIGNMENT;
+  int64_t *slots = aligned_alloc(MAP_ALIGNMENT, slot_bytes);
   if (launches && slots)
     status = plan_and_launch(&call, launches, slots, (uint64_t)(uintptr_t)workspace, stream);
   else

@@ -75,14 +75,40 @@ static heddle_status check_image(const heddle_pack *pack, const heddle_image_rec
   return HEDDLE_OK;
 }
 
+static heddle_status check_tensor_map(const heddle_tensor_map_record *map) {
+  if (map->rank < 2 || map->rank > HEDDLE_MAX_TENSOR_MAP_RANK)
+    return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected a rank of 2 to %d, got %u",
+                       (int)HEDDLE_MAX_TENSOR_MAP_RANK, map->rank);
+  if (map->dtype != HEDDLE_F32 && map->dtype != HEDDLE_F16 && map->dtype != HEDDLE_BF16)
+    return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected a dtype of 1 to 3, got %u", map->dtype);
+  if (map->swizzle != 0 && map->swizzle != 32 && map->swizzle != 64 && map->swizzle != 128)
+    return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected a swizzle of 0, 32, 64 or 128 bytes, got %u",
+                       map->swizzle);
+  for (uint32_t axis = 0; axis < map->rank; ++axis)
+    if (map->box[axis] < 1 || map->box[axis] > 256)
+      return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected a box of 1 to 256 elements in dimension %u, got %u",
+                         axis, map->box[axis]);
+  uint32_t row = map->box[map->rank - 1] * heddle_dtype_bytes(map->dtype);
+  if (row % 16 != 0 || (map->swizzle && row > map->swizzle))
+    return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected rows of 16-byte units up to its swizzle of %u, got %u",
+                       map->swizzle, row);
+  return HEDDLE_OK;
+}
+
 static heddle_status check_kernel(const heddle_pack *pack, const heddle_kernel_record *kernel) {
   heddle_status status = check_string(pack, "kernel", kernel->symbol, 1);
   if (status == HEDDLE_OK)
     status = check_range("kernel images", kernel->first_image, kernel->image_count, pack->image_count);
+  if (status == HEDDLE_OK)
+    status =
+        check_range("kernel tensor maps", kernel->first_tensor_map, kernel->tensor_map_count, pack->tensor_map_count);
   if (status != HEDDLE_OK)
     return status;
   if (kernel->image_count < 1 || kernel->image_count > 64)
     return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected 1 to 64 images, got %u", kernel->image_count);
+  if (kernel->tensor_map_count > HEDDLE_MAX_TENSOR_MAPS)
+    return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected at most %d tensor maps, got %u", HEDDLE_MAX_TENSOR_MAPS,
+                       kernel->tensor_map_count);
   uint64_t threads = 1;
   for (int i = 0; i < 3; ++i) {
     if (kernel->threads[i] < 1 || kernel->threads[i] > 1024)
@@ -125,6 +151,26 @@ static heddle_status check_slot(const heddle_pack *pack, const heddle_entry_reco
   }
 }
 
+/* A node's maps lie within its slots. */
+static heddle_status check_mapped_slots(const heddle_pack *pack, const heddle_variant_record *variant,
+                                        const heddle_kernel_record *kernel, uint32_t slot_count) {
+  if (!kernel->tensor_map_count)
+    return HEDDLE_OK;
+  if (variant->device != HEDDLE_DEVICE_CUDA)
+    return heddle_fail(HEDDLE_BAD_PACK, "node: expected no tensor maps but on cuda, got %u", kernel->tensor_map_count);
+  uint64_t words = heddle_words_count(slot_count, kernel->tensor_map_count);
+  if (words > HEDDLE_MAX_MAPPED_SLOTS)
+    return heddle_fail(HEDDLE_BAD_PACK, "node: expected at most %d parameter slots with tensor maps, got %llu",
+                       HEDDLE_MAX_MAPPED_SLOTS, (unsigned long long)words);
+  for (uint32_t i = 0; i < kernel->tensor_map_count; ++i) {
+    const heddle_tensor_map_record *map = &pack->tensor_maps[kernel->first_tensor_map + i];
+    if ((uint64_t)map->first_slot + heddle_tensor_slots(map->rank) > slot_count)
+      return heddle_fail(HEDDLE_BAD_PACK, "tensor map: expected a memref of rank %u within %u slots, got one from %u",
+                         map->rank, slot_count, map->first_slot);
+  }
+  return HEDDLE_OK;
+}
+
 static heddle_status check_node(heddle_pack *pack, const heddle_entry_record *entry,
                                 const heddle_variant_record *variant, uint32_t index, usage *used) {
   const heddle_node_record *node = &pack->nodes[index];
@@ -155,7 +201,7 @@ static heddle_status check_node(heddle_pack *pack, const heddle_entry_record *en
       return heddle_fail(HEDDLE_BAD_PACK, "node: expected at most %d parameter slots, got more", HEDDLE_MAX_SLOTS);
   }
   pack->node_slots[index] = (uint32_t)total;
-  return HEDDLE_OK;
+  return check_mapped_slots(pack, variant, kernel, (uint32_t)total);
 }
 
 static heddle_status check_variant(heddle_pack *pack, const heddle_entry_record *entry, uint32_t index, usage *used) {
@@ -188,8 +234,12 @@ static heddle_status check_variant(heddle_pack *pack, const heddle_entry_record 
   }
   uint64_t slots = 0;
   for (uint32_t i = 0; i < variant->node_count && status == HEDDLE_OK; ++i) {
-    status = check_node(pack, entry, variant, variant->first_node + i, used);
-    slots += pack->node_slots[variant->first_node + i];
+    uint32_t node = variant->first_node + i;
+    status = check_node(pack, entry, variant, node, used);
+    if (status != HEDDLE_OK)
+      break;
+    uint32_t map_count = pack->kernels[pack->nodes[node].kernel].tensor_map_count;
+    slots = heddle_words_start(slots, map_count) + heddle_words_count(pack->node_slots[node], map_count);
   }
   if (status == HEDDLE_OK && slots > UINT32_MAX)
     return heddle_fail(HEDDLE_BAD_PACK, "variant: expected fewer parameter slots, got %llu", (unsigned long long)slots);
@@ -253,6 +303,8 @@ heddle_status heddle_pack_validate(heddle_pack *pack) {
   heddle_status status = HEDDLE_OK;
   for (uint32_t i = 0; i < pack->image_count && status == HEDDLE_OK; ++i)
     status = check_image(pack, &pack->images[i]);
+  for (uint32_t i = 0; i < pack->tensor_map_count && status == HEDDLE_OK; ++i)
+    status = check_tensor_map(&pack->tensor_maps[i]);
   for (uint32_t i = 0; i < pack->kernel_count && status == HEDDLE_OK; ++i)
     status = check_kernel(pack, &pack->kernels[i]);
   return status == HEDDLE_OK ? check_entries(pack) : status;

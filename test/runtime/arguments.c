@@ -109,8 +109,8 @@ static void calls(void) {
                 "scale: expected 4 arguments, got 3");
   EXPECT_STATUS(heddle_run(pack, 0, cpu_device, NULL, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
                 "scale: expected 4 arguments, got null");
-  EXPECT_STATUS(heddle_run(pack, 8, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_NOT_FOUND,
-                "expected an entry below 8, got 8");
+  EXPECT_STATUS(heddle_run(pack, 9, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_NOT_FOUND,
+                "expected an entry below 9, got 9");
   EXPECT_STATUS(heddle_run(NULL, 0, cpu_device, args, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
                 "expected a pack, got null");
   EXPECT_STATUS(heddle_run(pack, 0, nowhere, args, 4, workspace, sizeof workspace, NULL), HEDDLE_BAD_ARGUMENT,
@@ -123,7 +123,7 @@ static void calls(void) {
                 "scale: expected a workspace aligned to 256 bytes, got 0x");
   EXPECT_STATUS(heddle_find(pack, "scael", &entry), HEDDLE_NOT_FOUND,
                 "expected one of the entries 'scale', 'where', 'dirty', 'checked', 'frames', 'busy', 'device', "
-                "'floats', got 'scael'");
+                "'floats', 'mapped', got 'scael'");
   EXPECT_EQ(entry, 99);
   EXPECT_STATUS(heddle_find(NULL, "scale", &entry), HEDDLE_BAD_ARGUMENT, "got null");
   EXPECT_STATUS(heddle_workspace_bytes(pack, 0, cpu_device, args, 4, NULL), HEDDLE_BAD_ARGUMENT, "got null");

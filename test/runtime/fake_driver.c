@@ -1,4 +1,4 @@
-/* fake_driver.c - see fake_driver.h. Built as libcuda.so.1. */
+/* fake_driver.c - see fake_driver.h. Built as libcuda.so.1, once WITHOUT_TENSOR_MAPS as drivers before 12.0 are. */
 #include "fake_driver.h"
 
 #include <pthread.h>
@@ -114,12 +114,42 @@ API int cuStreamIsCapturing(void *stream, int *status) {
   return *status = fake_driver.capturing, 0;
 }
 
+#ifndef WITHOUT_TENSOR_MAPS
+/* Refuses what the driver's documentation says it does. */
+API int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address, const uint64_t *sizes,
+                               const uint64_t *strides, const uint32_t *box, const uint32_t *element_strides,
+                               int interleave, int swizzle, int promotion, int fill) {
+  if ((uintptr_t)map % 64 || !address || (uintptr_t)address % 16 || rank < 3 - (interleave == 0) || rank > 5)
+    return INVALID_VALUE;
+  for (uint32_t i = 0; i < rank; ++i)
+    if (sizes[i] < 1 || sizes[i] > (uint64_t)1 << 32 || box[i] < 1 || box[i] > 256 || element_strides[i] < 1 ||
+        element_strides[i] > 8 || (i && (strides[i - 1] % 16 || strides[i - 1] >> 40)))
+      return INVALID_VALUE;
+  pthread_mutex_lock(&lock);
+  memset(map, 0x40 + fake_driver.map_count, 128);
+  fake_map *seen = &fake_driver.maps[fake_driver.map_count++ % 16];
+  *seen = (fake_map){.type = type,
+                     .interleave = interleave,
+                     .swizzle = swizzle,
+                     .promotion = promotion,
+                     .fill = fill,
+                     .rank = rank,
+                     .address = (uintptr_t)address};
+  memcpy(seen->sizes, sizes, rank * sizeof *sizes);
+  memcpy(seen->strides, strides, (rank - 1) * sizeof *strides);
+  memcpy(seen->box, box, rank * sizeof *box);
+  memcpy(seen->element_strides, element_strides, rank * sizeof *element_strides);
+  pthread_mutex_unlock(&lock);
+  return 0;
+}
+#endif
+
 API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                        unsigned shared, void *stream, void **parameters, void **extra) {
   function *launched = handle;
   if (fake_driver.fail_launch)
     return LAUNCH_FAILED;
-  if (parameters || extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] != NULL)
+  if (!parameters == !extra || (extra && (extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] != NULL)))
     return INVALID_VALUE;
   if (launched->name[strlen(launched->name) - 1] - '0' != current_device())
     return INVALID_CONTEXT;
@@ -129,10 +159,16 @@ API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsi
                         .block = {bx, by, bz},
                         .shared = shared,
                         .stream = stream,
-                        .slot_count = *(size_t *)extra[3] / 8,
+                        .slot_count = extra ? *(size_t *)extra[3] / 8 : fake_driver.listed_slots,
+                        .listed = !extra,
                         .opted_in = launched->opted_in};
   memcpy(seen->function, launched->name, sizeof seen->function);
-  memcpy(seen->slots, extra[1], *(size_t *)extra[3]);
+  if (extra)
+    memcpy(seen->slots, extra[1], *(size_t *)extra[3]);
+  for (size_t i = 0; !extra && i < fake_driver.listed_slots; ++i)
+    memcpy(&seen->slots[i], parameters[i], 8);
+  for (size_t i = 0; !extra && i < fake_driver.listed_maps; ++i)
+    memcpy(seen->maps[i], parameters[fake_driver.listed_slots + i], 128);
   if (strncmp(seen->function, "second", 6) == 0 && fake_driver.raise)
     memcpy((void *)(uintptr_t)seen->slots[0], &fake_driver.raise, 4);
   pthread_mutex_unlock(&lock);

@@ -22,27 +22,30 @@ static void check(heddle_pack *pack) {
 #endif
 }
 
-/* The same pack with 24 more bytes at the end of every record, as a later writer of this version might leave it. */
+/* The same pack with 24 more bytes at the end of every record that this reader knows nothing of, as a later writer of
+ * this version might leave it. */
 static unsigned char *grow(const unsigned char *bytes, size_t *size) {
   heddle_pack_header header;
-  memcpy(&header, bytes, sizeof header);
+  enum { HEADER_BYTES = 216, TABLES = 11 }; /* of version 1 */
+  memcpy(&header, bytes, HEADER_BYTES);
   unsigned char *grown = calloc(4, *size);
-  size_t end = sizeof header;
-  for (int i = 0; i < HEDDLE_TABLE_COUNT; ++i) {
+  size_t end = HEADER_BYTES;
+  for (int i = 0; i < TABLES; ++i) {
     heddle_table *table = &header.tables[i];
-    uint32_t more = table->record_bytes > 4 ? 24 : 0; /* raw sections and words are what they are */
+    uint32_t known = i == HEDDLE_TABLE_KERNELS ? sizeof(heddle_kernel_record) : table->record_bytes;
+    uint32_t wide = table->record_bytes > 4 ? known + 24 : known; /* raw sections and words are what they are */
     end = (end + 63) / 64 * 64;
     for (uint32_t j = 0; j < table->count; ++j) {
-      unsigned char *record = grown + end + (size_t)j * (table->record_bytes + more);
+      unsigned char *record = grown + end + (size_t)j * wide;
       memcpy(record, bytes + table->offset + (size_t)j * table->record_bytes, table->record_bytes);
-      memset(record + table->record_bytes, 0xab, more);
+      memset(record + known, 0xab, wide - known);
     }
     table->offset = end;
-    table->record_bytes += more;
+    table->record_bytes = wide;
     end += (size_t)table->count * table->record_bytes;
   }
   header.total_bytes = *size = end;
-  memcpy(grown, &header, sizeof header);
+  memcpy(grown, &header, HEADER_BYTES);
   writer_seal(grown, end);
   return grown;
 }

@@ -82,6 +82,12 @@ uint32_t writer_kernel(pack_writer *writer, const char *symbol, uint32_t image) 
   return writer->kernel_count - 1;
 }
 
+void writer_tensor_map(pack_writer *writer, uint32_t kernel, heddle_tensor_map_record map) {
+  if (!writer->kernels[kernel].tensor_map_count++)
+    writer->kernels[kernel].first_tensor_map = writer->tensor_map_count;
+  *ADD(writer, tensor_maps, tensor_map_count) = map;
+}
+
 heddle_entry_record *writer_entry(pack_writer *writer, const char *name) {
   heddle_entry_record *entry = ADD(writer, entries, entry_count);
   entry->name = writer_string(writer, name);
@@ -167,8 +173,10 @@ unsigned char *writer_finish(pack_writer *writer, size_t *size) {
       {writer->kernels, writer->kernel_count, sizeof *writer->kernels},
       {writer->images, writer->image_count, sizeof *writer->images},
       {writer->blobs, writer->blob_bytes, 1},
+      {writer->tensor_maps, writer->tensor_map_count, sizeof *writer->tensor_maps},
   };
-  heddle_pack_header header = {.version = 1, .header_bytes = sizeof header, .content_hash = 0x1234abcd5678ef90};
+  heddle_pack_header header = {
+      .version = HEDDLE_PACK_VERSION, .header_bytes = sizeof header, .content_hash = 0x1234abcd5678ef90};
   memcpy(header.magic, HEDDLE_PACK_MAGIC, 8);
   size_t end = sizeof header;
   for (int i = 0; i < HEDDLE_TABLE_COUNT; ++i) {

@@ -21,8 +21,9 @@ typedef struct {
   heddle_slot_record slots[8 * WRITER_CAPACITY];
   heddle_kernel_record kernels[WRITER_CAPACITY];
   heddle_image_record images[WRITER_CAPACITY];
+  heddle_tensor_map_record tensor_maps[WRITER_CAPACITY];
   uint32_t string_bytes, words, entry_count, param_count, variant_count, buffer_count, node_count, slot_count,
-      kernel_count, image_count;
+      kernel_count, image_count, tensor_map_count;
   unsigned char *blobs;
   size_t blob_bytes;
 } pack_writer;
@@ -38,6 +39,8 @@ uint32_t writer_image(pack_writer *writer, uint32_t kind, uint32_t min_driver, c
 uint32_t writer_image_file(pack_writer *writer, const char *path);
 /* One image; its record can be changed for more. */
 uint32_t writer_kernel(pack_writer *writer, const char *symbol, uint32_t image);
+/* All of a kernel's maps before those of the next. */
+void writer_tensor_map(pack_writer *writer, uint32_t kernel, heddle_tensor_map_record map);
 
 heddle_entry_record *writer_entry(pack_writer *writer, const char *name);
 heddle_param_record *writer_param(pack_writer *writer, const char *name, uint32_t role, uint32_t dtype, uint32_t rank);

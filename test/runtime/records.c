@@ -40,13 +40,15 @@ static void refused(int table, uint32_t index, size_t field, size_t width, int64
   refused(HEDDLE_TABLE_KERNELS, index, FIELD(heddle_kernel_record, member), value, message)
 #define IMAGE(index, member, value, message)                                                                           \
   refused(HEDDLE_TABLE_IMAGES, index, FIELD(heddle_image_record, member), value, message)
+#define MAP(index, member, value, message)                                                                             \
+  refused(HEDDLE_TABLE_TENSOR_MAPS, index, FIELD(heddle_tensor_map_record, member), value, message)
 #define HEADER(member, value, message) refused(-1, 0, FIELD(heddle_pack_header, member), value, message)
 
 /* In the sample: entry 0 is scale(a, factor, out, total), entry 1 where(out); variants 0 and 1 are theirs; nodes 0, 1
  * and 2; slots 0 to 3 are node 0's (a, factor, out, buffer 0), 4 to 6 node 1's. */
 static void header(void) {
-  HEADER(header_bytes, 215, "expected a pack header of 216 bytes, got 215");
-  HEADER(version, 0, "expected a pack of version 1 to 1, got version 0");
+  HEADER(header_bytes, 216, "expected a pack header of 232 bytes, got 216");
+  HEADER(version, 0, "expected a pack of version 1 to 2, got version 0");
   HEADER(total_bytes, 1000, "expected a pack of 1000 bytes, got ");
   HEADER(tables[HEDDLE_TABLE_NODES].offset, (int64_t)1 << 63, "table 'nodes': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_CODE].count, 0xffffffff, "table 'code': expected to end within ");
@@ -54,6 +56,9 @@ static void header(void) {
   HEADER(tables[HEDDLE_TABLE_PARAMS].record_bytes, 79, "table 'params': expected records of at least 80 bytes, got 79");
   HEADER(tables[HEDDLE_TABLE_STRINGS].record_bytes, 2, "table 'strings': expected records of 1 bytes, got 2");
   HEADER(tables[HEDDLE_TABLE_CODE].record_bytes, 8, "table 'code': expected records of 4 bytes, got 8");
+  HEADER(tables[HEDDLE_TABLE_TENSOR_MAPS].record_bytes, 39,
+         "table 'tensor_maps': expected records of at least 40 bytes, got 39");
+  HEADER(tables[HEDDLE_TABLE_TENSOR_MAPS].count, 0x7fffffff, "table 'tensor_maps': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_STRINGS].count, 3, "expected a string section that ends in NUL, got byte ");
 }
 
@@ -100,7 +105,7 @@ static void nodes(void) {
   NODE(0, slot_count, 1000, "node slots: expected a range within ");
   NODE(1, first_slot, 3, "node slots: expected ranges that do not overlap, got record 3 twice");
   SLOT(0, kind, 0, "slot: expected a kind of 1 to 4, got 0");
-  SLOT(0, kind, HEDDLE_SLOT_TENSOR_MAP, "slot: expected a kind of 1 to 4, got 5");
+  SLOT(0, kind, 5, "slot: expected a kind of 1 to 4, got 5");
   SLOT(0, a, 4, "slot: expected a parameter below 4, got 4");
   SLOT(0, a, 1, "slot: expected a parameter of the slot's kind, got the other for 1");
   SLOT(1, a, 0, "slot: expected a parameter of the slot's kind, got the other for 0");
@@ -121,6 +126,23 @@ static void kernels(void) {
   IMAGE(0, bytes, -1, "image: expected bytes within ");
   IMAGE(0, offset, -1, "image: expected bytes within ");
   IMAGE(0, kind, HEDDLE_IMAGE_PTX, "node: expected images for the variant's device, got another kind");
+}
+
+/* Kernel 11, the last, has both maps: of 9 slots from 0 and of 5 from 10. */
+static void tensor_maps(void) {
+  MAP(0, rank, 1, "tensor map: expected a rank of 2 to 5, got 1");
+  MAP(1, rank, 6, "tensor map: expected a rank of 2 to 5, got 6");
+  MAP(0, dtype, HEDDLE_F64, "tensor map: expected a dtype of 1 to 3, got 4");
+  MAP(0, swizzle, 16, "tensor map: expected a swizzle of 0, 32, 64 or 128 bytes, got 16");
+  MAP(0, box[1], 0, "tensor map: expected a box of 1 to 256 elements in dimension 1, got 0");
+  MAP(0, box[2], 257, "tensor map: expected a box of 1 to 256 elements in dimension 2, got 257");
+  MAP(0, box[3], 72, "tensor map: expected rows of 16-byte units up to its swizzle of 128, got 144");
+  MAP(1, box[1], 6, "tensor map: expected rows of 16-byte units up to its swizzle of 64, got 24");
+  MAP(1, first_slot, 13, "tensor map: expected a memref of rank 2 within 17 slots, got one from 13");
+  MAP(1, first_slot, 0xffffffff, "tensor map: expected a memref of rank 2 within 17 slots, got one from 4294967295");
+  KERNEL(11, first_tensor_map, 1, "kernel tensor maps: expected a range within 2 records, got 2 from 1");
+  KERNEL(11, tensor_map_count, 0xffffffff, "kernel tensor maps: expected a range within 2 records, got 4294967295");
+  KERNEL(0, tensor_map_count, 1, "node: expected no tensor maps but on cuda, got 1");
 }
 
 /* What a single field cannot break. */
@@ -158,6 +180,24 @@ static void wholes(void) {
                 "node: expected at most 4095 parameter slots, got more");
   free(bytes);
 
+  for (int maps = 1; maps <= 17; maps += 16) { /* 510 slots and a map, or too many maps */
+    writer = writer_new();
+    kernel = writer_kernel(writer, "k", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX k", 5));
+    for (int i = 0; i < maps; ++i)
+      writer_tensor_map(writer, kernel, (heddle_tensor_map_record){0, 0, HEDDLE_F32, 2, 0, {256, 256}});
+    writer_entry(writer, "f");
+    writer_param(writer, "t", HEDDLE_PARAM_INPUT, HEDDLE_F32, 8);
+    writer_variant(writer, HEDDLE_DEVICE_CUDA, "");
+    writer_node(writer, kernel);
+    for (int i = 0; i < 30; ++i)
+      writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 0);
+    bytes = writer_finish(writer, &bytes_count);
+    EXPECT_STATUS(heddle_load(bytes, bytes_count, &pack), HEDDLE_BAD_PACK,
+                  maps == 1 ? "node: expected at most 512 parameter slots with tensor maps, got 528"
+                            : "kernel: expected at most 16 tensor maps, got 17");
+    free(bytes);
+  }
+
   /* An empty pack is one. */
   bytes = writer_finish(writer_new(), &bytes_count);
   EXPECT_OK(heddle_load(bytes, bytes_count, &pack));
@@ -180,6 +220,7 @@ int main(int argc, char **argv) {
   variants();
   nodes();
   kernels();
+  tensor_maps();
   wholes();
   free(original);
   return expect_summary();

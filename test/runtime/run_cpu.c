@@ -161,10 +161,10 @@ int main(int argc, char **argv) {
   heddle_pack *other = sample_pack_load(argv[1]), *pack = sample_pack_load(argv[1]);
   where(other, 3, 2, 1);
   EXPECT_EQ(heddle_content_hash(pack), 0x1234abcd5678ef90);
-  EXPECT_EQ(heddle_entry_count(pack), 8);
+  EXPECT_EQ(heddle_entry_count(pack), 9);
   EXPECT(strcmp(heddle_entry_name(pack, 1), "where") == 0);
   EXPECT(strcmp(heddle_entry_spec(pack, 0), "func.func @scale(...)") == 0);
-  EXPECT(heddle_entry_name(pack, 8) == NULL);
+  EXPECT(heddle_entry_name(pack, 9) == NULL);
   scale(pack, 1, 1, 1);
   scale(pack, 100, 7, 7);
   scale(pack, 100, 5, 128);

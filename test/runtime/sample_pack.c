@@ -130,6 +130,36 @@ static void add_device(pack_writer *writer) {
   add_device_nodes(writer, first, second);
 }
 
+/* "second" with three slots, then "mapped" on 17 with the maps of q and k; and a variant that has no maps. */
+static void add_mapped(pack_writer *writer) {
+  writer_entry(writer, "mapped");
+  writer_param(writer, "q", HEDDLE_PARAM_INPUT, HEDDLE_BF16, 4)->sizes[3] = 64;
+  writer_param(writer, "n", HEDDLE_PARAM_SCALAR, HEDDLE_I32, 0);
+  writer_param(writer, "k", HEDDLE_PARAM_INPUT, HEDDLE_F32, 2);
+  writer_param(writer, "out", HEDDLE_PARAM_OUTPUT, HEDDLE_F32, 1);
+  uint32_t second = writer_kernel(writer, "second", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX second", 10));
+  uint32_t mapped = writer_kernel(writer, "mapped", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX mapped", 10));
+  writer_tensor_map(writer, mapped, (heddle_tensor_map_record){0, 0, HEDDLE_BF16, 4, 128, {1, 2, 128, 64}});
+  writer_tensor_map(writer, mapped, (heddle_tensor_map_record){2, 10, HEDDLE_F32, 2, 64, {32, 16}});
+  for (int with_maps = 1; with_maps >= 0; --with_maps) {
+    heddle_variant_record *variant = writer_variant(writer, HEDDLE_DEVICE_CUDA, with_maps ? "maps" : "no maps");
+    variant->arch = with_maps ? 90 : 80;
+    variant->status_buffer = 0;
+    variant->guard = WRITER_EXPR(writer, HEDDLE_OP_SCALAR, 1, CONST_WORDS(with_maps ? 10 : 20), HEDDLE_OP_LT);
+    writer_buffer(writer, writer_const(writer, 4), 1);
+    writer_node(writer, second);
+    writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 3);
+    if (!with_maps)
+      continue;
+    writer_node(writer, mapped);
+    writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 0);
+    writer_slot(writer, HEDDLE_SLOT_PARAM_SCALAR, 1);
+    writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 2);
+    writer_slot(writer, HEDDLE_SLOT_BUFFER, 0);
+    writer_slot(writer, HEDDLE_SLOT_EXPR, writer_const(writer, -1));
+  }
+}
+
 unsigned char *sample_pack_bytes(const char *library, size_t *size) {
   pack_writer *writer = writer_new();
   uint32_t image = writer_image_file(writer, library);
@@ -141,6 +171,7 @@ unsigned char *sample_pack_bytes(const char *library, size_t *size) {
   add_line(writer, "busy", "busy", image, 1);
   add_device(writer);
   add_line(writer, "floats", "float_state", image, 0);
+  add_mapped(writer);
   return writer_finish(writer, size);
 }
 

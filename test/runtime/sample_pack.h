@@ -13,7 +13,8 @@
  * frames() -> out: ? i64: blocks with large frames
  * busy(turns: i64) -> out: ? i64: blocks that take their time
  * device(a: ?x8 f32, n: i32, x: f32) -> out: ? f32: CUDA only, for the fake driver of cuda_launch.c
- * floats() -> out: ? i64: the floating-point state of each block */
+ * floats() -> out: ? i64: the floating-point state of each block
+ * mapped(q: ?x?x?x64 bf16, n: i32, k: ?x? f32) -> out: ? f32: CUDA only, a kernel with tensor maps of q and k */
 unsigned char *sample_pack_bytes(const char *library, size_t *size);
 heddle_pack *sample_pack_load(const char *library);
 

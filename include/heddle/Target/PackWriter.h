@@ -17,6 +17,7 @@ struct CompiledKernel {
   int64_t threads[3] = {1, 1, 1};
   int64_t dynamicSharedBytes = 0;
   int64_t registers = 0;
+  std::vector<heddle_tensor_map_record> tensorMaps; ///< see readTensorMaps
 };
 
 /// One way to run an entry. All kernels of a variant are in all of its images, the best image first.

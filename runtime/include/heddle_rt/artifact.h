@@ -14,16 +14,18 @@
 #include <stdint.h>
 
 #define HEDDLE_PACK_MAGIC "HEDDLEPK" /* 8 bytes, no NUL */
-#define HEDDLE_PACK_VERSION 1u
+#define HEDDLE_PACK_VERSION 2u       /* 2: kernels may have tensor maps */
 #define HEDDLE_MAX_RANK 8
 
 /* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
  * different entries, variants and nodes do not overlap; expressions, kernels and images may be shared. */
 #define HEDDLE_MAX_EXPR_WORDS 4096
 #define HEDDLE_MAX_EXPR_DEPTH 64
-#define HEDDLE_MAX_BUFFERS 64      /* of a variant */
-#define HEDDLE_MAX_SLOTS 4095      /* 64-bit slots of one launch: what a CUDA parameter buffer takes */
-#define HEDDLE_CPU_STACK (4 << 20) /* bytes of stack that a CPU kernel may use */
+#define HEDDLE_MAX_BUFFERS 64       /* of a variant */
+#define HEDDLE_MAX_SLOTS 4095       /* 64-bit slots of one launch: what a CUDA parameter buffer takes */
+#define HEDDLE_MAX_MAPPED_SLOTS 512 /* the same where tensor maps are parameters, too; a map counts as 16 */
+#define HEDDLE_MAX_TENSOR_MAPS 16   /* of a kernel */
+#define HEDDLE_CPU_STACK (4 << 20)  /* bytes of stack that a CPU kernel may use */
 
 /* A table: `count` records of `record_bytes` each, from `offset`. For raw sections record_bytes is 1. */
 typedef struct {
@@ -34,17 +36,18 @@ typedef struct {
 
 /* Index into heddle_pack_header.tables. */
 enum {
-  HEDDLE_TABLE_STRINGS,  /* raw bytes */
-  HEDDLE_TABLE_CODE,     /* uint32_t words of expressions */
-  HEDDLE_TABLE_ENTRIES,  /* heddle_entry_record */
-  HEDDLE_TABLE_PARAMS,   /* heddle_param_record */
-  HEDDLE_TABLE_VARIANTS, /* heddle_variant_record */
-  HEDDLE_TABLE_BUFFERS,  /* heddle_buffer_record */
-  HEDDLE_TABLE_NODES,    /* heddle_node_record */
-  HEDDLE_TABLE_SLOTS,    /* heddle_slot_record */
-  HEDDLE_TABLE_KERNELS,  /* heddle_kernel_record */
-  HEDDLE_TABLE_IMAGES,   /* heddle_image_record */
-  HEDDLE_TABLE_BLOBS,    /* raw bytes: cubins, PTX, shared objects */
+  HEDDLE_TABLE_STRINGS,     /* raw bytes */
+  HEDDLE_TABLE_CODE,        /* uint32_t words of expressions */
+  HEDDLE_TABLE_ENTRIES,     /* heddle_entry_record */
+  HEDDLE_TABLE_PARAMS,      /* heddle_param_record */
+  HEDDLE_TABLE_VARIANTS,    /* heddle_variant_record */
+  HEDDLE_TABLE_BUFFERS,     /* heddle_buffer_record */
+  HEDDLE_TABLE_NODES,       /* heddle_node_record */
+  HEDDLE_TABLE_SLOTS,       /* heddle_slot_record */
+  HEDDLE_TABLE_KERNELS,     /* heddle_kernel_record */
+  HEDDLE_TABLE_IMAGES,      /* heddle_image_record */
+  HEDDLE_TABLE_BLOBS,       /* raw bytes: cubins, PTX, shared objects */
+  HEDDLE_TABLE_TENSOR_MAPS, /* heddle_tensor_map_record; since version 2: the header of version 1 ends before it */
   HEDDLE_TABLE_COUNT
 };
 
@@ -165,8 +168,7 @@ typedef enum {
   HEDDLE_SLOT_PARAM_TENSOR = 1, /* a = entry parameter: fills 1 + 2 * rank slots from the caller's descriptor */
   HEDDLE_SLOT_PARAM_SCALAR,     /* a = entry parameter: one slot */
   HEDDLE_SLOT_BUFFER,           /* a = buffer of the variant: one slot, its address */
-  HEDDLE_SLOT_EXPR,             /* a = expression: one slot */
-  HEDDLE_SLOT_TENSOR_MAP        /* reserved: a CUDA tensor map by value */
+  HEDDLE_SLOT_EXPR              /* a = expression: one slot */
 } heddle_slot_kind;
 
 typedef struct {
@@ -178,8 +180,25 @@ typedef struct {
   uint32_t first_image, image_count; /* the same kernel as cubin, then as PTX: the first that the driver takes */
   uint32_t threads[3];               /* CUDA block shape; CPU: 1 1 1 */
   uint32_t dynamic_shared_bytes;
-  uint32_t registers; /* as assembled, for explain */
+  uint32_t registers;                          /* as assembled, for explain */
+  uint32_t first_tensor_map, tensor_map_count; /* since version 2; CUDA only */
 } heddle_kernel_record;
+
+enum { HEDDLE_MAX_TENSOR_MAP_RANK = 5 };
+
+/* A CUDA tensor map (CUtensorMap) of a memref among the kernel's slots, made anew for every launch. A kernel's maps are
+ * parameters behind its slots, in order, each 128 bytes by value and aligned to 64. Where they lie in the parameter
+ * buffer depends on the architecture (the alignment is that of the address, and the buffer starts at 0x160 on 8.0, at
+ * 0x210 on 9.0), so a launch passes each parameter by its address. Elements outside of the memref read 0. */
+typedef struct {
+  uint32_t argument;   /* of the kernel, for messages */
+  uint32_t first_slot; /* of the memref in the kernel's 64-bit slots: its address */
+  uint32_t dtype;      /* heddle_dtype: F32, F16 or BF16 */
+  uint32_t rank;       /* of the memref: 2 to 5 */
+  uint32_t swizzle;    /* 0, 32, 64 or 128 bytes; unless 0, no less than the last dimension of the box */
+  uint32_t box[HEDDLE_MAX_TENSOR_MAP_RANK]; /* elements of a copy, in the memref's order: 1 to 256 in each of its
+                                               dimensions, whole units of 16 bytes in the last */
+} heddle_tensor_map_record;
 
 typedef enum { HEDDLE_IMAGE_CUBIN = 1, HEDDLE_IMAGE_PTX, HEDDLE_IMAGE_ELF } heddle_image_kind;
 
