@@ -10,7 +10,7 @@ from ._captures import RuntimeScalar
 from ._errors import CompileError, Diagnostic, RunError, TraceError
 from ._functions import (abs, and_masks, concat, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, softmax, sqrt, tanh,
                          where)
-from ._heddle import num_threads, set_num_threads
+from ._heddle import Status, num_threads, set_check, set_num_threads
 from ._heddle import version as _version
 from ._normalizer import Normalizer
 from ._spec import Spec, spec
@@ -31,6 +31,6 @@ def scalar(value):
     return RuntimeScalar(value)
 
 
-__all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Tensor", "TraceError", "abs", "and_masks",
+__all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs", "and_masks",
            "attend", "concat", "exp", "exp2", "floor", "log", "maximum", "minimum", "num_threads", "or_masks", "scalar",
-           "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]
+           "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]

@@ -126,10 +126,11 @@ def empty_like(value, shape, element_type):
     return namespace.empty(shape, dtype=dtype, device=value.device)
 
 
-def workspace_like(value, size):
-    """`size` bytes on the device of `value`, from its library's allocator."""
+def workspace_allocator(value):
+    """A function from a size to so many bytes on the device of `value`, by its library's allocator."""
+    device = value.device
     if library(value) == "torch":
         torch = sys.modules["torch"]
-        return torch.empty(size, dtype=torch.int8, device=value.device)
+        return lambda size: torch.empty(size, dtype=torch.int8, device=device)
     namespace = value.__array_namespace__()
-    return namespace.empty(size, dtype=namespace.int8, device=value.device)
+    return lambda size: namespace.empty(size, dtype=namespace.int8, device=device)

@@ -32,6 +32,7 @@ class AttendSpec:
     cu_seqlens_q: Optional[Tensor] = None
     cu_seqlens_k: Optional[Tensor] = None
     kv_lengths: Optional[Tensor] = None
+    block_table: Optional[Tensor] = None
     score_mod: Any = None
     mask_mod: Any = None
     normalizer: str = "softmax"     # symbol
@@ -131,14 +132,41 @@ def _index(table, position):
     return element(table, (position,))
 
 
+def _check_ranks(spec, rank):
+    """q has the rank of the layout, and so have k and v; pools of pages have one dimension per page more than packed ones."""
+    paged = 4 if spec.block_table is not None else rank
+    for name, tensor, expected in (("q", spec.q, rank), ("k", spec.k, paged), ("v", spec.v, paged)):
+        if tensor.ndim != expected:
+            raise TraceError(f"expected {name} of rank {expected} for layout {spec.layout}, got rank {tensor.ndim}", here())
+
+
+def _paged(spec, pool, batch):
+    """The keys or values of sequence b: key t is in row t % page of page block_table[b, t / page] of a pool (pages, h, page,
+    d), or (pages, page, h, d) where positions come before heads."""
+    order = (0, 1, 2, 3) if spec.layout == "bhtd" else (0, 2, 1, 3)  # of page, head, row, channel
+    heads, rows, width = order[1:]
+    page = pool.type.shape[rows]
+    if page is None:
+        raise TraceError("expected a page size that is known while tracing: k and v of a type such as ?x?x16x64, got "
+                         f"{pool.type}", here())
+
+    def place(b, h, t, c):
+        # Positions are not negative, and divisions that know it are cheap.
+        divided = [_scalar.make(f"arith.{name} {{0}}, {{1}} : index", INTEGER, t, lift(page, INTEGER)) for name in ("divui", "remui")]
+        at = (element(spec.block_table, (b, divided[0])), h, divided[1], c)
+        return tuple(at[order.index(axis)] for axis in range(4))
+
+    keys = _scalar.multiply(lift(spec.block_table.sizes[1], INTEGER), page)
+    return _rename("view", pool, _coordinates("bhtc", place), (None, pool.type.shape[heads], None, pool.type.shape[width]),
+                   (batch, pool.sizes[heads], keys, pool.sizes[width]), spec.kv_lengths)
+
+
 class _Plain:
     """Arrays (b, h, t, d)."""
 
     def __init__(self, spec):
         self.spec = spec
-        for name, tensor in (("q", spec.q), ("k", spec.k), ("v", spec.v)):
-            if tensor.ndim != 4:
-                raise TraceError(f"expected {name} of rank 4 for layout {spec.layout}, got rank {tensor.ndim}", here())
+        _check_ranks(spec, 4)
 
     def view(self, x, lengths):
         """An array in the order of the operator, its keys absent from `lengths` on."""
@@ -149,7 +177,9 @@ class _Plain:
 
     def operands(self):
         q = self.view(self.spec.q, None)
-        k, v = (self.view(x, self.spec.kv_lengths) for x in (self.spec.k, self.spec.v))
+        pools = self.spec.block_table is not None
+        k, v = (_paged(self.spec, x, lift(q.sizes[0], INTEGER)) if pools else self.view(x, self.spec.kv_lengths)
+                for x in (self.spec.k, self.spec.v))
         self.rows, self.keys = q.sizes[2], k.sizes[2]
         return q, k, v
 
@@ -186,9 +216,7 @@ class _Packed:
 
     def __init__(self, spec):
         self.spec = spec
-        for name, tensor in (("q", spec.q), ("k", spec.k), ("v", spec.v)):
-            if tensor.ndim != 3:
-                raise TraceError(f"expected {name} of rank 3 for layout thd, got rank {tensor.ndim}", here())
+        _check_ranks(spec, 3)
         if spec.cu_seqlens_q is None:
             raise TraceError("expected cu_seqlens_q for layout thd, got none", here())
         self.starts = spec.cu_seqlens_q
@@ -215,13 +243,21 @@ class _Packed:
             return _rename("view", x, region, (None, x.type.shape[1], None, x.type.shape[2]),
                            (self.batch, heads, lift(total, INTEGER), width), lengths)
 
+        if self.spec.block_table is not None:
+            q = view(self.spec.q, self.starts, row_lengths)
+            k, v = (_paged(self.spec, x, self.batch) for x in (self.spec.k, self.spec.v))
+            self.keys = k.sizes[2]
+            return q, k, v
         return (view(self.spec.q, self.starts, row_lengths), view(self.spec.k, self.key_starts, key_lengths),
                 view(self.spec.v, self.key_starts, key_lengths))
 
     def shift(self, b):
+        after = _scalar.add(b, 1)
+        if self.spec.block_table is not None:
+            keys = self.keys if self.spec.kv_lengths is None else _index(self.spec.kv_lengths, b)
+            return _scalar.subtract(keys, _scalar.subtract(_index(self.starts, after), _index(self.starts, b)))
         if self.key_starts is self.starts:
             return None
-        after = _scalar.add(b, 1)
         keys = _scalar.subtract(_index(self.key_starts, after), _index(self.key_starts, b))
         return _scalar.subtract(keys, _scalar.subtract(_index(self.starts, after), _index(self.starts, b)))
 

@@ -92,9 +92,9 @@ def _write(path, data):
             os.unlink(temporary)
 
 
-def load(program, target):
+def load(program, target, schedule=None):
     """The loaded pack of a program for one target: from memory, from the cache, or compiled now."""
-    key = checked(_heddle.content_key(program.text(), targets=target))
+    key = checked(_heddle.content_key(program.text(), targets=target, schedule=schedule))
     name = (key, target)
     pack = _packs.get(name)
     if pack is not None:
@@ -104,13 +104,13 @@ def load(program, target):
     with mine:  # one thread compiles, the others wait for it
         pack = _packs.get(name)
         if pack is None:
-            pack = _packs[name] = _load(program, target, key)
+            pack = _packs[name] = _load(program, target, schedule, key)
     with _lock:
         _busy.pop(name, None)
     return pack
 
 
-def _load(program, target, key):
+def _load(program, target, schedule, key):
     where = folder(target)
     path = None if where is None else os.path.join(where, f"{key:016x}.pack")
     if path is not None and knobs.dump_dir() is None:
@@ -119,7 +119,7 @@ def _load(program, target, key):
             return pack
     if not knobs.may_compile():
         raise RunError("NOT_FOUND", f"expected pack {key:016x} for {target} in the cache (HEDDLE_COMPILE=0), got none")
-    data = compile_text(program, target)
+    data = compile_text(program, target, schedule)
     if path is not None:
         _write(path, data)
     return _heddle.Pack.from_bytes(data)

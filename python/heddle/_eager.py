@@ -1,22 +1,40 @@
-"""`heddle.attend` on arrays: arguments are checked, a compiled function is found or made, and run."""
+"""`heddle.attend` on arrays: a compiled function is found or made after its arguments are checked, and run.
+
+A call like one before (the same options; arrays of the same types, sizes and strides) is known by its `_heddle.Memo`:
+nothing is checked again but what the arrays hold.
+"""
 
 import math
 import numbers
+from typing import Any, NamedTuple
 
-from . import _arrays, _checks, _compiler
+from . import _arrays, _checks
 from ._attend import AttendSpec, build
-from ._captures import Captures, Fingerprint, RuntimeScalar
-from ._graph import Program, TensorType
-from ._normalizer import Normalizer, TracedNormalizer, check_name
-from ._scalar import FLOAT, INTEGER, Scalar
-from ._tensor import Tensor, parameter
+from ._captures import Fingerprint, RuntimeScalar
+from ._heddle import Memo
+from ._normalizer import Normalizer
+from ._plan import Call, Plan, diagonal, use_normalizer
+from ._scalar import Scalar
+from ._tensor import Tensor
 
-_plans = {}
+_plans = {}  # (options, element type, widths, page) -> Plan
+_memos = {}  # options -> Memo of _Known
 _NO_LEAVES = ()
 
 
+class _Known(NamedTuple):
+    """What a call needs that has been made before."""
+
+    entry: Any      # None: there is nothing to compute
+    allocate: Any   # workspace
+    scale: float    # the default
+    shapes: _checks.Shapes
+    element: str
+
+
 def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None, cu_seqlens_q=None, cu_seqlens_k=None,
-           kv_lengths=None, sink=None, scale=None, normalizer="softmax", layout="bhtd", return_lse=False, out=None):
+           kv_lengths=None, sink=None, scale=None, normalizer="softmax", layout="bhtd", return_lse=False, out=None,
+           block_table=None, page_size=None, cache_seqlens=None, num_splits=None, deterministic=True, status=None):
     """Attention: o[b, h, i] = sum_j w[b, h, i, j] v[b, h, j] over the keys j that row i sees.
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
@@ -43,9 +61,25 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         layout: "bhtd", "bthd" or "thd" (packed): the order of the dimensions of q, k, v and the result.
         return_lse: also return the natural logarithm of the denominator, float32 (B, H, T), or (H, total) for "thd".
         out: an array to write the result to.
+        block_table: int32 (B, pages of a sequence), for a paged cache: k and v are pools of pages, (pages, heads, rows of a
+            page, channels) for layout "bhtd" and (pages, rows of a page, heads, channels) for "bthd" and "thd", and key t
+            of sequence b is row t % page_size of page block_table[b, t // page_size]. Positions in score_mod, mask_mod,
+            causal and window are those in the sequence. An entry that no row sees (beyond cache_seqlens, outside of the
+            window or the mask) may be -1. With "thd", q is packed by cu_seqlens_q and the keys are those of the pages.
+        page_size: the rows of a page; default: what k has. It is compiled in, the number of pages is not.
+        cache_seqlens: int32 of B elements: how many keys of a cache, paged or not, exist; another name of kv_lengths.
+        num_splits: into how many shares the keys are divided, each of its own block, and merged in a fixed order; 0 or
+            None: as many as the machine has room for; 1: none.
+        deterministic: True: equal calls give equal bits. False allows another order of sums; every kernel of today is
+            deterministic.
+        status: a heddle.Status, which receives what the kernels say of values that they found on the device.
 
     Returns:
         The result, of q's type and layout with v's head size, or (result, lse). A row that sees nothing is 0, its lse -inf.
+
+    Lengths, offsets and page numbers in arrays on a CPU are checked before the call. On a device they are not read back:
+    a kernel clamps what lies outside of its array and raises a status word, which `status` tells and HEDDLE_CHECK=1 (or
+    heddle.set_check) turns into a ValueError.
 
     Raises:
         ValueError, TypeError: an argument, before anything is written. heddle.TraceError: a function that cannot be
@@ -53,8 +87,9 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         gradient (there is no backward yet). heddle.RunError: the runtime's or the driver's refusal.
     """
     if type(q) is Tensor:
-        return _attend_traced(q, k, v, score_mod, mask_mod, causal, window, cu_seqlens_q, cu_seqlens_k, kv_lengths, sink, scale,
-                              normalizer, layout, return_lse, out)
+        return _attend_traced(Call(q, k, v, score_mod, mask_mod, causal, window, None, cu_seqlens_q, cu_seqlens_k,
+                                   *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
+                                   page_size, num_splits), scale, out, status)
     left, right = (None, None) if window is None else _bounds(window, causal)
     if score_mod is None and mask_mod is None and type(normalizer) is str:
         mods, leaves, names = normalizer, _NO_LEAVES, _NO_LEAVES
@@ -63,32 +98,13 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         mods = (found.key(score_mod, root=True), found.key(mask_mod, root=True),
                 normalizer.key(found) if isinstance(normalizer, Normalizer) else normalizer)
         leaves, names = found.leaves, found.names
-    try:
-        width, value_width = q.shape[-1], v.shape[-1]
-        key = (q.dtype, width, value_width, layout, causal, left is None, right is None, cu_seqlens_q is None,
-               cu_seqlens_k is None, kv_lengths is None, sink is None, return_lse, mods)
-        plan = _plans.get(key)
-    except (AttributeError, IndexError, TypeError):
-        plan = None  # the checks say what is wrong
-    if plan is None:
-        _checks.arrays(q, k, v)
-        plan = _plans[key] = _Plan(q, v, score_mod, mask_mod, causal, left, right, cu_seqlens_q, cu_seqlens_k, kv_lengths, sink,
-                                   normalizer, layout, return_lse)
-    shapes = _checks.call(q, k, v, layout, cu_seqlens_q, cu_seqlens_k, kv_lengths, sink, out)
-    if leaves:
-        plan.check_captures(leaves, names, shapes)
-    if scale is None:
-        scale = 1.0 / math.sqrt(width)
+    lengths = kv_lengths if cache_seqlens is None else cache_seqlens
 
     values = [q, k, v]
-    if cu_seqlens_q is not None:
-        values.append(cu_seqlens_q)
-        if cu_seqlens_k is not None:
-            values.append(cu_seqlens_k)
-    elif kv_lengths is not None:
-        values.append(kv_lengths)
-    if sink is not None:
-        values.append(sink)
+    for array in (cu_seqlens_q, cu_seqlens_k, lengths, block_table, sink):
+        if array is not None:
+            values.append(array)
+    at_scale = len(values)
     values.append(scale)
     if left is not None:
         values.append(left)
@@ -96,14 +112,67 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         values.append(right)
     for leaf in leaves:
         values.append(leaf.value if type(leaf) is RuntimeScalar else leaf)
-    result = _arrays.empty_like(q, shapes.result, plan.element) if out is None else out
-    values.append(result)
+    if out is not None:
+        values.append(out)
+
+    options = (layout, causal, left is None, right is None, cu_seqlens_q is None, cu_seqlens_k is None, lengths is None,
+               block_table is None, sink is None, return_lse, page_size, num_splits, deterministic, mods, out is None,
+               kv_lengths is None)
+    try:
+        memo = _memos.get(options)
+    except TypeError:
+        memo = None  # the checks say which option it is
+    known = None if memo is None else memo.find(values)
+    if known is None:
+        known = _prepare(Call(q, k, v, score_mod, mask_mod, causal, left, right, cu_seqlens_q, cu_seqlens_k,
+                              *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
+                              page_size, num_splits), deterministic, options, values, leaves, names, out)
+    if scale is None:
+        values[at_scale] = known.scale
+    if out is None:
+        out = _arrays.empty_like(q, known.shapes.result, known.element)
+        values.append(out)
     if return_lse:
-        lse = _arrays.empty_like(q, shapes.lse, "f32")
+        lse = _arrays.empty_like(q, known.shapes.lse, "f32")
         values.append(lse)
-    if shapes.rows:
-        plan.run(q, tuple(values))
-    return (result, lse) if return_lse else result
+    if known.entry is not None:
+        known.entry(values, None, known.allocate, status)
+    elif status is not None:
+        status.reset()
+    return (out, lse) if return_lse else out
+
+
+def _prepare(given, deterministic, options, values, leaves, names, out):
+    """Check a call, find or make its plan, and remember it."""
+    _checks.arrays(given.q, given.k, given.v)
+    if deterministic is not True and deterministic is not False:
+        raise ValueError(f"expected deterministic=True or False, got {deterministic!r}")
+    _checks.options(given)
+    page = None if given.block_table is None else _checks.page_of(given.k, given.layout)
+    key = (options, given.q.dtype, given.q.shape[-1], given.v.shape[-1], page)
+    shapes = _checks.call(given, out)
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _plans[key] = Plan(given)
+    if leaves:
+        plan.check_captures(leaves, names, shapes)
+    device = _arrays.device(given.q)
+    known = _Known(plan.entry_on(device) if shapes.rows else None, plan.allocator(given.q, device),
+                   1.0 / math.sqrt(given.q.shape[-1]), shapes, plan.element)
+    # What arrays on a CPU hold is checked in every call.
+    checked = (given.cu_seqlens_q, given.cu_seqlens_k, given.lengths, given.block_table)
+    if device[0] != "cpu" or all(array is None for array in checked):
+        _memos.setdefault(options, Memo()).remember(values, known)
+    return known
+
+
+def _lengths(kv_lengths, cache_seqlens):
+    """(lengths, the name that the caller gave them)."""
+    if cache_seqlens is None:
+        return kv_lengths, "kv_lengths"
+    if kv_lengths is not None:
+        raise ValueError("expected kv_lengths or cache_seqlens (they mean the same), got both")
+    return cache_seqlens, "cache_seqlens"
 
 
 def _bounds(window, causal):
@@ -119,123 +188,31 @@ def _bounds(window, causal):
     return bounds[0], None if causal else bounds[1]
 
 
-def _diagonal(causal):
-    if causal is True or causal is False:
-        return "bottom-right" if causal else "none"
-    if causal in ("top-left", "bottom-right"):
-        return causal
-    raise ValueError(f"expected causal=True, False or \"top-left\", got {causal!r}")
-
-
-class _Plan:
-    """One compiled attend: its program, and its entry on each device that it has run on."""
-
-    def __init__(self, q, v, score_mod, mask_mod, causal, left, right, cu_seqlens_q, cu_seqlens_k, kv_lengths, sink, normalizer,
-                 layout, return_lse):
-        _checks.options(layout, normalizer, sink, return_lse, cu_seqlens_q, cu_seqlens_k, kv_lengths)
-        self.element, self.entries = _arrays.element(q), {}
-        captures = Captures()
-        rank = 3 if layout == "thd" else 4
-
-        def array(name, width):
-            return parameter(TensorType((None,) * (rank - 1) + (width,), self.element), name)
-
-        spec = AttendSpec(array("q", q.shape[-1]), array("k", q.shape[-1]), array("v", v.shape[-1]),
-                          Scalar(None, FLOAT, hint="scale"), "thd" if layout == "thd" else "bhtd", _diagonal(causal),
-                          return_lse=return_lse)
-        parameters = [spec.q, spec.k, spec.v]
-
-        def optional(name, given, type):
-            if given is None:
-                return None
-            made = parameter(type, name) if isinstance(type, TensorType) else Scalar(None, type, hint=name)
-            parameters.append(made)
-            return made
-
-        lengths = TensorType((None,), "i32")
-        spec.cu_seqlens_q = optional("cu_seqlens_q", cu_seqlens_q, lengths)
-        spec.cu_seqlens_k = optional("cu_seqlens_k", cu_seqlens_k, lengths)
-        spec.kv_lengths = optional("kv_lengths", kv_lengths, lengths)
-        sinks = optional("sink", sink, TensorType((None,), "f32"))
-        parameters.append(spec.scale)
-        spec.left = optional("left", left, INTEGER)
-        spec.right = optional("right", right, INTEGER)
-        spec.score_mod, spec.mask_mod = captures.bind(score_mod, mask_mod)
-        symbols = _use_normalizer(spec, normalizer, sinks, captures)
-        results = build(spec)
-        parameters += captures.parameters
-        self.captures = captures
-        self.program = Program("attend", tuple(parameters), (), results, symbols)
-        self.names = [p.hint for p in parameters] + ["out", "lse"][:len(results)]
-        kinds = {FLOAT: "f", INTEGER: "i"}
-        self.kinds = "".join(kinds.get(p.type, "t") if isinstance(p.type, str) else "t" for p in parameters) + "t" * len(results)
-        inner = [0, 2, 1, 3]
-        self.orders = [inner if layout == "bthd" and n in ("q", "k", "v", "out") else [] for n in self.names]
-        self.packed = layout == "thd"
-
-    def check_captures(self, leaves, names, shapes):
-        """An array that a position indexes has an element for every value of the position."""
-        extents = {"b": shapes.batch, "h": shapes.heads}
-        if not self.packed:  # the lengths of packed sequences may be known on the device only
-            extents.update(i=shapes.query_length, j=shapes.key_length)
-        for stand_in in self.captures.arrays:
-            number = self.captures.number_of(stand_in.value)
-            leaf = leaves[number]
-            for positions in stand_in.uses:
-                for axis, position in enumerate(positions):
-                    needed = extents.get(position.hint) if position.node is None else None
-                    if needed is not None and leaf.shape[axis] < needed:
-                        raise ValueError(f"expected {names[number]} to have {needed} elements along axis {axis}, which "
-                                         f"{position.hint} indexes, got {leaf.shape[axis]}")
-
-    def entry(self, device, index):
-        pack = _compiler.load(self.program, _compiler.target_for(device, index))
-        return pack.entry("attend", self.kinds, self.names, self.orders)
-
-    def run(self, q, values):
-        where = _arrays.device(q)
-        entry = self.entries.get(where)
-        if entry is None:
-            entry = self.entries[where] = self.entry(*where)
-        if where[0] == "cpu":
-            entry(values)
-        else:
-            entry(values, None, lambda size: _arrays.workspace_like(q, size))
-
-
-def _use_normalizer(spec, normalizer, sinks, captures):
-    """Set the normalizer of a spec; returns the definitions that the module needs."""
-    if isinstance(normalizer, Normalizer):
-        traced = TracedNormalizer(normalizer, captures)
-        spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
-        return ((traced.name, traced.text),)
-    check_name(normalizer)
-    spec.normalizer = normalizer
-    if sinks is not None:
-        spec.normalizer, spec.normalizer_arguments = "softmax_sink", (sinks,)
-    return ()
-
-
-def _attend_traced(q, k, v, score_mod, mask_mod, causal, window, cu_seqlens_q, cu_seqlens_k, kv_lengths, sink, scale, normalizer,
-                   layout, return_lse, out):
+def _attend_traced(given, scale, out, status):
     """attend inside of a heddle.Spec: adds to the function that is being traced."""
     from ._spec import current_trace
-    if out is not None:
-        raise ValueError("expected no out= inside of a heddle.Spec, got one")
-    _checks.options(layout, normalizer, sink, return_lse, cu_seqlens_q, cu_seqlens_k, kv_lengths)
+    for name, value in (("out", out), ("status", status)):
+        if value is not None:
+            raise ValueError(f"expected no {name}= inside of a heddle.Spec, got one")
+    if given.num_splits is not None:
+        raise ValueError("expected no num_splits inside of a heddle.Spec (give it a schedule), got one")
+    _checks.options(given)
     trace = current_trace()
-    left, right = (None, None) if window is None else _traced_bounds(window, causal, trace)
-    spec = AttendSpec(*(trace.tensor(x, n) for x, n in ((q, "q"), (k, "k"), (v, "v"))),
-                      1.0 / math.sqrt(q.type.shape[-1]) if scale is None else trace.number(scale, "scale"), layout,
-                      _diagonal(causal), left, right, return_lse=return_lse)
-    for name, given in (("cu_seqlens_q", cu_seqlens_q), ("cu_seqlens_k", cu_seqlens_k), ("kv_lengths", kv_lengths)):
-        setattr(spec, name, None if given is None else trace.tensor(given, name))
-    spec.score_mod, spec.mask_mod = trace.captures.bind(score_mod, mask_mod)
-    sinks = None if sink is None else trace.tensor(sink, "sink")
-    for name, define in _use_normalizer(spec, normalizer, sinks, trace.captures):
+    left, right = (None, None) if given.left is None else _traced_bounds(given.left, given.causal, trace)
+    arrays = [trace.tensor(getattr(given, name), name) for name in ("q", "k", "v")]
+    spec = AttendSpec(*arrays, 1.0 / math.sqrt(arrays[0].type.shape[-1]) if scale is None else trace.number(scale, "scale"),
+                      given.layout, diagonal(given.causal), left, right, return_lse=given.return_lse)
+    for name, array in (("cu_seqlens_q", given.cu_seqlens_q), ("cu_seqlens_k", given.cu_seqlens_k),
+                        ("kv_lengths", given.lengths), ("block_table", given.block_table)):
+        setattr(spec, name, None if array is None else trace.tensor(array, name))
+    if given.page_size is not None and given.page_size != _checks.page_of(spec.k.type, given.layout):
+        raise ValueError(f"expected k of type with pages of page_size={given.page_size!r}, got {spec.k.type}")
+    spec.score_mod, spec.mask_mod = trace.captures.bind(given.score_mod, given.mask_mod)
+    sinks = None if given.sink is None else trace.tensor(given.sink, "sink")
+    for name, define in use_normalizer(spec, given.normalizer, sinks, trace.captures):
         trace.symbols[name] = define
     results = build(spec)
-    return results if return_lse else results[0]
+    return results if given.return_lse else results[0]
 
 
 def _traced_bounds(window, causal, trace):

@@ -157,13 +157,14 @@ class Spec:
         from ._verify import verify_pack
         return verify_pack(self.compile("cpu"), arguments or None, seed)
 
-    def __call__(self, *arguments, out=None):
-        """Run on arrays; returns an array, or a tuple of them. `out`: arrays to write to, one per result."""
+    def __call__(self, *arguments, out=None, status=None):
+        """Run on arrays; returns an array, or a tuple of them. `out`: arrays to write to, one per result. `status`: a
+        heddle.Status, which receives what the kernels say of values that they found in arrays."""
         types = self.types or self._types_of(arguments)
         if len(arguments) != len(types):
             raise TypeError(f"expected {len(types)} arguments ({', '.join(self.parameter_names)}), got {len(arguments)}")
         compiled, leaves = self._program(types)
-        return compiled.run(arguments, leaves, out)
+        return compiled.run(arguments, leaves, out, status)
 
 
 class _Compiled:
@@ -193,7 +194,7 @@ class _Compiled:
         self.kinds = "".join(kinds[p.type] if isinstance(p.type, str) else "t" for p in inputs) + "t" * len(self.results)
         self.all_names = [p.hint for p in inputs] + [f"result{n}" for n in range(len(self.results))]
 
-    def run(self, arguments, leaves, out):
+    def run(self, arguments, leaves, out, status):
         values = [value.value if isinstance(value, RuntimeScalar) else value for value in (*arguments, *self._leaves(leaves))]
         first = None
         for name, type, value in zip(self.all_names, (p.type for p in self.program.parameters), values):
@@ -213,7 +214,7 @@ class _Compiled:
         if entry is None:
             pack = _compiler.load(self.program, _compiler.target_for(*where))
             entry = self.entries[where] = pack.entry(self.program.name, self.kinds, self.all_names, [[]] * len(self.kinds))
-        entry((*values, *out), None, lambda size: _arrays.workspace_like(first, size))
+        entry((*values, *out), None, None if where[0] == "cpu" else _arrays.workspace_allocator(first), status)
         return out[0] if self.single else tuple(out)
 
     def _leaves(self, leaves):

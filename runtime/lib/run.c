@@ -217,32 +217,50 @@ static heddle_status plan_and_launch(run_call *call, heddle_launch *launches, in
   return status;
 }
 
+/* What was planned, in a workspace that is checked. */
+static heddle_status run_planned(run_call *call, void *workspace, void *stream) {
+  /* Common plans fit on the stack; a rare long one costs an allocation. */
+  enum { FEW_LAUNCHES = 16, FEW_SLOTS = 512, MAP_ALIGNMENT = 64 };
+  heddle_launch few_launches[FEW_LAUNCHES];
+  _Alignas(MAP_ALIGNMENT) int64_t few_slots[FEW_SLOTS];
+  uint32_t node_count = heddle_plan_variant(&call->plan)->node_count;
+  uint32_t slot_count = call->pack->variant_slots[call->plan.variant];
+  if (node_count <= FEW_LAUNCHES && slot_count <= FEW_SLOTS)
+    return plan_and_launch(call, few_launches, few_slots, (uint64_t)(uintptr_t)workspace, stream);
+  heddle_launch *launches = malloc(node_count * sizeof *launches);
+  size_t slot_bytes = (slot_count * sizeof(int64_t) / MAP_ALIGNMENT + 1) * MAP_ALIGNMENT;
+  int64_t *slots = aligned_alloc(MAP_ALIGNMENT, slot_bytes);
+  heddle_status status;
+  if (launches && slots)
+    status = plan_and_launch(call, launches, slots, (uint64_t)(uintptr_t)workspace, stream);
+  else
+    status = heddle_fail(HEDDLE_SYSTEM, "expected memory for %u launches, got none", node_count);
+  free(launches);
+  free(slots);
+  return status;
+}
+
 heddle_status heddle_run(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
                          uint32_t count, void *workspace, size_t workspace_bytes, void *stream) {
   run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)
     status = check_workspace(&call, workspace, workspace_bytes);
+  return status == HEDDLE_OK ? run_planned(&call, workspace, stream) : status;
+}
+
+heddle_status heddle_run_allocating(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
+                                    uint32_t count, heddle_allocate allocate, void *user, void *stream) {
+  if (!allocate)
+    return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a function that allocates, got null");
+  run_call call;
+  heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status != HEDDLE_OK)
     return status;
-  /* Common plans fit on the stack; a rare long one costs an allocation. */
-  enum { FEW_LAUNCHES = 16, FEW_SLOTS = 512, MAP_ALIGNMENT = 64 };
-  heddle_launch few_launches[FEW_LAUNCHES];
-  _Alignas(MAP_ALIGNMENT) int64_t few_slots[FEW_SLOTS];
-  uint32_t node_count = heddle_plan_variant(&call.plan)->node_count;
-  uint32_t slot_count = pack->variant_slots[call.plan.variant];
-  if (node_count <= FEW_LAUNCHES && slot_count <= FEW_SLOTS)
-    return plan_and_launch(&call, few_launches, few_slots, (uint64_t)(uintptr_t)workspace, stream);
-  heddle_launch *launches = malloc(node_count * sizeof *launches);
-  size_t slot_bytes = (slot_count * sizeof(int64_t) / MAP_ALIGNMENT + 1) * MAP_ALIGNMENT;
-  int64_t *slots = aligned_alloc(MAP_ALIGNMENT, slot_bytes);
-  if (launches && slots)
-    status = plan_and_launch(&call, launches, slots, (uint64_t)(uintptr_t)workspace, stream);
-  else
-    status = heddle_fail(HEDDLE_SYSTEM, "expected memory for %u launches, got none", node_count);
-  free(launches);
-  free(slots);
-  return status;
+  size_t bytes = heddle_plan_workspace(&call.plan);
+  void *workspace = bytes ? allocate(user, bytes) : NULL;
+  status = check_workspace(&call, workspace, bytes);
+  return status == HEDDLE_OK ? run_planned(&call, workspace, stream) : status;
 }
 
 heddle_status heddle_status_word(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,

@@ -92,6 +92,51 @@ static void status_word(heddle_pack *pack) {
   EXPECT_EQ(word, 0); /* no status buffer */
 }
 
+typedef struct {
+  int calls;
+  size_t bytes;
+  void *memory;
+} arena;
+
+static void *allocate(void *user, size_t bytes) {
+  arena *from = user;
+  ++from->calls;
+  from->bytes = bytes;
+  return from->memory;
+}
+
+/* Workspace from the caller's allocator: asked for once, with the size of the plan, and only where one is needed. */
+static void allocating(heddle_pack *pack) {
+  int64_t one[] = {1}, out = 7, three[] = {1, 1, 1};
+  uint32_t entry = entry_of(pack, "dirty"), word = 9;
+  heddle_arg args[] = {integer(100), tensor(HEDDLE_I64, 1, &out, one, NULL)};
+  arena from = {0, 0, workspace};
+  size_t bytes = 0;
+  EXPECT_OK(heddle_workspace_bytes(pack, entry, cpu_device, args, 2, &bytes));
+  EXPECT_OK(heddle_run_allocating(pack, entry, cpu_device, args, 2, allocate, &from, NULL));
+  EXPECT_EQ(from.calls, 1);
+  EXPECT_EQ(from.bytes, bytes);
+  EXPECT_EQ(out, 7); /* the kernel adds what it finds in zeroed buffers */
+  from.memory = NULL;
+  EXPECT_STATUS(heddle_run_allocating(pack, entry, cpu_device, args, 2, allocate, &from, NULL), HEDDLE_WORKSPACE,
+                "dirty: expected a workspace of at least");
+  EXPECT_STATUS(heddle_run_allocating(pack, entry, cpu_device, args, 2, NULL, &from, NULL), HEDDLE_BAD_ARGUMENT,
+                "expected a function that allocates, got null");
+  args[0].kind = HEDDLE_ARG_F64; /* a plan that fails asks for nothing */
+  EXPECT_STATUS(heddle_run_allocating(pack, entry, cpu_device, args, 2, allocate, &from, NULL), HEDDLE_BAD_ARGUMENT,
+                "dirty: ");
+  EXPECT_EQ(from.calls, 2);
+  heddle_arg where = tensor(HEDDLE_I64, 3, &out, three, NULL);
+  EXPECT_OK(heddle_run_allocating(pack, entry_of(pack, "where"), cpu_device, &where, 1, allocate, &from, NULL));
+  EXPECT_EQ(from.calls, 2);
+  args[0] = integer(5);
+  from.memory = workspace;
+  entry = entry_of(pack, "checked");
+  EXPECT_OK(heddle_run_allocating(pack, entry, cpu_device, args, 2, allocate, &from, NULL));
+  EXPECT_OK(heddle_status_word(pack, entry, cpu_device, args, 2, workspace, NULL, &word));
+  EXPECT_EQ(word, 5);
+}
+
 static void *frames(void *pack) {
   int64_t out[8] = {0}, sizes[] = {8};
   heddle_arg arg = tensor(HEDDLE_I64, 1, out, sizes, NULL);
@@ -178,6 +223,7 @@ int main(int argc, char **argv) {
   where(pack, 1000, 50, 3);
   zeroed(pack);
   status_word(pack);
+  allocating(pack);
   frames(pack);
   small_stack(pack);
   for (uint32_t threads = 1; threads < 6; ++threads) {

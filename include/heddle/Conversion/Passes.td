@@ -79,7 +79,9 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Option<"rows", "rows", "int64_t", "0", "rows of a block (0: what suits the target)">,
     Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
     Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
-    Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">];
+    Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">,
+    Option<"splits", "splits", "int64_t", "0",
+           "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">];
   let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];

@@ -61,7 +61,7 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   if (!schedule.splitKeys)
     return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);
 
-  // Fewer blocks of rows than run at a time, and enough keys: share the keys out.
+  // Fewer blocks of rows than run at a time, and enough keys: share the keys out. A number that was asked for is kept.
   ImplicitLocOpBuilder &b = plan.getBuilder();
   Value batch = getAttendSize(plan, b, op, 0), heads = getAttendSize(plan, b, op, 1);
   Value rows = getAttendSize(plan, b, op, 2), keys = getAttendSize(plan, b, op, 3);
@@ -71,7 +71,8 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   Value machine = tile::MachineOp::create(b, b.getIndexType());
   Value wanted = arith::DivSIOp::create(b, machine, arith::MaxSIOp::create(b, blocks, one));
   Value most = arith::DivSIOp::create(b, keys, plan.constant(schedule.minSplitKeys));
-  Value splits = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, wanted, most), one);
+  Value splits = schedule.splits ? plan.constant(schedule.splits)
+                                 : arith::MaxSIOp::create(b, arith::MinSIOp::create(b, wanted, most), one).getResult();
   Value isSplit = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, splits, one);
   // No split, no workspace.
   Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
@@ -80,11 +81,17 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   // A merge holds two states at a time and has no products to feed: fewer rows keep it in registers.
   AttendSchedule merging = schedule;
   merging.rows = std::min<int64_t>(schedule.rows, 64);
+  auto emitShares = [&]() -> LogicalResult {
+    if (failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Partial, &workspace, outputs)))
+      return failure();
+    return emitAttendKernel(plan, op, definition, merging, *mask, AttendRole::Merge, &workspace, outputs);
+  };
+  if (schedule.splits)
+    return emitShares();
   auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  if (failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Partial, &workspace, outputs)) ||
-      failed(emitAttendKernel(plan, op, definition, merging, *mask, AttendRole::Merge, &workspace, outputs)))
+  if (failed(emitShares()))
     return failure();
   b.setInsertionPointToStart(branch.elseBlock());
   return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);

@@ -14,6 +14,7 @@ struct AttendSchedule {
   int64_t valueColumns = 256; ///< columns of values per block; wider values take several blocks
   bool splitKeys = true;      ///< also make the kernels that divide the keys of few rows among blocks
   int64_t minSplitKeys = 512; ///< keys that a split has at least
+  int64_t splits = 0;         ///< shares that the keys are always divided into; 0: by the machine
 };
 
 /// A tensor that the kernel leaves in memory.

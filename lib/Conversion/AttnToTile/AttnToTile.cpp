@@ -206,7 +206,8 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     schedule.rows = rows;
     schedule.keys = keys;
     schedule.valueColumns = valueColumns;
-    schedule.splitKeys = splitKeys;
+    schedule.splitKeys = splitKeys && splits != 1;
+    schedule.splits = splits;
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;

@@ -86,6 +86,14 @@ HEDDLE_RT_API heddle_status heddle_prepare(heddle_pack *pack, uint32_t entry, he
 HEDDLE_RT_API heddle_status heddle_run(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
                                        uint32_t count, void *workspace, size_t workspace_bytes, void *stream);
 
+/* heddle_run for callers that have an allocator of their own (a framework's): the call is planned once, `allocate` is
+ * asked for its workspace (at most once, never for 0 bytes) and what it gives must stay until the run's work is done.
+ * NULL from it is HEDDLE_WORKSPACE. */
+typedef void *(*heddle_allocate)(void *user, size_t bytes);
+HEDDLE_RT_API heddle_status heddle_run_allocating(heddle_pack *pack, uint32_t entry, heddle_device device,
+                                                  const heddle_arg *args, uint32_t count, heddle_allocate allocate,
+                                                  void *user, void *stream);
+
 /* The status word that kernels raise when they clamp a bad value (a length beyond its array, say); 0: none. Reads the
  * workspace of a finished run; on CUDA synchronises `stream`. */
 HEDDLE_RT_API heddle_status heddle_status_word(heddle_pack *pack, uint32_t entry, heddle_device device,

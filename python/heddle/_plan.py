@@ -1,0 +1,136 @@
+"""One compiled attend: its arguments, its program, and its entry on each device that it has run on."""
+
+from typing import Any, NamedTuple
+
+from . import _arrays, _compiler
+from ._attend import AttendSpec, build
+from ._captures import Captures
+from ._graph import Program, TensorType
+from ._normalizer import Normalizer, TracedNormalizer, check_name
+from ._scalar import FLOAT, INTEGER, Scalar
+from ._tensor import parameter
+
+
+class Call(NamedTuple):
+    """The arguments of heddle.attend; see there."""
+
+    q: Any
+    k: Any
+    v: Any
+    score_mod: Any
+    mask_mod: Any
+    causal: Any
+    left: Any           # bounds of the window; while tracing, left is the window itself
+    right: Any
+    cu_seqlens_q: Any
+    cu_seqlens_k: Any
+    lengths: Any        # kv_lengths or cache_seqlens
+    lengths_name: str
+    block_table: Any
+    sink: Any
+    normalizer: Any
+    layout: str
+    return_lse: bool
+    page_size: Any
+    num_splits: Any
+
+
+def diagonal(causal):
+    """What AttendSpec calls a value of `causal`."""
+    if causal is True or causal is False:
+        return "bottom-right" if causal else "none"
+    if causal in ("top-left", "bottom-right"):
+        return causal
+    raise ValueError(f"expected causal=True, False or \"top-left\", got {causal!r}")
+
+
+class Plan:
+    """The program of a call, whatever the sizes of its arrays."""
+
+    def __init__(self, given):
+        self.element, self.entries = _arrays.element(given.q), {}
+        self.schedule = f"splits={given.num_splits}" if given.num_splits else None
+        self.packed, paged = given.layout == "thd", given.block_table is not None
+        captures = Captures()
+        # Arrays (b, t, h, d) are descriptors with two dimensions exchanged; packed ones are found from an array.
+        order = "thd" if self.packed else "bhtd"
+
+        def array(name, width, pool):
+            shape = [None] * (3 if self.packed and not pool else 4)
+            if pool:
+                shape[1 if self.packed else 2] = given.k.shape[2 if given.layout == "bhtd" else 1]
+            return parameter(TensorType((*shape[:-1], width), self.element), name)
+
+        width, value_width = given.q.shape[-1], given.v.shape[-1]
+        spec = AttendSpec(array("q", width, False), array("k", width, paged), array("v", value_width, paged),
+                          Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), return_lse=given.return_lse)
+        parameters = [spec.q, spec.k, spec.v]
+
+        def optional(name, value, type):
+            if value is None:
+                return None
+            made = parameter(type, name) if isinstance(type, TensorType) else Scalar(None, type, hint=name)
+            parameters.append(made)
+            return made
+
+        integers = TensorType((None,), "i32")
+        spec.cu_seqlens_q = optional("cu_seqlens_q", given.cu_seqlens_q, integers)
+        spec.cu_seqlens_k = optional("cu_seqlens_k", given.cu_seqlens_k, integers)
+        spec.kv_lengths = optional(given.lengths_name, given.lengths, integers)
+        spec.block_table = optional("block_table", given.block_table, TensorType((None, None), "i32"))
+        sinks = optional("sink", given.sink, TensorType((None,), "f32"))
+        parameters.append(spec.scale)
+        spec.left = optional("left", given.left, INTEGER)
+        spec.right = optional("right", given.right, INTEGER)
+        spec.score_mod, spec.mask_mod = captures.bind(given.score_mod, given.mask_mod)
+        symbols = use_normalizer(spec, given.normalizer, sinks, captures)
+        results = build(spec)
+        parameters += captures.parameters
+        self.captures = captures
+        self.program = Program("attend", tuple(parameters), (), results, symbols)
+        self.names = [p.hint for p in parameters] + ["out", "lse"][:len(results)]
+        kinds = {FLOAT: "f", INTEGER: "i"}
+        self.kinds = "".join(kinds.get(p.type, "t") if isinstance(p.type, str) else "t" for p in parameters) + "t" * len(results)
+        inner = [0, 2, 1, 3]
+        self.orders = [inner if given.layout == "bthd" and n in ("q", "k", "v", "out") else [] for n in self.names]
+
+    def check_captures(self, leaves, names, shapes):
+        """An array that a position indexes has an element for every value of the position."""
+        extents = {"b": shapes.batch, "h": shapes.heads}
+        if not self.packed:  # the lengths of packed sequences may be known on the device only
+            extents.update(i=shapes.query_length, j=shapes.key_length)
+        for stand_in in self.captures.arrays:
+            number = self.captures.number_of(stand_in.value)
+            leaf = leaves[number]
+            for positions in stand_in.uses:
+                for axis, position in enumerate(positions):
+                    needed = extents.get(position.hint) if position.node is None else None
+                    if needed is not None and leaf.shape[axis] < needed:
+                        raise ValueError(f"expected {names[number]} to have {needed} elements along axis {axis}, which "
+                                         f"{position.hint} indexes, got {leaf.shape[axis]}")
+
+    def entry_on(self, device):
+        """The entry for a (kind, index) of device; compiled, or from the cache, at its first use."""
+        entry = self.entries.get(device)
+        if entry is None:
+            pack = _compiler.load(self.program, _compiler.target_for(*device), self.schedule)
+            entry = self.entries[device] = pack.entry("attend", self.kinds, self.names, self.orders)
+        return entry
+
+    @staticmethod
+    def allocator(like, device):
+        """A function that gives workspace on a device by the library that `like` is from; None on a CPU."""
+        return None if device[0] == "cpu" else _arrays.workspace_allocator(like)
+
+
+def use_normalizer(spec, normalizer, sinks, captures):
+    """Set the normalizer of a spec; returns the definitions that the module needs."""
+    if isinstance(normalizer, Normalizer):
+        traced = TracedNormalizer(normalizer, captures)
+        spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
+        return ((traced.name, traced.text),)
+    check_name(normalizer)
+    spec.normalizer = normalizer
+    if sinks is not None:
+        spec.normalizer, spec.normalizer_arguments = "softmax_sink", (sinks,)
+    return ()
