@@ -50,6 +50,13 @@ void heddle::buildTileToNVVM(OpPassManager &manager) {
 }
 
 void heddle::registerTileToNVVM() {
+  // Upstream's steps by name, so that a printed pipeline can be given back.
+  registerPass([] { return arith::createArithExpandOpsPass(); });
+  registerPass([] { return createSCFToControlFlowPass(); });
+  registerPass([] { return createConvertMathToLLVMPass(); });
+  registerPass([] { return createArithToLLVMConversionPass(); });
+  registerPass([] { return createConvertControlFlowToLLVMPass(); });
+  registerPass([] { return createReconcileUnrealizedCastsPass(); });
   PassPipelineRegistration<>("tile-to-warp-schedule", "Tile kernels to the warp rung, planned and checked",
                              buildTileToWarp);
   PassPipelineRegistration<>("tile-to-nvvm", "Tile kernels to the llvm and nvvm dialects", buildTileToNVVM);

@@ -6,6 +6,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
+#include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
@@ -52,6 +53,10 @@ struct TileToCPUPipelineOptions : PassPipelineOptions<TileToCPUPipelineOptions> 
 } // namespace
 
 void heddle::registerTileToCPUPipelines() {
+  // Upstream's steps by name, so that a printed pipeline can be given back.
+  registerPass([] { return arith::createArithEmulateUnsupportedFloats(); });
+  registerPass([] { return createSCFToControlFlowPass(); });
+  registerPass([] { return createReconcileUnrealizedCastsPass(); });
   PassPipelineRegistration<TileToCPUPipelineOptions>("tile-to-llvm-cpu", "Lower tile kernels to LLVM for CPUs",
                                                      [](OpPassManager &manager, const TileToCPUPipelineOptions &given) {
                                                        CPUOptions options;
