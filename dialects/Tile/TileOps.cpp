@@ -142,6 +142,18 @@ LogicalResult ConcatOp::verify() {
   return success();
 }
 
+/// C1 and C2 of `pair`, for a tile and its pairs.
+static LogicalResult verifyPairs(Operation *op, RankedTensorType tile, RankedTensorType pairs) {
+  int64_t rows = tile.getDimSize(0), columns = tile.getDimSize(1), width = pairs.getDimSize(1) / 2;
+  if (tile.getElementType() == pairs.getElementType() && rows % 2 == 0 && pairs.getDimSize(1) % 2 == 0 && width > 0 &&
+      columns % width == 0 && pairs.getDimSize(0) == columns / width * (rows / 2))
+    return success();
+  return op->emitOpError("expected pairs of rows of ") << tile << " in whole strips of columns, got " << pairs;
+}
+
+LogicalResult PairOp::verify() { return verifyPairs(*this, getSource().getType(), getResult().getType()); }
+LogicalResult UnpairOp::verify() { return verifyPairs(*this, getResult().getType(), getSource().getType()); }
+
 LogicalResult ScalarOp::verify() {
   auto source = getSource().getType();
   if (source.getNumElements() != 1 || source.getElementType() != getResult().getType())

@@ -175,6 +175,40 @@ def Tile_ConcatOp : Tile_Op<"concat", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_PairOp : Tile_Op<"pair", [Pure]> {
+  let summary = "rows two by two side by side, in strips of columns";
+  let description = [{
+    With strips of `w` columns, of a source of `R` rows:
+    `result[(c floordiv w) * (R / 2) + r floordiv 2, 2 * (c mod w) + r mod 2] = source[r, c]`.
+
+    This is how a matrix unit reads the operand whose rows it sums over, so that a tile which many blocks multiply by
+    can be stored that way. `w` is half of the result's columns.
+
+    Constraints:
+    - C1: an even number of rows, and whole strips.
+    - C2: the result has `R / 2` rows for each strip.
+
+    Example: `%p = tile.pair %t : tensor<64x128xbf16> -> tensor<256x32xbf16>`
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_UnpairOp : Tile_Op<"unpair", [Pure]> {
+  let summary = "the tile that tile.pair was given";
+  let description = [{
+    The inverse of `tile.pair`, with the same constraints. A dot on a matrix unit reads the pairs themselves.
+
+    Example: `%t = tile.unpair %p : tensor<256x32xbf16> -> tensor<64x128xbf16>`
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def Tile_ScalarOp : Tile_Op<"scalar", [Pure]> {
   let summary = "the element of a 1x1 tile";
   let arguments = (ins Tile_Tile:$source);

@@ -11,17 +11,27 @@ constexpr int64_t kCacheShare = 2;
 /// Caches of a target that does not tell.
 constexpr int64_t kUsualLevel1Bytes = 32 * 1024, kUsualLevel2Bytes = 512 * 1024;
 
-// Prices, in the time that a score takes otherwise (its products and element-wise work), fitted to what was measured
-// (test/gpu/README.md).
-/// Preparing a key for one row: products on a matrix unit are so fast that it weighs more.
-constexpr double kPrepareForMatrixUnit = 30, kPrepareForVectors = 4;
-/// Rescaling the accumulators of one row.
-constexpr double kRescale = 3;
-/// Scores that do not stay in the first-level cache, a step that does not stay in the second.
-constexpr double kOutOfLevel1 = 0.1, kOutOfLevel2 = 0.2;
+/// Prices, in the time that a score takes otherwise (its products and element-wise work), fitted to what was measured
+/// (test/gpu/README.md). On a matrix unit products are so fast that all else weighs more.
+struct Prices {
+  double prepare;     ///< bringing a key to one row
+  double rescale;     ///< passing over the accumulators of one row
+  double outOfLevel1; ///< scores that do not stay in the first-level cache
+};
+constexpr Prices kVectors = {4, 3, 0.1}, kMatrixUnit = {30, 12, 0.1}, kMatrixUnitStaged = {2, 12, 0};
+/// A step that does not stay in the second-level cache.
+constexpr double kOutOfLevel2 = 0.2;
+/// An edge of a mask costs half a block of rows and keys for every row, of this many keys.
+constexpr double kKeysAtAnEdge = 4096;
 
 bool usesMatrixUnit(tile::TargetAttr target, const AttendWork &work) {
   return target.getHasTileMma() && work.elementBytes == 2;
+}
+
+Prices pricesOf(const CpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
+  if (!usesMatrixUnit(target, work))
+    return kVectors;
+  return schedule.stagedStrip ? kMatrixUnitStaged : kMatrixUnit;
 }
 
 int64_t budget(int64_t cacheBytes, int64_t usual) { return (cacheBytes ? cacheBytes : usual) / kCacheShare; }
@@ -37,29 +47,33 @@ void estimate(CpuSchedule &schedule, tile::TargetAttr target, const AttendWork &
 }
 
 double cost(const CpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
-  double prepare = usesMatrixUnit(target, work) ? kPrepareForMatrixUnit : kPrepareForVectors;
-  double result = 1 + prepare / schedule.rows + kRescale / schedule.keys;
+  Prices prices = pricesOf(schedule, target, work);
+  double result = 1 + prices.prepare / schedule.rows + prices.rescale / schedule.keys;
+  result += (schedule.rows + schedule.keys) / kKeysAtAnEdge;
   if (schedule.scoreBytes > budget(target.getLevel1Bytes(), kUsualLevel1Bytes))
-    result += kOutOfLevel1;
+    result += prices.outOfLevel1;
   if (schedule.stepBytes > budget(target.getLevel2Bytes(), kUsualLevel2Bytes))
     result += kOutOfLevel2;
   return result;
 }
 } // namespace
 
-CpuSchedule heddle::chooseCpuSchedule(tile::TargetAttr target, const AttendWork &work) {
+CpuSchedule heddle::chooseCpuSchedule(tile::TargetAttr target, const AttendWork &work, bool canStage) {
   CpuSchedule best;
-  for (int64_t rows : {256, 128, 64, 32, 16})
-    for (int64_t keys : {128, 64, 32, 16}) {
+  // Of equals the smaller block: more of them share out better among threads.
+  for (int64_t rows : {16, 32, 64, 128, 256})
+    for (int64_t keys : {32, 64, 128, 256}) {
       CpuSchedule schedule;
       schedule.rows = rows;
       schedule.keys = keys;
+      schedule.stagedStrip = canStage && usesMatrixUnit(target, work) ? kMatrixUnitStrip : 0;
       estimate(schedule, target, work);
       if (best.rows == 0 || cost(schedule, target, work) < cost(best, target, work))
         best = schedule;
     }
-  best.note = llvm::formatv("rows {0}, keys {1}: {2} bytes of scores for a share of {3}, {4} bytes a step for {5}",
-                            best.rows, best.keys, best.scoreBytes, budget(target.getLevel1Bytes(), kUsualLevel1Bytes),
-                            best.stepBytes, budget(target.getLevel2Bytes(), kUsualLevel2Bytes));
+  best.note = llvm::formatv("rows {0}, keys {1}{2}: {3} bytes of scores for a share of {4}, {5} bytes a step for {6}",
+                            best.rows, best.keys, best.stagedStrip ? ", keys and values staged" : "", best.scoreBytes,
+                            budget(target.getLevel1Bytes(), kUsualLevel1Bytes), best.stepBytes,
+                            budget(target.getLevel2Bytes(), kUsualLevel2Bytes));
   return best;
 }

@@ -58,6 +58,7 @@ static void appendForCpu(OpPassManager &manager, tile::TargetAttr target) {
   options.vectorBits = target.getVectorBytes() * 8;
   options.vectorRegisters = target.getVectorRegisters();
   options.hasFMA = target.getHasFma();
+  options.hasScaleByPower = target.getHasMaskedVectors();
   options.hasAVX512BF16 = target.getHasBf16Dot();
   options.hasAMX = target.getHasTileMma();
   buildTileToLLVMForCPU(manager, options);

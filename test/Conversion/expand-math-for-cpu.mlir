@@ -1,4 +1,5 @@
 // RUN: heddle-opt %s --expand-math-for-cpu | FileCheck %s
+// RUN: heddle-opt %s --expand-math-for-cpu="scale-by-power=true avx512-bf16=true" | FileCheck %s --check-prefix=POWER
 
 // CHECK-LABEL: func.func @exp2
 // CHECK-NOT:     math.exp
@@ -27,4 +28,29 @@ func.func @reference(%x: f64) -> f64 {
 func.func @round(%x: vector<8xf32>) -> vector<8xbf16> {
   %r = arith.truncf %x : vector<8xf32> to vector<8xbf16>
   return %r : vector<8xbf16>
+}
+
+// Instructions for exponents, on whole vectors of theirs. Where the result is rounded anyway the polynomial is shorter.
+// POWER-LABEL:     func.func @wide
+// POWER:           llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
+// POWER-COUNT-5:   math.fma
+// POWER:           llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// POWER:           llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
+// POWER-LABEL:     func.func @rounded
+// POWER:           llvm.call_intrinsic "llvm.x86.avx512.mask.reduce.ps.512"
+// POWER-COUNT-4:   math.fma
+// POWER-NOT:       math.fma
+// POWER:           llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.ps.512"
+// POWER:           return
+
+// CHECK-LABEL: func.func @wide
+// CHECK-NOT:   llvm.call_intrinsic
+func.func @wide(%x: vector<32xf32>) -> vector<32xf32> {
+  %r = math.exp2 %x : vector<32xf32>
+  return %r : vector<32xf32>
+}
+func.func @rounded(%x: vector<16xf32>) -> (vector<16xf32>, vector<16xbf16>) {
+  %r = math.exp2 %x : vector<16xf32>
+  %n = arith.truncf %r : vector<16xf32> to vector<16xbf16>
+  return %r, %n : vector<16xf32>, vector<16xbf16>
 }

@@ -84,3 +84,27 @@ func.func @foreign(%n: index, %t: tensor<2x2xf32>) attributes {tile.kernel} {
   }
   return
 }
+
+// -----
+
+func.func @pairs(%m: memref<64x96xbf16>, %n: index) attributes {tile.kernel} {
+  %c0 = arith.constant 0 : index
+  scf.forall (%i) in (%n) {
+    %x = tile.load %m[%c0, %c0] : memref<64x96xbf16> -> tensor<64x96xbf16>
+    // expected-error @+1 {{expected pairs of rows of 'tensor<64x96xbf16>' in whole strips of columns, got 'tensor<192x16xbf16>'}}
+    %p = tile.pair %x : tensor<64x96xbf16> -> tensor<192x16xbf16>
+  }
+  return
+}
+
+// -----
+
+func.func @unpaired(%m: memref<64x32xbf16>, %n: index) attributes {tile.kernel} {
+  %c0 = arith.constant 0 : index
+  scf.forall (%i) in (%n) {
+    %x = tile.load %m[%c0, %c0] : memref<64x32xbf16> -> tensor<64x32xbf16>
+    // expected-error @+1 {{expected pairs of rows of 'tensor<63x32xbf16>' in whole strips of columns, got 'tensor<64x32xbf16>'}}
+    %p = tile.unpair %x : tensor<64x32xbf16> -> tensor<63x32xbf16>
+  }
+  return
+}

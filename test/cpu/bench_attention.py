@@ -8,7 +8,6 @@ and clang. One thread is timed by its own clock, so that a busy machine disturbs
 import argparse
 import ctypes
 import itertools
-import subprocess
 import threading
 import time
 
@@ -16,12 +15,12 @@ import ml_dtypes
 import numpy as np
 import torch
 from attention import attention
-from compile_tile import HEDDLE_OPT, build, slots_of
+from compile_tile import build, lower, slots_of
 
 NUMPY = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 TORCH = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
-PASSES = ("builtin.module(attn-link-prelude,verify-attn,attn-to-tile{{split-keys=false rows={rows} keys={keys}}},"
-          "canonicalize,cse,tile-sink-scale,tile-to-base-2,canonicalize,cse)")
+PASSES = ("attn-link-prelude,verify-attn,attn-to-tile{{split-keys=false rows={rows} keys={keys}}},"
+          "canonicalize,cse,tile-sink-scale,tile-to-base-2,canonicalize,cse")
 
 
 def spec(d, dtype, causal):
@@ -45,11 +44,7 @@ def kernel(args, d, dtype, causal):
     if args.by_hand:
         return build(attention(args.rows, args.keys, d, dtype=dtype, causal=causal), args.level).attend
     passes = PASSES.format(rows=args.rows, keys=args.keys)
-    lowered = subprocess.run([HEDDLE_OPT, f"--pass-pipeline={passes}"], input=spec(d, dtype, causal), text=True,
-                             capture_output=True)
-    if lowered.returncode:
-        raise RuntimeError(lowered.stderr)
-    return build(lowered.stdout, args.level).sdpa_0
+    return build(lower(spec(d, dtype, causal), passes), args.level).sdpa_0
 
 
 def time_case(args, d, dtype, causal):

@@ -15,14 +15,25 @@ ROOT = HERE.parents[1]
 HEDDLE_OPT = os.environ.get("HEDDLE_OPT", str(ROOT / "build/bin/heddle-opt"))
 LLVM_BIN = os.environ.get("LLVM_BIN", "/usr/lib/llvm-22/bin")
 FEATURES = {"avx2": ("vector-bits=256 vector-registers=16", ["-march=x86-64-v3"]),
-            "avx512": ("vector-bits=512 vector-registers=32", ["-march=x86-64-v4"]),
-            "sse": ("vector-bits=128 vector-registers=16 fma=false", ["-march=x86-64"]),
-            "amx": ("vector-bits=512 vector-registers=32 avx512-bf16=true amx=true", ["-march=sapphirerapids"]),
+            "avx512": ("vector-bits=512 vector-registers=32 scale-by-power=true", ["-march=x86-64-v4"]),
+            # Vectors of 512 bits on a machine that has none: every instruction becomes two.
+            "wide": ("vector-bits=512 vector-registers=32", ["-march=x86-64-v3"]),
+            "sse": ("vector-bits=128 vector-registers=16 fma=false", ["-march=x86-64-v3"]),
+            "amx": ("vector-bits=512 vector-registers=32 scale-by-power=true avx512-bf16=true amx=true", ["-march=sapphirerapids"]),
             # Matrix tiles in plain C: slow, but any machine computes with it what the unit would.
             "amx-emulated": ("vector-bits=512 vector-registers=32 amx=true", ["-march=x86-64-v3"])}
 EMULATION = {"x86_amx": "<256 x i32>", "@llvm.x86.tilezero.internal": "@tile.zero",
              "@llvm.x86.tileloadd64.internal": "@tile.load", "@llvm.x86.tilestored64.internal": "@tile.store",
              "@llvm.x86.tdpbf16ps.internal": "@tile.product"}
+
+
+def lower(text, passes):
+    """The text after these passes on a module."""
+    lowered = subprocess.run([HEDDLE_OPT, f"--pass-pipeline=builtin.module({passes})"], input=text, text=True,
+                             capture_output=True)
+    if lowered.returncode:
+        raise RuntimeError(lowered.stderr)
+    return lowered.stdout
 
 
 def to_llvm(text, level="avx2"):
@@ -34,12 +45,12 @@ def to_llvm(text, level="avx2"):
                           check=True, capture_output=True).stdout
 
 
-def build(text, level="avx2", machine_level=None, keep=None):
-    """A loaded library; the code for `level` is generated for the machine `machine_level` (default: the same)."""
+def build(text, level="avx2", keep=None):
+    """A loaded library of the code for `level`."""
     ir = to_llvm(text, level)
     folder = pathlib.Path(keep or tempfile.mkdtemp())
     folder.mkdir(parents=True, exist_ok=True)
-    flags = FEATURES[machine_level or level][1]
+    flags = FEATURES[level][1]
     sources = [folder / "k.ll"]
     if level == "amx-emulated":
         for name, replacement in EMULATION.items():

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from attention import attention
-from compile_tile import build, run
+from compile_tile import build, lower, run
 
 TYPES = {"f32": np.float32, "f16": np.float16, "bf16": ml_dtypes.bfloat16}
 TOLERANCE = {"f32": 3e-6, "f16": 4e-3, "bf16": 2e-2}
@@ -40,17 +40,17 @@ CASES = [
 
 
 # Other vector widths differ in tiling, not in sizes; the matrix unit multiplies bf16 only.
-RUNS = [(case, sizes, "avx2", "avx2") for case in CASES for sizes in [(128, 128), (130, 150), (5, 3)]]
-RUNS += [(case, (130, 150), level, "avx2") for case in CASES for level in ("avx512", "sse")]
-RUNS += [(case, (130, 150), "amx-emulated", None) for case in CASES if case.get("dtype") == "bf16"]
+RUNS = [(case, sizes, "avx2") for case in CASES for sizes in [(128, 128), (130, 150), (5, 3)]]
+RUNS += [(case, (130, 150), level) for case in CASES for level in ("wide", "sse")]
+RUNS += [(case, (130, 150), "amx-emulated") for case in CASES if case.get("dtype") == "bf16"]
 
 
 def name(value):
     return ("-".join(f"{k}={v}" for k, v in value.items()) or "plain") if isinstance(value, dict) else None
 
 
-@pytest.mark.parametrize("case, sizes, level, machine", RUNS, ids=name)
-def test_attention(case, sizes, level, machine):
+@pytest.mark.parametrize("case, sizes, level", RUNS, ids=name)
+def test_attention(case, sizes, level):
     rows, keys = sizes
     if case.get("causal"):
         keys = rows
@@ -63,7 +63,7 @@ def test_attention(case, sizes, level, machine):
     o = np.full((1, 2, rows, dv), np.nan, TYPES[dtype])
     lse = np.full((1, 2, rows), np.nan, np.float32)
     scale = np.float32(d**-0.5)
-    kernel = build(attention(**case), level, machine).attend
+    kernel = build(attention(**case), level).attend
     run(kernel, (-(-rows // case.get("rows", 64)), 2, 1), q, k, v, o, lse, scale)
     want, want_lse = expected_attention(q, k, v, scale, case.get("causal", False))
     close(o.astype(np.float64), want, dtype, "result")
@@ -197,6 +197,66 @@ def test_dots_of_every_orientation():
             want -= want.max(1, keepdims=True)
             run(lib.dots, (1,), p, q, o)
             assert np.abs(o - want).max() < 2e-5, (ta, tb)
+
+
+@pytest.mark.parametrize("level", ["avx2", "amx-emulated"])
+def test_pairs(level):
+    """Rows and columns in strips of pairs, and products that read them, against the definition of tile.pair."""
+    k, p, s = ("memref<?x?xbf16, strided<[?, 1], offset: ?>>",) * 2 + (M,)
+    body = f"""
+    %x = tile.load %k[%c0, %c0] : {k} -> tensor<32x64xbf16>
+    %t = tile.transpose %x : tensor<32x64xbf16> -> tensor<64x32xbf16>
+    %a = tile.pair %t : tensor<64x32xbf16> -> tensor<64x32xbf16>
+    tile.store %a, %kp[%c0, %c0] : tensor<64x32xbf16>, {p}
+    %b = tile.pair %x : tensor<32x64xbf16> -> tensor<64x32xbf16>
+    tile.store %b, %vp[%c0, %c0] : tensor<64x32xbf16>, {p}
+"""
+    use = f"""
+    %z = arith.constant dense<0.0> : tensor<32x32xf32>
+    %x = tile.load %q[%c0, %c0] : {k} -> tensor<32x64xbf16>
+    %y = tile.load %kp[%c0, %c0] : {p} -> tensor<64x32xbf16>
+    %u = tile.unpair %y : tensor<64x32xbf16> -> tensor<64x32xbf16>
+    %d = tile.dot %x, %u, %z : tensor<32x64xbf16>, tensor<64x32xbf16> -> tensor<32x32xf32>
+    tile.store %d, %o[%c0, %c0] : tensor<32x32xf32>, {s}
+"""
+    lib = build(kernel_text("stage", f"%k: {k}, %kp: {p}, %vp: {p}", body) +
+                kernel_text("multiply", f"%q: {k}, %kp: {p}, %o: {s}", use), level)
+    rng = np.random.default_rng(6)
+    x, q = (rng.standard_normal((32, 64)).astype(TYPES["bf16"]) for _ in range(2))
+    kp, vp, o = np.zeros((64, 32), TYPES["bf16"]), np.zeros((64, 32), TYPES["bf16"]), np.zeros((32, 32), np.float32)
+    run(lib.stage, (1,), x, kp, vp)
+    for tile, pairs in ((x.T, kp), (x, vp)):
+        r, c = np.indices(tile.shape)
+        assert (pairs[c // 16 * (tile.shape[0] // 2) + r // 2, 2 * (c % 16) + r % 2] == tile).all()
+    run(lib.multiply, (1,), q, kp, o)
+    assert np.abs(o - q.astype(np.float64) @ x.T.astype(np.float64)).max() < 1e-4
+
+
+STAGED = """!t = tensor<?x?x?x64xbf16>
+func.func @sdpa(%q: !t, %k: !t, %v: !t) -> !t {
+  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {
+    %m = arith.cmpi sle, %j, %i : index
+    attn.yield %m : i1
+  } : (!t, !t, !t) -> !t
+  return %o : !t
+}"""
+
+
+@pytest.mark.parametrize("level", ["avx2", "amx-emulated"])
+def test_staged_keys(level):
+    """attn-to-tile's staged keys and values, launched as the plan does, with a last block of few keys."""
+    text = lower(STAGED, "attn-link-prelude,attn-to-tile{split-keys=false rows=64 keys=64 staged-strip=16},canonicalize,cse")
+    lib = build(text, level)
+    rng = np.random.default_rng(7)
+    q, k, v = (rng.standard_normal((1, heads, 150, 64)).astype(TYPES["bf16"]) for heads in (2, 1, 1))
+    blocks = -(-150 // 64)
+    keys, values = (np.full((1, 1, blocks, 128, 32), np.nan, TYPES["bf16"]) for _ in range(2))
+    o = np.full(q.shape, np.nan, TYPES["bf16"])
+    run(lib.sdpa_0, (blocks, 1, 1), k, keys)
+    run(lib.sdpa_1, (blocks, 1, 1), v, values)
+    run(lib.sdpa_2, (blocks, 2, 1), q, k, v, keys, values, o)
+    want, _ = expected_attention(q, k, v, 1.0, causal=True)
+    close(o.astype(np.float64), want, "bf16", "result")
 
 
 def test_control_flow():

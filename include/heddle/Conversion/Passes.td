@@ -70,7 +70,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Every function becomes a plan (host side) and one kernel per attend, or two more that share the keys of few rows
     among blocks. Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
     into the kernel that reads them; contractions, and what two attends share, have kernels of their own. Block lists
-    are closed forms of the mask's algebra, computed by each block.
+    are closed forms of the mask's algebra, computed by each block. For a CPU's matrix unit, kernels in front bring keys
+    and values in its order once for all blocks of rows.
 
     Assumes: `verify-attn` holds and normalizers are linked. Leaves: contract 2 of dialects/README.md.
     See test/Conversion/attn-to-tile.mlir.
@@ -81,7 +82,9 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
     Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">,
     Option<"splits", "splits", "int64_t", "0",
-           "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">];
+           "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">,
+    Option<"stagedStrip", "staged-strip", "int64_t", "0",
+           "with rows and keys given: columns of the strips in which keys and values are staged (0: they are not)">];
   let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
@@ -115,7 +118,8 @@ def ExpandMathForCPU : Pass<"expand-math-for-cpu", "::mlir::ModuleOp"> {
   let summary = "Write f32 elementary functions as arithmetic";
   let description = [{
     Changes numerics: functions of `f32` are accurate to a few units in the last place; results of `exp` and `exp2`
-    below the normal range are exactly 0.
+    below the normal range are exactly 0. Where exponents have instructions, an `exp2` that is also rounded to a narrower
+    type has a relative error of 3e-6.
 
     What: `math` operations on `f32` and narrower become arithmetic on the same vectors; rounding to `bf16` becomes
     integer arithmetic where it is not an instruction. Why: a library call per lane costs three times the whole kernel.
@@ -123,6 +127,8 @@ def ExpandMathForCPU : Pass<"expand-math-for-cpu", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"hasFMA", "fma", "bool", "true", "fused multiply-add is an instruction">,
+    Option<"hasScaleByPower", "scale-by-power", "bool", "false",
+           "splitting off the fraction of a float, and scaling by a power of two, are instructions (vreduceps, vscalefps)">,
     Option<"hasAVX512BF16", "avx512-bf16", "bool", "false", "rounding to bf16 is an instruction">
   ];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect", "::mlir::vector::VectorDialect"];

@@ -15,6 +15,7 @@ struct CPUOptions {
   int64_t vectorBits = 256;     ///< width of a vector register: 128, 256 or 512
   int64_t vectorRegisters = 16; ///< how many of them: 16, or 32 with AVX-512 and NEON
   bool hasFMA = true;           ///< fused multiply-add is an instruction
+  bool hasScaleByPower = false; ///< splitting off a fraction and scaling by a power of two are instructions
   bool hasAVX512BF16 = false;   ///< two f32 vectors round to one bf16 vector in one instruction
   bool hasAMX = false;          ///< bf16 matrix tiles
 };

@@ -32,9 +32,9 @@ namespace {
 class AttendKernel {
 public:
   AttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition, const AttendSchedule &schedule,
-               const PreparedMask &mask, AttendRole role, const SplitWorkspace *workspace)
-      : op(op), schedule(schedule), mask(mask), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
-        emitter(kernel), normalizer(op, definition, emitter, schedule.rows) {}
+               const PreparedMask &mask, AttendRole role, const SplitWorkspace *workspace, const StagedKeys *staged)
+      : op(op), schedule(schedule), mask(mask), role(role), workspace(workspace), staged(staged),
+        kernel(KernelBuilder::create(plan)), emitter(kernel), normalizer(op, definition, emitter, schedule.rows) {}
 
   LogicalResult emit(ArrayRef<KernelOutput> outputs);
 
@@ -51,6 +51,7 @@ private:
                     padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
   }
   Value loadTile(Value tensor, const Lifted &rows, Value firstColumn, int64_t columns);
+  Value loadStaged(Value tensor, bool isKey, Value firstKey);
 
   FailureOr<RowState> visitKeys();
   FailureOr<RowState> stepOver(Value firstKey, Value isPartial, RowState state);
@@ -64,6 +65,7 @@ private:
   const PreparedMask &mask;
   AttendRole role;
   const SplitWorkspace *workspace;
+  const StagedKeys *staged; ///< null: keys and values are read where they are
   KernelBuilder kernel;
   TileEmitter emitter;
   RowNormalizer normalizer;
@@ -147,6 +149,11 @@ Value AttendKernel::loadTile(Value tensor, const Lifted &rows, Value column, int
   return emitter.tile(tensor, indices, {rows.extent, columns});
 }
 
+Value AttendKernel::loadStaged(Value tensor, bool isKey, Value firstKey) {
+  Value block = arith::DivUIOp::create(b(), firstKey, constant(schedule.keys));
+  return staged->load(kernel, tensor, isKey, batchOf(tensor).value, headOf(tensor).value, block);
+}
+
 FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey,
                                                     Value isPartial) {
   TileShape shape{schedule.rows, schedule.keys};
@@ -199,12 +206,13 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
   TileShape shape{schedule.rows, schedule.keys};
   SmallVector<Value> dots;
   for (auto [index, dot] : llvm::enumerate(op.getDots())) {
-    Value keys = loadTile(dot[1], key, constant(0), getDepth(dot[1]));
+    Value keys =
+        staged ? loadStaged(dot[1], /*isKey=*/true, firstKey) : loadTile(dot[1], key, constant(0), getDepth(dot[1]));
     if (!keys)
       return failure();
     Value zero = emitter.constantTile(shape, b().getF32Type(), 0.0);
-    dots.push_back(
-        tile::DotOp::create(b(), zero.getType(), rowTiles[index], keys, zero, UnitAttr(), b().getUnitAttr()));
+    UnitAttr transposed = staged ? UnitAttr() : b().getUnitAttr();
+    dots.push_back(tile::DotOp::create(b(), zero.getType(), rowTiles[index], keys, zero, UnitAttr(), transposed));
   }
   FailureOr<SmallVector<Value>> scores = scoreOf(dots, j, firstKey, isPartial);
   if (failed(scores))
@@ -216,7 +224,9 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
 
   unsigned perValue = normalizer.getNumWeights();
   for (unsigned value = 0; value < op.getNumValues(); ++value) {
-    Value values = loadTile(op.getValueGroups()[value][0], key, firstColumn, getColumns(value));
+    Value tensor = op.getValueGroups()[value][0];
+    Value values =
+        staged ? loadStaged(tensor, /*isKey=*/false, firstKey) : loadTile(tensor, key, firstColumn, getColumns(value));
     if (!values)
       return failure();
     Type element = getElementTypeOrSelf(values.getType());
@@ -350,6 +360,7 @@ LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
 
 LogicalResult heddle::emitAttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,
                                        const AttendSchedule &schedule, const PreparedMask &mask, AttendRole role,
-                                       const SplitWorkspace *workspace, ArrayRef<KernelOutput> outputs) {
-  return AttendKernel(plan, op, normalizer, schedule, mask, role, workspace).emit(outputs);
+                                       const SplitWorkspace *workspace, ArrayRef<KernelOutput> outputs,
+                                       const StagedKeys *staged) {
+  return AttendKernel(plan, op, normalizer, schedule, mask, role, workspace, staged).emit(outputs);
 }

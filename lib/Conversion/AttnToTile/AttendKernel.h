@@ -4,6 +4,7 @@
 
 #include "AttendKernels.h"
 #include "MaskKernels.h"
+#include "StagedKeys.h"
 
 namespace heddle {
 
@@ -15,10 +16,12 @@ struct SplitWorkspace {
   llvm::SmallVector<mlir::Value> arrays;
 };
 
-/// Emits the kernel and its launch. `workspace` is null for the direct one.
+/// Emits the kernel and its launch. `workspace` is null for the direct one; with `staged` it reads keys and values
+/// there.
 mlir::LogicalResult emitAttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,
                                      const AttendSchedule &schedule, const PreparedMask &mask, AttendRole role,
-                                     const SplitWorkspace *workspace, llvm::ArrayRef<KernelOutput> outputs);
+                                     const SplitWorkspace *workspace, llvm::ArrayRef<KernelOutput> outputs,
+                                     const StagedKeys *staged = nullptr);
 
 } // namespace heddle
 

@@ -47,6 +47,49 @@ static SplitWorkspace allocateWorkspace(PlanBuilder &plan, attn::AttendOp op, at
   return workspace;
 }
 
+namespace {
+/// What the direct kernel needs to be emitted, once or twice.
+struct DirectKernel {
+  PlanBuilder &plan;
+  attn::AttendOp op;
+  attn::NormalizerOp definition;
+  const AttendSchedule &schedule;
+  const PreparedMask &mask;
+  ArrayRef<KernelOutput> outputs;
+
+  Value isStaged; ///< i1 of the plan, or null
+  std::optional<StagedKeys> staged;
+
+  /// Workspace for staged keys; `isDirect` (i1, null: always) tells whether this kernel runs. Before any branch of the
+  /// plan: what it computes may be used again.
+  void prepare(Value isDirect) {
+    if (!StagedKeys::isPossible(plan, op, schedule))
+      return;
+    isStaged = StagedKeys::isWorthIt(plan, op, schedule);
+    if (isDirect)
+      isStaged = arith::AndIOp::create(plan.getBuilder(), isStaged, isDirect);
+    staged.emplace(plan, op, schedule, isStaged);
+  }
+
+  LogicalResult emit(const StagedKeys *from) {
+    return emitAttendKernel(plan, op, definition, schedule, mask, AttendRole::Direct, nullptr, outputs, from);
+  }
+  /// Where many blocks of rows read the same keys, the kernel that reads them staged.
+  LogicalResult emit() {
+    if (!staged)
+      return emit(nullptr);
+    ImplicitLocOpBuilder &b = plan.getBuilder();
+    auto branch = scf::IfOp::create(b, isStaged, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    if (failed(staged->emitKernels(plan)) || failed(emit(&*staged)))
+      return failure();
+    b.setInsertionPointToStart(branch.elseBlock());
+    return emit(nullptr);
+  }
+};
+} // namespace
+
 LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
                                  const AttendSchedule &schedule, ArrayRef<KernelOutput> outputs) {
   if (failed(checkSupported(op)))
@@ -58,8 +101,11 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule);
   if (failed(mask))
     return failure();
-  if (!schedule.splitKeys)
-    return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);
+  DirectKernel direct{plan, op, definition, schedule, *mask, outputs};
+  if (!schedule.splitKeys) {
+    direct.prepare(Value());
+    return direct.emit();
+  }
 
   // Fewer blocks of rows than run at a time, and enough keys: share the keys out. A number that was asked for is kept.
   ImplicitLocOpBuilder &b = plan.getBuilder();
@@ -88,11 +134,12 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   };
   if (schedule.splits)
     return emitShares();
+  direct.prepare(arith::XOrIOp::create(b, isSplit, arith::ConstantIntOp::create(b, 1, 1)));
   auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   if (failed(emitShares()))
     return failure();
   b.setInsertionPointToStart(branch.elseBlock());
-  return emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Direct, nullptr, outputs);
+  return direct.emit();
 }

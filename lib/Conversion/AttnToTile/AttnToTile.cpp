@@ -14,6 +14,7 @@
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
 #include "Partition.h"
+#include "StagedKeys.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
 #include "heddle/Analysis/CpuSchedule.h"
@@ -98,10 +99,11 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
 }
 
 /// The sizes that the options leave open (0): what suits the target, or the usual ones where there is none.
-static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp op, attn::NormalizerOp definition,
-                                       std::string &note) {
+static AttendSchedule completeSchedule(AttendSchedule schedule, PlanBuilder &plan, attn::AttendOp op,
+                                       attn::NormalizerOp definition, std::string &note) {
   if (schedule.rows && schedule.keys)
     return schedule;
+  schedule.stagedStrip = 0;
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   AttendWork work = describeWork(op, definition, schedule.valueColumns);
   int64_t rows = 64, keys = 64;
@@ -111,7 +113,11 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, attn::AttendOp o
     keys = chosen.keys;
     note = chosen.note;
   } else if (target) {
-    CpuSchedule chosen = chooseCpuSchedule(target, work);
+    AttendSchedule staged = schedule;
+    staged.keys = 2 * kMatrixUnitStrip; // the least that can be staged
+    staged.stagedStrip = kMatrixUnitStrip;
+    CpuSchedule chosen = chooseCpuSchedule(target, work, StagedKeys::isPossible(plan, op, staged));
+    schedule.stagedStrip = chosen.stagedStrip;
     rows = chosen.rows;
     keys = chosen.keys;
     note = chosen.note;
@@ -150,7 +156,7 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
     return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
            << *op.getNormalizer();
   std::string note;
-  if (failed(emitAttend(plan, op, definition, completeSchedule(schedule, op, definition, note), outputs)))
+  if (failed(emitAttend(plan, op, definition, completeSchedule(schedule, plan, op, definition, note), outputs)))
     return failure();
   // What was chosen, and why not something else, goes with the kernels.
   if (!note.empty())
@@ -208,6 +214,7 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     schedule.valueColumns = valueColumns;
     schedule.splitKeys = splitKeys && splits != 1;
     schedule.splits = splits;
+    schedule.stagedStrip = stagedStrip;
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;

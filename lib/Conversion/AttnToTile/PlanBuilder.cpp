@@ -106,6 +106,22 @@ Value KernelBuilder::import(Value planValue) {
   return argument;
 }
 
+Value KernelBuilder::importContiguous(Value planValue) {
+  Value argument = import(planValue);
+  auto type = cast<MemRefType>(planValue.getType());
+  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+  int64_t stride = 1;
+  for (int64_t dim = type.getRank() - 1; dim >= 0; --dim) {
+    strides[dim] = stride;
+    if (type.isDynamicDim(dim))
+      break;
+    stride *= type.getDimSize(dim);
+  }
+  auto layout = StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides);
+  argument.setType(MemRefType::get(type.getShape(), type.getElementType(), layout));
+  return argument;
+}
+
 Value KernelBuilder::memory(Value tensor) {
   Value stored = plan.memory(tensor);
   return stored ? import(stored) : Value();

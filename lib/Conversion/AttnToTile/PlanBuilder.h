@@ -65,6 +65,8 @@ public:
 
   /// `planValue` as an argument of the kernel.
   mlir::Value import(mlir::Value planValue);
+  /// Contiguous workspace as an argument: strides that follow from its type are constants of the kernel.
+  mlir::Value importContiguous(mlir::Value planValue);
 
   mlir::Value memory(mlir::Value tensor) override;
 

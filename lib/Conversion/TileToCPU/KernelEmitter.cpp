@@ -81,6 +81,10 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
     return success();
   } else if (auto concat = dyn_cast<tile::ConcatOp>(op)) {
     emitConcat(concat);
+  } else if (auto pair = dyn_cast<tile::PairOp>(op)) {
+    emitPair(pair);
+  } else if (auto unpair = dyn_cast<tile::UnpairOp>(op)) {
+    emitUnpair(unpair);
   } else if (auto one = dyn_cast<tile::ScalarOp>(op)) {
     emitScalar(one);
   } else if (auto raise = dyn_cast<tile::AtomicMaxOp>(op)) {

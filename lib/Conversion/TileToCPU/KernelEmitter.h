@@ -164,13 +164,21 @@ private:
   void emitMicroTile(const DotPlan &plan, mlir::Value other, int64_t rows, mlir::Value lane, int64_t width,
                      int64_t vectors);
 
-  // MatrixUnitDots.cpp: matrix products on matrix tiles (AMX)
-  void emitMatrixUnitDot(tile::DotOp op);
+  // MatrixUnitOperands.cpp: what matrix products on matrix tiles read (AMX)
   bool feedsMatrixUnit(mlir::Value value);
   void packForMatrixUnit(mlir::Value value, bool transposed, mlir::Value load);
   Stored rowsOperand(mlir::Value value, int depthAxis);
-  mlir::Value pairsOperand(mlir::Value value, int lanesAxis);
-  mlir::Value packPairs(const Stored &from, mlir::RankedTensorType type, int lanesAxis);
+  Stored pairsOperand(mlir::Value value, int lanesAxis);
+  Stored packPairs(const Stored &from, mlir::RankedTensorType type, int lanesAxis);
+  mlir::Value pairsRow(mlir::Value block, mlir::Value step, int64_t steps);
+  bool readsPairs(mlir::OpOperand &use);
+  void emitPair(tile::PairOp op);
+  void emitUnpair(tile::UnpairOp op);
+  void forPairs(mlir::RankedTensorType tile, mlir::RankedTensorType pairs,
+                llvm::function_ref<void(mlir::Value, mlir::Value, mlir::Value, mlir::Value)> body);
+
+  // MatrixUnitDots.cpp: the products
+  void emitMatrixUnitDot(tile::DotOp op);
   void forLanes(int64_t size, int64_t step, llvm::function_ref<void(mlir::Value lane, mlir::Value index)> body);
 
   // Building blocks
@@ -209,8 +217,11 @@ private:
   llvm::DenseSet<mlir::Value> writtenArrays;      ///< old memrefs that the kernel stores to
   llvm::DenseMap<int64_t, mlir::Value> constants;
   llvm::DenseMap<mlir::Value, LanePlace> lanePlaces;
-  llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> pairs; ///< (value, lanes axis) -> its interleaved copy
+  llvm::DenseMap<std::pair<mlir::Value, int>, Stored> pairs; ///< (value, lanes axis) -> its pairs
 };
+
+/// Rows of a matrix tile, and elements along k in one.
+inline constexpr int64_t kMatrixTileRows = 16, kMatrixTileDepth = 32;
 
 /// Booleans are kept as bytes: a memory element is addressable.
 mlir::Type storedElement(mlir::Type element);

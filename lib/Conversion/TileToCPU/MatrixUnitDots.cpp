@@ -12,7 +12,7 @@ using namespace mlir;
 using namespace heddle;
 using namespace heddle::cpu;
 
-static constexpr int64_t kRows = 16, kDepth = 32; // of one matrix tile
+static constexpr int64_t kRows = kMatrixTileRows, kDepth = kMatrixTileDepth;
 
 /// Call `body` for every `step` lanes of `size`, with the lane as a place in its panel and the number of the step.
 void KernelEmitter::forLanes(int64_t size, int64_t step, llvm::function_ref<void(Value, Value)> body) {
@@ -26,116 +26,13 @@ void KernelEmitter::forLanes(int64_t size, int64_t step, llvm::function_ref<void
   });
 }
 
-/// A form of `value` in bf16 that is contiguous along k, in rows of at least a matrix tile's depth.
-Stored KernelEmitter::rowsOperand(Value value, int depthAxis) {
-  ensureStored(value);
-  auto fits = [&](const Stored &form) {
-    return form.elementType().isBF16() && form.lanes == depthAxis && form.type().getRank() > 1 &&
-           form.panel() % kDepth == 0;
-  };
-  for (const Stored &form : forms[value])
-    if (fits(form))
-      return form;
-  return packed(formOf(value, depthAxis), tileType(value), b.getBF16Type(), depthAxis);
-}
-
-/// `[lanes / 16][k / 32][16][32]`: matrix tiles of pairs, each contiguous.
-Value KernelEmitter::packPairs(const Stored &from, RankedTensorType type, int lanesAxis) {
-  Type bf16 = b.getBF16Type();
-  int64_t lanes = type.getDimSize(lanesAxis), depth = type.getDimSize(1 - lanesAxis);
-  Value to = allocate({lanes / kRows, depth / kDepth, kRows, kDepth}, bf16);
-  auto at = [&](int axis, Value along, Value other, int64_t width) {
-    return At{axis == 0 ? along : other, axis == 0 ? other : along, axis, width};
-  };
-  Value zero = constant(0);
-  if (from.lanes == lanesAxis) {
-    // Two rows of k, interleaved.
-    SmallVector<int64_t> zip;
-    for (int64_t lane = 0; lane < kRows; ++lane)
-      zip.append({lane, kRows + lane});
-    forLanes(lanes, kRows, [&](Value lane, Value block) {
-      repeat(depth / kDepth, 1, [&](Value step) {
-        repeat(kRows, 1, [&](Value row) {
-          Value k = arith::AddIOp::create(b, arith::MulIOp::create(b, step, constant(kDepth)),
-                                          arith::MulIOp::create(b, row, constant(2)));
-          Value even = readForm(from, at(lanesAxis, lane, k, kRows));
-          Value odd = readForm(from, at(lanesAxis, lane, plus(k, 1), kRows));
-          vector::StoreOp::create(b, vector::ShuffleOp::create(b, even, odd, zip), to,
-                                  ValueRange{block, step, row, zero});
-        });
-      });
-    });
-    return to;
-  }
-  // Rows of 16 pairs along k, transposed.
-  auto pairType = VectorType::get({kRows}, b.getF32Type()); // as 32-bit words
-  auto rowType = VectorType::get({kDepth}, bf16);
-  forLanes(depth, kDepth, [&](Value k, Value step) {
-    repeat(lanes / kRows, 1, [&](Value block) {
-      Value first = arith::MulIOp::create(b, block, constant(kRows));
-      SmallVector<Value> rows;
-      for (int64_t i = 0; i < kRows; ++i) {
-        Value row = readForm(from, at(1 - lanesAxis, k, plus(first, i), kDepth));
-        rows.push_back(vector::BitCastOp::create(b, pairType, row));
-      }
-      transposeInRegisters(b, rows);
-      for (int64_t i = 0; i < kRows; ++i)
-        vector::StoreOp::create(b, vector::BitCastOp::create(b, rowType, rows[i]), to,
-                                ValueRange{block, step, constant(i), zero});
-    });
-  });
-  return to;
-}
-
-Value KernelEmitter::pairsOperand(Value value, int lanesAxis) {
-  if (Value known = pairs.lookup({value, lanesAxis}))
-    return known;
-  ensureStored(value);
-  Type bf16 = b.getBF16Type();
-  RankedTensorType type = tileType(value);
-  Stored from = formOf(value, lanesAxis);
-  if (from.elementType() != bf16 || (from.lanes != lanesAxis && from.panel() % kDepth))
-    from = packed(from, type, bf16, lanesAxis);
-  return packPairs(from, type, lanesAxis);
-}
-
-bool KernelEmitter::feedsMatrixUnit(Value value) {
-  return llvm::any_of(value.getUsers(), [&](Operation *user) {
-    if (isa<tile::TransposeOp>(user))
-      return feedsMatrixUnit(user->getResult(0));
-    auto dot = dyn_cast<tile::DotOp>(user);
-    return dot && usesMatrixUnit(dot, options);
-  });
-}
-
-/// Pack a loaded value where it is loaded for the matrix products that read it.
-void KernelEmitter::packForMatrixUnit(Value value, bool transposed, Value load) {
-  for (OpOperand &use : value.getUses()) {
-    if (isa<tile::TransposeOp>(use.getOwner()))
-      packForMatrixUnit(use.getOwner()->getResult(0), !transposed, load);
-    auto dot = dyn_cast<tile::DotOp>(use.getOwner());
-    int side = use.getOperandNumber();
-    if (!dot || side > 1 || !usesMatrixUnit(dot, options))
-      continue;
-    bool turned = transposed != (side == 0 ? dot.getTransA() : dot.getTransB());
-    int depthAxis = (side == 0) != turned ? 1 : 0;
-    if (layout.lanesOf(dot.getResult()) == side) {
-      Value &known = pairs[{load, 1 - depthAxis}];
-      if (!known)
-        known = packPairs(forms[load].front(), tileType(load), 1 - depthAxis);
-    } else if (depthAxis == 0 && forms[load].size() == 1) {
-      remember(load, packed(forms[load].front(), tileType(load), b.getBF16Type(), 0));
-    }
-  }
-}
-
 void KernelEmitter::emitMatrixUnitDot(tile::DotOp op) {
   int lanes = layout.lanesOf(op.getResult()), side = lanes;
   bool transposed[2] = {op.getTransA(), op.getTransB()};
   Value operands[2] = {stripDotOperand(op.getLhs(), transposed[0], /*keepsNarrow=*/true),
                        stripDotOperand(op.getRhs(), transposed[1], /*keepsNarrow=*/true)};
   auto depthAxis = [&](int operand) { return (operand == 0) != transposed[operand] ? 1 : 0; };
-  Value pairsMemory = pairsOperand(operands[side], 1 - depthAxis(side));
+  Value pairsMemory = pairsOperand(operands[side], 1 - depthAxis(side)).memory;
   Stored rows = rowsOperand(operands[1 - side], depthAxis(1 - side));
   require(op.getAcc());
   RankedTensorType type = op.getType();
@@ -168,8 +65,8 @@ void KernelEmitter::emitMatrixUnitDot(tile::DotOp op) {
         left.push_back(amx::TileLoadOp::create(b, operandType, rows.memory, place));
       }
       for (Value laneBlock : laneBlocks)
-        right.push_back(
-            amx::TileLoadOp::create(b, operandType, pairsMemory, ValueRange{laneBlock, k, constant(0), constant(0)}));
+        right.push_back(amx::TileLoadOp::create(b, operandType, pairsMemory,
+                                                ValueRange{pairsRow(laneBlock, k, steps), constant(0)}));
       for (size_t i = 0; i < left.size(); ++i)
         for (size_t j = 0; j < right.size(); ++j) {
           Value &sum = current[i * right.size() + j];

@@ -55,12 +55,18 @@ static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Va
   int64_t dynamic = ShapedType::kDynamic;
   Value rowStride = rank == 1 || isColumn ? constant(area.columns) : metadata.getStrides()[rowDim];
   area.rowStride = rowStride;
-  auto layout = StridedLayoutAttr::get(b.getContext(), dynamic, {dynamic, 1});
+  // Rows known to be adjacent give addresses that instructions hold.
+  SmallVector<int64_t> strides;
+  int64_t offsetOfType;
+  bool isPacked = rank > 1 && !isColumn && succeeded(type.getStridesAndOffset(strides, offsetOfType)) &&
+                  strides[rowDim] == area.columns;
+  OpFoldResult stride = isPacked ? OpFoldResult(b.getIndexAttr(area.columns)) : OpFoldResult(rowStride);
+  auto layout = StridedLayoutAttr::get(b.getContext(), dynamic, {isPacked ? area.columns : dynamic, 1});
   auto viewType = MemRefType::get({area.rows, area.columns}, type.getElementType(), layout, type.getMemorySpace());
   area.view =
       memref::ReinterpretCastOp::create(b, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
                                         ArrayRef<OpFoldResult>{b.getIndexAttr(area.rows), b.getIndexAttr(area.columns)},
-                                        ArrayRef<OpFoldResult>{rowStride, b.getIndexAttr(1)});
+                                        ArrayRef<OpFoldResult>{stride, b.getIndexAttr(1)});
   return area;
 }
 
@@ -180,7 +186,7 @@ void KernelEmitter::emitLoad(tile::LoadOp op) {
     if (isVirtual(user) && user->hasTrait<OpTrait::Elementwise>())
       return layout.lanesOf(user->getResult(0)) == 0 && !isBypassed(user);
     return isa<tile::TransposeOp>(user) && !wanted.contains(0) && !feedsDot(user->getResult(0)) &&
-           layout.lanesOf(user->getResult(0)) == 1;
+           !llvm::all_of(user->getUsers(), llvm::IsaPred<tile::PairOp>) && layout.lanesOf(user->getResult(0)) == 1;
   });
   if (turned)
     remember(result, packed(view, type, type.getElementType(), 0));

@@ -18,7 +18,7 @@ using namespace heddle::cpu;
 bool cpu::isOrientationFree(Value value) {
   Operation *op = value.getDefiningOp();
   return op && (op->hasTrait<OpTrait::ConstantLike>() ||
-                isa<tensor::SplatOp, tile::IotaOp, tile::BroadcastOp, tile::LoadOp>(op));
+                isa<tensor::SplatOp, tile::IotaOp, tile::BroadcastOp, tile::LoadOp, tile::PairOp, tile::UnpairOp>(op));
 }
 
 Value cpu::stripDotOperand(Value value, bool &transposed, bool keepsNarrow) {
@@ -221,7 +221,10 @@ void TileLayout::collectMatrixUnitCosts(tile::DotOp dot, std::vector<Cost> &cost
       int depthAxis = (side == 0) != transposed ? 1 : 0;
       double size = tileType(operand).getNumElements();
       double price[2]; // by the operand's lanes
-      if (side == resultLanes) {
+      if (operand.getDefiningOp<tile::UnpairOp>()) {
+        // Already pairs of its rows; anything else takes it apart element by element.
+        price[0] = price[1] = side == resultLanes && depthAxis == 0 ? 0 : size * 2;
+      } else if (side == resultLanes) {
         price[depthAxis] = size / 8;
         price[1 - depthAxis] = size / 11;
       } else {

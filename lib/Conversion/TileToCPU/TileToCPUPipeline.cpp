@@ -29,6 +29,7 @@ void heddle::buildTileToLLVMForCPU(OpPassManager &manager, const CPUOptions &opt
   manager.addPass(arith::createArithEmulateUnsupportedFloats(emulate));
   ExpandMathForCPUOptions expand;
   expand.hasFMA = options.hasFMA;
+  expand.hasScaleByPower = options.hasScaleByPower;
   expand.hasAVX512BF16 = options.hasAVX512BF16;
   manager.addPass(createExpandMathForCPU(expand));
   manager.addPass(createSCFToControlFlowPass());
@@ -46,6 +47,9 @@ struct TileToCPUPipelineOptions : PassPipelineOptions<TileToCPUPipelineOptions> 
   Option<int64_t> vectorRegisters{*this, "vector-registers", llvm::cl::desc("how many vector registers there are"),
                                   llvm::cl::init(16)};
   Option<bool> hasFMA{*this, "fma", llvm::cl::desc("fused multiply-add is an instruction"), llvm::cl::init(true)};
+  Option<bool> hasScaleByPower{*this, "scale-by-power",
+                               llvm::cl::desc("vectors have instructions for exponents (vreduceps, vscalefps)"),
+                               llvm::cl::init(false)};
   Option<bool> hasAVX512BF16{*this, "avx512-bf16", llvm::cl::desc("rounding to bf16 is an instruction"),
                              llvm::cl::init(false)};
   Option<bool> hasAMX{*this, "amx", llvm::cl::desc("bf16 matrix tiles"), llvm::cl::init(false)};
@@ -63,6 +67,7 @@ void heddle::registerTileToCPUPipelines() {
                                                        options.vectorBits = given.vectorBits;
                                                        options.vectorRegisters = given.vectorRegisters;
                                                        options.hasFMA = given.hasFMA;
+                                                       options.hasScaleByPower = given.hasScaleByPower;
                                                        options.hasAVX512BF16 = given.hasAVX512BF16;
                                                        options.hasAMX = given.hasAMX;
                                                        buildTileToLLVMForCPU(manager, options);
