@@ -8,12 +8,11 @@ import ctypes
 import json
 import math
 import os
-import subprocess
-import sys
-import threading
 import time
 
 import torch
+
+import isolated
 
 DTYPES = {"bf16": torch.bfloat16, "f16": torch.float16, "f32": torch.float32}
 TOLERANCE = {"bf16": 5e-3, "f16": 1e-3, "f32": 1e-5}  # relative Frobenius
@@ -206,35 +205,20 @@ def time_attend(kernel, case, rounds=5):
 CHECKS = {"attend": check_attend, "moves": check_moves, "products": check_products, "scalars": check_scalars}
 
 
+def records(folder):
+    with open(os.path.join(folder, "kernels.json")) as file:
+        return {record["name"]: record for record in json.load(file)}
+
+
 def run_one(folder, name, timed):
-    threading.Timer(60, lambda: os._exit(3)).start()
-    record = next(r for r in json.load(open(os.path.join(folder, "kernels.json"))) if r["name"] == name)
+    record = records(folder)[name]
     kernel, case = Kernel(folder, record), record["case"]
-    watchdog = threading.Timer(8, lambda: os._exit(4))
-    watchdog.start()
     good, detail = CHECKS[case["kind"]](kernel, case)
-    watchdog.cancel()
     print(("ok   " if good else "FAIL ") + name, json.dumps(detail), flush=True)
     if timed and case.get("lengths"):
         print("time", name, json.dumps(time_attend(kernel, case)), flush=True)
-    os._exit(0 if good else 1)
-
-
-def main():
-    folder, timed = sys.argv[1], "--time" in sys.argv
-    if "--one" in sys.argv:
-        run_one(folder, sys.argv[sys.argv.index("--one") + 1], timed)
-    print(torch.cuda.get_device_name(), torch.__version__, flush=True)
-    bad = 0
-    for record in json.load(open(os.path.join(folder, "kernels.json"))):
-        command = [sys.executable, __file__, folder, "--one", record["name"]] + (["--time"] if timed else [])
-        status = subprocess.run(command, timeout=90).returncode
-        if status > 1 or status < 0:
-            print(f"FAIL {record['name']} ended with status {status}", flush=True)
-        bad += status != 0
-    print(f"{bad} failed", flush=True)
-    sys.exit(bad != 0)
+    return good
 
 
 if __name__ == "__main__":
-    main()
+    isolated.main(__file__, records, run_one, 60)

@@ -4,18 +4,16 @@ FOLDER holds libheddle_rt.so and NAME.pack for names below, compiled from test/p
 what single kernels do not: the plan, the split over keys, the variants by alignment. A process and a watchdog for each pack.
 """
 
-import ctypes
 import json
 import math
 import os
-import subprocess
-import sys
-import threading
 import time
 
 import torch
 
-CODES = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5}
+import isolated
+from packs import Pack
+
 TOLERANCE = {torch.bfloat16: 5e-3, torch.float16: 1e-3, torch.float32: 1e-5}
 BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
 # dtype, width, value width, mask, score, heads (0: any), outputs beside the result
@@ -32,59 +30,6 @@ SPECS = {
 }
 # batch, heads, key heads, queries, keys, layout
 SHAPES = [(2, 4, 2, 333, 333, "bthd"), (1, 4, 4, 256, 256, "odd"), (1, 4, 1, 5, 3000, "bhtd"), (2, 2, 2, 100, 1, "bhtd")]
-
-
-class Arg(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_uint32), ("dtype", ctypes.c_uint32), ("rank", ctypes.c_uint32), ("reserved", ctypes.c_uint32),
-                ("data", ctypes.c_void_p), ("sizes", ctypes.POINTER(ctypes.c_int64)),
-                ("strides", ctypes.POINTER(ctypes.c_int64)), ("i64", ctypes.c_int64), ("f64", ctypes.c_double)]
-
-
-class Device(ctypes.Structure):
-    _fields_ = [("kind", ctypes.c_uint32), ("index", ctypes.c_int32)]
-
-
-class Pack:
-    """A loaded pack; call it with tensors, ints and floats."""
-
-    def __init__(self, folder, name):
-        self.rt = ctypes.CDLL(os.path.join(folder, "libheddle_rt.so"))
-        self.rt.heddle_last_error.restype = ctypes.c_char_p
-        self.pack, self.entry, self.device = ctypes.c_void_p(), ctypes.c_uint32(), Device(2, 0)
-        self.check(self.rt.heddle_load_file(os.path.join(folder, name + ".pack").encode(), ctypes.byref(self.pack)))
-        self.check(self.rt.heddle_find(self.pack, b"attend", ctypes.byref(self.entry)))
-
-    def check(self, status):
-        if status:
-            raise RuntimeError(f"status {status}: {self.rt.heddle_last_error().decode()}")
-
-    def bind(self, *values):
-        args, keep = (Arg * len(values))(), []
-        for arg, value in zip(args, values):
-            if isinstance(value, torch.Tensor):
-                sizes = (ctypes.c_int64 * value.dim())(*value.shape)
-                strides = (ctypes.c_int64 * value.dim())(*value.stride())
-                keep += [sizes, strides, value]
-                arg.kind, arg.dtype, arg.rank, arg.data = 1, CODES[value.dtype], value.dim(), value.data_ptr()
-                arg.sizes, arg.strides = sizes, strides
-            elif isinstance(value, float):
-                arg.kind, arg.f64 = 3, value
-            else:
-                arg.kind, arg.i64 = 2, value
-        size = ctypes.c_size_t()
-        self.check(self.rt.heddle_workspace_bytes(self.pack, self.entry, self.device, args, len(values), ctypes.byref(size)))
-        workspace = torch.empty(size.value + 256, dtype=torch.uint8, device="cuda").fill_(255)
-        base = -(-workspace.data_ptr() // 256) * 256
-        text = ctypes.c_char_p()
-        self.check(self.rt.heddle_explain(self.pack, self.entry, self.device, args, len(values), ctypes.byref(text)))
-
-        def run():
-            stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-            self.check(self.rt.heddle_run(self.pack, self.entry, self.device, args, len(values), ctypes.c_void_p(base), size,
-                                          stream))
-            return keep, workspace
-        run.workspace, run.explain = size.value, text.value.decode()
-        return run
 
 
 def reference(spec, q, k, v, scale, band, table):
@@ -127,7 +72,7 @@ def check(pack, spec):
         q, k, v = make(rows, queries, width), make(keys_heads, keys, width), make(keys_heads, keys, value)
         out, lse = make(rows, queries, value).fill_(math.nan), torch.full((batch, rows, queries), math.nan, device="cuda")
         table = (torch.arange(max(queries, keys), device="cuda") // 70).int()
-        run = pack.bind(q, k, v, width**-0.5, 50, 0, table, out, *[lse][:extra])
+        run = pack.launcher([q, k, v, width**-0.5, 50, 0, table, out, *[lse][:extra]])
         run()
         torch.cuda.synchronize()
         first = out.clone()
@@ -152,7 +97,7 @@ def measure(pack, spec, length=8192, rounds=5):
         k, v = k[:, :8].contiguous(), v[:, :8].contiguous()
     out, lse = torch.empty(batch, count, length, value, device="cuda", dtype=dtype), torch.empty(batch, count, length, device="cuda")
     table = torch.zeros(length, dtype=torch.int32, device="cuda")
-    run = pack.bind(q, k, v, width**-0.5, 1024, 0, table, out, *[lse][:extra])
+    run = pack.launcher([q, k, v, width**-0.5, 1024, 0, table, out, *[lse][:extra]])
     work = 2 * batch * count * length * length * (width + value) / (2 if mask == "below_diagonal" else 1)
     run()
     torch.cuda.synchronize()
@@ -170,33 +115,17 @@ def measure(pack, spec, length=8192, rounds=5):
 
 
 def run_one(folder, name, timed):
-    watchdog = threading.Timer(25, lambda: os._exit(4))
-    watchdog.start()
-    pack = Pack(folder, name)
+    pack = Pack(os.path.join(folder, "libheddle_rt.so"), os.path.join(folder, name + ".pack"))
     good, details = check(pack, name)
     print(("ok   " if good else "FAIL ") + name, json.dumps(details), flush=True)
     if timed and SPECS[name][3] in ("full", "below_diagonal"):
         print("time", name, json.dumps(measure(pack, name)), flush=True)
-    os._exit(0 if good else 1)
+    return good
 
 
-def main():
-    folder, timed = sys.argv[1], "--time" in sys.argv
-    if "--one" in sys.argv:
-        run_one(folder, sys.argv[sys.argv.index("--one") + 1], timed)
-    print(torch.cuda.get_device_name(), torch.__version__, flush=True)
-    bad = 0
-    for name in SPECS:
-        if not os.path.exists(os.path.join(folder, name + ".pack")):
-            continue
-        command = [sys.executable, __file__, folder, "--one", name] + (["--time"] if timed else [])
-        status = subprocess.run(command, timeout=60).returncode
-        if status > 1 or status < 0:
-            print(f"FAIL {name} ended with status {status}", flush=True)
-        bad += status != 0
-    print(f"{bad} failed", flush=True)
-    sys.exit(bad != 0)
+def names(folder):
+    return [name for name in SPECS if os.path.exists(os.path.join(folder, name + ".pack"))]
 
 
 if __name__ == "__main__":
-    main()
+    isolated.main(__file__, names, run_one, 40)

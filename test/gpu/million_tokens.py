@@ -8,7 +8,6 @@ the two times is the check of the table and the searches.
 """
 import argparse
 import pathlib
-import subprocess
 
 import matrix
 

@@ -28,7 +28,8 @@ class Pack:
             raise RuntimeError(self.rt.heddle_last_error().decode())
 
     def launcher(self, values):
-        """A function that runs the pack's entry on these tensors and integers, outputs last, on the current stream.
+        """A function that runs the pack's entry on these tensors and numbers, outputs last, on the current stream; its
+        attribute `workspace` is what it needs of that in bytes. Workspace is poisoned once.
 
         The tensors' device is the one that runs it."""
         args, keep = (Arg * len(values))(), []
@@ -36,17 +37,21 @@ class Pack:
             if isinstance(value, int):
                 arg.kind, arg.i64 = 2, value
                 continue
+            if isinstance(value, float):
+                arg.kind, arg.f64 = 3, value
+                continue
             arg.kind, arg.dtype, arg.rank, arg.data = 1, CODES[value.dtype], value.dim(), value.data_ptr()
             keep += [(c.c_int64 * value.dim())(*value.shape), (c.c_int64 * value.dim())(*value.stride())]
             arg.sizes, arg.strides = keep[-2], keep[-1]
         on_cpu = not any(isinstance(value, torch.Tensor) and value.is_cuda for value in values)
         size, device, count = c.c_size_t(), Device(1 if on_cpu else 2, 0), c.c_uint32(len(values))
         self.check(self.rt.heddle_workspace_bytes(self.handle, 0, device, args, count, c.byref(size)))
-        workspace = torch.empty(size.value + 256, dtype=torch.uint8, device="cpu" if on_cpu else "cuda")
+        workspace = torch.empty(size.value + 256, dtype=torch.uint8, device="cpu" if on_cpu else "cuda").fill_(255)
         base = c.c_void_p((workspace.data_ptr() + 255) // 256 * 256)
 
         def run(_alive=(keep, values, workspace)):
             stream = None if on_cpu else c.c_void_p(torch.cuda.current_stream().cuda_stream)
             self.check(self.rt.heddle_run(self.handle, 0, device, args, count, base, size, stream))
 
+        run.workspace = size.value
         return run
