@@ -68,25 +68,41 @@ static LogicalResult compileForTarget(Session &session, const KnownTarget &targe
       code.kernels.emplace_back().symbol = name;
     return addVariants(session, entries, *plans, code, target, /*aligned=*/target.isGpu);
   }
-  if (!target.isGpu) {
-    FailureOr<MachineCode> code = compileForCpu(session, *tile, target);
-    if (failed(code) || session.isDone())
-      return code;
-    return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
-  }
   // The guarded variant first: the runtime takes the first that fits.
-  OwningOpRef<ModuleOp> wide = tile->clone();
-  if (alignKernelArguments(*wide, kWideBytes)) {
-    FailureOr<MachineCode> code = compileForGpu(session, *wide, target, /*aligned=*/true);
-    if (failed(code) || session.isDone())
-      return code;
-    if (failed(addVariants(session, entries, *plans, *code, target, /*aligned=*/true)))
-      return failure();
+  SmallVector<std::pair<OwningOpRef<ModuleOp>, bool>, 2> forms;
+  if (target.isGpu) {
+    OwningOpRef<ModuleOp> wide = tile->clone();
+    if (alignKernelArguments(*wide, kWideBytes))
+      forms.emplace_back(std::move(wide), true);
   }
-  FailureOr<MachineCode> code = compileForGpu(session, *tile, target, /*aligned=*/false);
-  if (failed(code) || session.isDone())
-    return code;
-  return addVariants(session, entries, *plans, *code, target, /*aligned=*/false);
+  forms.emplace_back(std::move(tile), false);
+
+  std::vector<std::pair<PendingCode, bool>> pending;
+  auto finish = [&]() -> LogicalResult {
+    for (auto &[started, aligned] : pending) {
+      FailureOr<MachineCode> code = finishCode(session, std::move(started), target);
+      if (failed(code))
+        return failure();
+      if (!session.stopsAtRung() && failed(addVariants(session, entries, *plans, *code, target, aligned)))
+        return failure();
+    }
+    pending.clear();
+    return success();
+  };
+  for (auto &[module, aligned] : forms) {
+    FailureOr<PendingCode> started = startCode(session, *module, target, aligned);
+    if (failed(started))
+      return failure();
+    if (session.isDone())
+      return success();
+    pending.emplace_back(std::move(*started), aligned);
+    // The rungs of one form come before those of the next.
+    if (session.isWatched() && failed(finish()))
+      return failure();
+    if (session.isDone())
+      return success();
+  }
+  return finish();
 }
 
 LogicalResult heddle::compileEntries(Session &session, StringRef text, std::vector<CompiledEntry> &entries) {

@@ -53,6 +53,9 @@ LogicalResult heddle::explain(StringRef text, const CompileOptions &options, std
         stream << "  " << line << "\n";
       for (const KernelImage &image : variant.images)
         stream << "  " << kindOf(image) << " of " << image.bytes.size() << " bytes\n";
+      for (const CompiledKernel &kernel : variant.kernels)
+        for (const KernelImage &image : kernel.images)
+          stream << "  @" << kernel.symbol << " " << kindOf(image) << " of " << image.bytes.size() << " bytes\n";
     }
   }
   return success();

@@ -52,6 +52,14 @@ Session::Session(const CompileOptions &options)
   registerPipelinePasses();
   context.loadDialect<tile::TileDialect>(); // its target attribute is made before any pass runs
   context.printOpOnDiagnostic(false);       // users wrote the spec, not what it became
+  timing.setEnabled(options.timing);
+  allTime = timing.getRootScope();
+}
+
+llvm::ThreadPoolInterface &Session::workers() {
+  if (!pool)
+    pool = std::make_unique<llvm::DefaultThreadPool>(llvm::hardware_concurrency());
+  return *pool;
 }
 
 LogicalResult Session::error(const Twine &text) { return emitError(UnknownLoc::get(&context), text); }
@@ -87,6 +95,8 @@ LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<llvm
   PassManager manager(&context, ModuleOp::getOperationName());
   if (llvm::Error problem = build(manager))
     return error(std::move(problem));
+  TimingScope scope = time("passes");
+  manager.enableTiming(scope);
   std::vector<std::pair<std::string, std::string>> rungs;
   if (dumper.isOn() || !wantedRung.empty())
     manager.addInstrumentation(std::make_unique<RungWatcher>(rungs));
@@ -97,6 +107,7 @@ LogicalResult Session::run(ModuleOp module, StringRef variant, function_ref<llvm
 }
 
 LogicalResult Session::parse(StringRef text) {
+  TimingScope scope = time("parse");
   llvm::SourceMgr source;
   source.AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(text, options.fileName), llvm::SMLoc());
   Block block;

@@ -9,7 +9,9 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
 #include "llvm/IR/LLVMContext.h"
+#include "llvm/Support/ThreadPool.h"
 
 namespace heddle {
 
@@ -43,8 +45,16 @@ public:
   /// A rung was reached: dump it, keep it if it is wanted.
   void reach(llvm::StringRef rung, llvm::StringRef variant, llvm::StringRef text);
   void reach(llvm::StringRef rung, llvm::StringRef variant, mlir::ModuleOp module);
-  /// Whether anybody looks at the text of a rung.
+  /// Whether anybody looks at the text of a rung, or of any.
   bool isWatching(llvm::StringRef rung) const { return dumper.isOn() || rung == wantedRung; }
+  bool isWatched() const { return dumper.isOn() || stopsAtRung(); }
+  /// Whether one rung is all that is wanted.
+  bool stopsAtRung() const { return !wantedRung.empty(); }
+
+  /// Time what runs while the scope lives. From any thread.
+  mlir::TimingScope time(llvm::StringRef what) { return allTime.nest(what); }
+  /// Threads for what needs no MLIR context.
+  llvm::ThreadPoolInterface &workers();
 
   mlir::LogicalResult error(const llvm::Twine &text);
   mlir::LogicalResult error(llvm::Error error) { return this->error(llvm::toString(std::move(error))); }
@@ -58,6 +68,9 @@ public:
 private:
   mlir::LogicalResult parse(llvm::StringRef text);
 
+  mlir::DefaultTimingManager timing; ///< prints what it measured when it goes
+  mlir::TimingScope allTime;
+
   MessageScope messages;
   Dumper dumper;
   std::string wantedRung;
@@ -68,6 +81,7 @@ private:
   bool isAttn = false;
   bool codeIsMade = true;
   bool isReference = false;
+  std::unique_ptr<llvm::ThreadPoolInterface> pool; ///< goes first: its threads use the rest
 };
 
 /// An LLVM context whose errors come back instead of ending the process.

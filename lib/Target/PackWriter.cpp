@@ -29,6 +29,7 @@ private:
   void add(const CompiledVariant &variant);
   void addLaunch(const PlanLaunch &launch, uint32_t kernel);
   uint64_t blob(llvm::StringRef bytes);
+  uint32_t addImages(llvm::ArrayRef<KernelImage> added);
 
   template <typename Record> void appendTable(std::string &pack, unsigned index, const std::vector<Record> &records) {
     appendTable(pack, index, records.data(), records.size(), sizeof(Record));
@@ -92,6 +93,20 @@ void Writer::addLaunch(const PlanLaunch &launch, uint32_t kernel) {
   nodes.push_back(node);
 }
 
+uint32_t Writer::addImages(llvm::ArrayRef<KernelImage> added) {
+  uint32_t first = images.size();
+  for (const KernelImage &image : added) {
+    heddle_image_record record = {};
+    record.kind = image.kind;
+    record.min_driver = image.minimumDriver;
+    record.offset = blob(image.bytes);
+    record.bytes = image.bytes.size();
+    record.blob_alignment = kBlobAlignment;
+    images.push_back(record);
+  }
+  return first;
+}
+
 void Writer::add(const CompiledVariant &variant) {
   heddle_variant_record record = {};
   record.device = variant.device;
@@ -106,23 +121,15 @@ void Writer::add(const CompiledVariant &variant) {
   for (const PlanBuffer &buffer : variant.plan.buffers)
     buffers.push_back({expression(buffer.bytes), buffer.zeroed});
 
-  uint32_t firstImage = images.size();
-  for (const KernelImage &image : variant.images) {
-    heddle_image_record imageRecord = {};
-    imageRecord.kind = image.kind;
-    imageRecord.min_driver = image.minimumDriver;
-    imageRecord.offset = blob(image.bytes);
-    imageRecord.bytes = image.bytes.size();
-    imageRecord.blob_alignment = kBlobAlignment;
-    images.push_back(imageRecord);
-  }
+  uint32_t shared = addImages(variant.images);
   llvm::StringMap<uint32_t> kernelIndices;
   for (const CompiledKernel &kernel : variant.kernels) {
     kernelIndices[kernel.symbol] = kernels.size();
     heddle_kernel_record kernelRecord = {};
     kernelRecord.symbol = string(kernel.symbol);
-    kernelRecord.first_image = firstImage;
-    kernelRecord.image_count = variant.images.size();
+    const std::vector<KernelImage> &own = kernel.images;
+    kernelRecord.first_image = own.empty() ? shared : addImages(own);
+    kernelRecord.image_count = own.empty() ? variant.images.size() : own.size();
     for (unsigned axis = 0; axis < 3; ++axis)
       kernelRecord.threads[axis] = kernel.threads[axis];
     kernelRecord.dynamic_shared_bytes = kernel.dynamicSharedBytes;

@@ -95,21 +95,26 @@ llvm::Error makeMathStub(const ScratchDirectory &scratch, const KnownTarget &tar
 }
 } // namespace
 
-llvm::Expected<std::string> heddle::linkSharedObject(llvm::StringRef object, const KnownTarget &target) {
+llvm::Expected<std::string> heddle::linkSharedObject(llvm::ArrayRef<llvm::StringRef> objects,
+                                                     const KnownTarget &target) {
   llvm::Expected<ScratchDirectory> scratch = ScratchDirectory::create();
   if (!scratch)
     return scratch.takeError();
-  std::string input = scratch->file("kernel.o"), output = scratch->file("kernel.so");
-  if (llvm::Error error = writeFile(input, object))
-    return std::move(error);
-  llvm::Expected<std::vector<std::string>> mathFunctions = findMathFunctions(object);
-  if (!mathFunctions)
-    return mathFunctions.takeError();
-
+  std::string output = scratch->file("kernels.so");
   llvm::SmallVector<std::string> arguments = {
-      "-shared", "--threads=1", "--strip-all", "--build-id=none", "--hash-style=gnu", "-z", "noexecstack",
-      "-o",      output,        input};
-  if (!mathFunctions->empty()) {
+      "-shared",     "--threads=1", "--strip-all", "--build-id=none", "--hash-style=gnu", "-z",
+      "noexecstack", "-o",          output};
+  bool needsMath = false;
+  for (auto [number, object] : llvm::enumerate(objects)) {
+    arguments.push_back(scratch->file("kernel" + std::to_string(number) + ".o"));
+    if (llvm::Error error = writeFile(arguments.back(), object))
+      return std::move(error);
+    llvm::Expected<std::vector<std::string>> mathFunctions = findMathFunctions(object);
+    if (!mathFunctions)
+      return mathFunctions.takeError();
+    needsMath |= !mathFunctions->empty();
+  }
+  if (needsMath) {
     if (llvm::Error error = makeMathStub(*scratch, target))
       return std::move(error);
     arguments.push_back("--no-as-needed");

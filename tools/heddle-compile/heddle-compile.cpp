@@ -36,6 +36,8 @@ static cl::opt<std::string> ptxas("ptxas", cl::desc("path of ptxas (default: PAT
 static cl::opt<bool> explained("explain", cl::desc("print schedules, budgets and what the assembler said"),
                                cl::cat(category));
 
+static cl::opt<bool> timing("timing", cl::desc("print what took how long, threads added up"), cl::cat(category));
+
 static int fail(const Twine &message) {
   WithColor::error(errs(), "heddle-compile") << message << "\n";
   return 1;
@@ -71,7 +73,7 @@ static int writeArtifact(StringRef pack, StringRef path) {
   Expected<heddle::KnownTarget> target = heddle::findTarget("cpu:generic");
   if (!target)
     return fail(toString(target.takeError()));
-  Expected<std::string> library = heddle::linkSharedObject(*object, *target);
+  Expected<std::string> library = heddle::linkSharedObject(StringRef(*object), *target);
   if (!library)
     return fail(toString(library.takeError()));
   return write(*library, path);
@@ -101,6 +103,7 @@ int main(int argc, char **argv) {
   options.schedule = schedule;
   options.fileName = input == "-" ? std::string("<stdin>") : input;
   options.ptxas = ptxas;
+  options.timing = timing;
   options.handler = [](const heddle::Message &message) { heddle::printMessage(errs(), message); };
 
   std::string result;

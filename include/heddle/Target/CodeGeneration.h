@@ -33,9 +33,9 @@ private:
   std::unique_ptr<llvm::TargetMachine> machine;
 };
 
-/// Link an object into the image of a shared library, in this process. Fails when the object needs a function that the
-/// C library does not have.
-llvm::Expected<std::string> linkSharedObject(llvm::StringRef object, const KnownTarget &target);
+/// Link objects into the image of a shared library, in this process. Fails when one needs a function that the C library
+/// does not have.
+llvm::Expected<std::string> linkSharedObject(llvm::ArrayRef<llvm::StringRef> objects, const KnownTarget &target);
 
 } // namespace heddle
 

@@ -14,13 +14,14 @@ struct KernelImage {
 
 struct CompiledKernel {
   std::string symbol;
+  std::vector<KernelImage> images; ///< the kernel alone, the best first; none: it is in the variant's
   int64_t threads[3] = {1, 1, 1};
   int64_t dynamicSharedBytes = 0;
   int64_t registers = 0;
   std::vector<heddle_tensor_map_record> tensorMaps; ///< see readTensorMaps
 };
 
-/// One way to run an entry. All kernels of a variant are in all of its images, the best image first.
+/// One way to run an entry. Kernels without images of their own are in all of the variant's, the best image first.
 struct CompiledVariant {
   heddle_device_kind device;
   int64_t capability = 0;

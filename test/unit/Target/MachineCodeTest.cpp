@@ -84,7 +84,8 @@ TEST_F(MachineCode, CpuKernelRunsInTheRuntime) {
   std::unique_ptr<llvm::Module> code = translate(generator, cpuKernel);
   ASSERT_TRUE(code);
   generator.optimize(*code, {"kernel"});
-  llvm::Expected<std::string> image = linkSharedObject(cantFail(generator.emit(*code, CodeKind::Object)), *target);
+  std::string object = cantFail(generator.emit(*code, CodeKind::Object));
+  llvm::Expected<std::string> image = linkSharedObject(llvm::StringRef(object), *target);
   ASSERT_TRUE(bool(image)) << llvm::toString(image.takeError());
 
   CompiledVariant variant;
@@ -156,7 +157,8 @@ TEST_F(MachineCode, GpuKernelsAreEntriesOfTheWantedArchitecture) {
 }
 
 TEST_F(MachineCode, LinkerSaysWhatIsWrong) {
-  llvm::Expected<std::string> image = linkSharedObject("no object", cantFail(findTarget("cpu:generic")));
+  llvm::Expected<std::string> image =
+      linkSharedObject(llvm::StringRef("no object"), cantFail(findTarget("cpu:generic")));
   ASSERT_FALSE(image);
   llvm::consumeError(image.takeError());
 }
