@@ -10,6 +10,9 @@ enum { INVALID_VALUE = 1, INVALID_CONTEXT = 201, NO_BINARY = 209, NOT_FOUND = 50
 
 API fake_driver_state fake_driver = {.driver_version = 13000, .capability = {90, 80}, .most_threads = 1024};
 
+/* For callers that do not know the structure (Python). */
+API void fake_driver_raise(uint32_t word) { fake_driver.raise = word; }
+
 typedef struct {
   char image[32];
   int device, used;
