@@ -157,6 +157,8 @@ def _pages(given, keys, values, batch):
     _contiguous("block_table", table)
     if given.lengths is not None:
         _vector(given.lengths_name, given.lengths, "i32", batch)
+    if pages < 1 and batch and table.shape[1]:
+        raise ValueError(f"expected at least one page in k and v for a block_table of shape {tuple(table.shape)}, got none")
     keys = table.shape[1] * page
     if batch and keys and _arrays.device(table)[0] == "cpu":
         _entries(table, given.lengths, pages, page)

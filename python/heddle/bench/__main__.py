@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from . import candidates, cases, timing
+from . import candidates, cases, host, timing
 
 
 def parse(arguments):
@@ -22,6 +22,7 @@ def parse(arguments):
     parser.add_argument("--mask", nargs="+", default=["full", "causal"], help='"full", "causal", "window:N"')
     parser.add_argument("--threads", type=int, default=None, help="of every candidate, on the CPU")
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--host-time", action="store_true", help="the host's time of a cached call, and nothing else")
     parser.add_argument("--json", default=None, help="append one object per case to this file")
     return parser.parse_args(arguments)
 
@@ -69,6 +70,10 @@ def main(arguments=None):
         candidates.heddle.set_num_threads(options.threads)
         if torch:
             torch.set_num_threads(options.threads)
+    if options.host_time:
+        for library, microseconds in host.measure(options.device).items():
+            print(f"cached call, {library} on {options.device}, output preallocated: {microseconds:.2f} us")
+        return
     for dtype, length, width, mask in itertools.product(options.dtype, options.length, options.width, options.mask):
         key_heads = options.key_heads or options.heads
         measure(cases.Case(length, options.heads, key_heads, width, dtype, mask, options.batch), options)
