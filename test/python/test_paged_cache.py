@@ -169,6 +169,7 @@ TABLE, LENGTHS = np.arange(6, dtype=np.int32).reshape(2, 3), np.array([24, 9], n
     ({"block_table": None, "page_size": 8}, ValueError, "expected a block_table with page_size, got page_size=8 alone"),
     ({"v": V[:, :, :4]}, ValueError, "expected k and v of one number of pages and one page size, got (9, 8) and (9, 4)"),
     ({"v": V[:8]}, ValueError, "expected k and v of one number of pages and one page size, got (9, 8) and (8, 8)"),
+    ({"k": K[:0], "v": V[:0]}, ValueError, "expected at least one page in k and v for a block_table of shape (2, 3), got none"),
     ({"k": K[0]}, ValueError, "expected q of rank 4 and pools of pages k and v of rank 4 for layout 'bhtd' with a block_table"),
     ({"cache_seqlens": LENGTHS[:1]}, ValueError, "expected cache_seqlens of shape (2,), got (1,)"),
     ({"cache_seqlens": LENGTHS + 1}, ValueError, "expected cache_seqlens from 0 to 24, got [25, 10]"),

@@ -12,6 +12,7 @@
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -130,6 +131,45 @@ Lifted TileEmitter::resolve(Value value, const Scope &scope) {
   return succeeded(result) ? *result : Lifted();
 }
 
+/// Whether an index is a multiple of `by`, whatever it is: what block numbers become.
+static bool isMultipleOf(Value index, int64_t by) {
+  if (std::optional<int64_t> constant = getConstantIntValue(index))
+    return *constant % by == 0;
+  auto product = index.getDefiningOp<arith::MulIOp>();
+  return product && (isMultipleOf(product.getLhs(), by) || isMultipleOf(product.getRhs(), by));
+}
+
+/// Positions that lie in one part of `size` as a whole: which part (division), or where in it (remainder). Pages that
+/// hold whole blocks of keys are read by loads this way. Null value and no positions otherwise.
+Lifted TileEmitter::splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder) {
+  if (!size || *size < positions.extent || *size % positions.extent || !isMultipleOf(positions.base, positions.extent))
+    return {};
+  ImplicitLocOpBuilder &b = builder();
+  Value part = arith::DivUIOp::create(b, positions.base, kernel.constant(*size));
+  if (!isRemainder)
+    return {part};
+  return shift(positions, arith::MulIOp::create(b, part, kernel.constant(*size)), /*negative=*/true);
+}
+
+void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, ArrayRef<Lifted> given) {
+  ImplicitLocOpBuilder &b = builder();
+  for (auto [dim, coordinate] : llvm::enumerate(coordinates)) {
+    if (coordinate.isPositions()) {
+      if (!matchPattern(coordinate.base, m_Constant()))
+        coordinate.base = arith::MaxSIOp::create(b, coordinate.base, kernel.constant(0));
+      continue;
+    }
+    auto isSameNumber = [&](const Lifted &index) { return index.value == coordinate.value; };
+    if (!source || !coordinate.isScalar() || llvm::any_of(given, isSameNumber) ||
+        matchPattern(coordinate.value, m_Constant()))
+      continue;
+    Value index = coordinate.value, last = arith::SubIOp::create(b, kernel.dim(source, dim), kernel.constant(1));
+    if (!index.getType().isIndex())
+      index = arith::IndexCastOp::create(b, b.getIndexType(), index);
+    coordinate.value = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, index, last), kernel.constant(0));
+  }
+}
+
 FailureOr<Lifted> TileEmitter::applyOperation(Operation *op, Scope &scope) {
   if (op->hasTrait<OpTrait::ConstantLike>())
     return Lifted{builder().clone(*op)->getResult(0)};
@@ -156,6 +196,12 @@ FailureOr<Lifted> TileEmitter::applyOperation(Operation *op, Scope &scope) {
       return shift(operands[0], operands[1].value, isSub);
     if (!isSub && operands[1].isPositions() && operands[0].isScalar())
       return shift(operands[1], operands[0].value, false);
+  }
+  if (isa<arith::DivUIOp, arith::RemUIOp>(op) && operands[0].isPositions() && operands[1].isScalar()) {
+    Lifted split =
+        splitPositions(operands[0], getConstantIntValue(operands[1].value), /*isRemainder=*/isa<arith::RemUIOp>(op));
+    if (split.isPositions() || split.value)
+      return split;
   }
   if (!OpTrait::hasElementwiseMappableTraits(op)) {
     op->emitOpError("expected an operation on numbers in a region that is applied to tiles");

@@ -289,14 +289,8 @@ Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices
   FailureOr<SmallVector<Lifted>> coordinates = apply(op.getCoordinates().front(), inner);
   if (failed(coordinates))
     return {};
-  keepInside(*coordinates);
+  keepInside(*coordinates, op.getSource(), inner);
   return element(op.getSource(), *coordinates);
-}
-
-void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates) {
-  for (Lifted &coordinate : coordinates)
-    if (coordinate.isPositions() && !matchPattern(coordinate.base, m_Constant()))
-      coordinate.base = arith::MaxSIOp::create(builder(), coordinate.base, kernel.constant(0));
 }
 
 Value TileEmitter::lengthOf(Value lengths, const Lifted &batch) {
@@ -366,8 +360,12 @@ Value TileEmitter::tile(Value tensor, ArrayRef<Lifted> indices, ArrayRef<int64_t
     return result;
   // Padding and positions beyond a limit read as 0 in memory; computed ones have to be made so.
   auto type = cast<RankedTensorType>(tensor.getType());
+  auto load = result.getDefiningOp<tile::LoadOp>();
   for (auto [dim, index] : llvm::enumerate(indices)) {
     if (!index.isPositions())
+      continue;
+    // Rows keep their limit on the way to the memory that a view reads: the load has seen to it.
+    if (load && load.getLimit() && index.limit && index.dim == 0)
       continue;
     Value limit = index.limit;
     if (int64_t size = type.getDimSize(dim); ShapedType::isDynamic(size) || index.extent > size)

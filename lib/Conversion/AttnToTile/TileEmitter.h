@@ -63,8 +63,10 @@ public:
   /// Positions that exist in sequence `batch`, from an array of lengths.
   mlir::Value lengthOf(mlir::Value lengths, const Lifted &batch);
 
-  /// Keeps positions that were computed from arrays from being negative, whatever the arrays hold.
-  void keepInside(llvm::MutableArrayRef<Lifted> coordinates);
+  /// Keeps positions that were computed from arrays from being negative, whatever the arrays hold; and, where `source`
+  /// is given, numbers that were (`given` were not) inside of it.
+  void keepInside(llvm::MutableArrayRef<Lifted> coordinates, mlir::Value source = {},
+                  llvm::ArrayRef<Lifted> given = {});
 
   Lifted select(const Lifted &condition, const Lifted &whenTrue, const Lifted &whenFalse);
   Lifted add(const Lifted &a, const Lifted &b);
@@ -84,6 +86,7 @@ private:
   mlir::LogicalResult applyLoop(mlir::Operation *op, Scope &scope);
   Lifted applyElementwise(mlir::Operation *op, llvm::ArrayRef<Lifted> operands);
   Lifted shift(Lifted positions, mlir::Value by, bool negative);
+  Lifted splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder);
 
   Lifted read(mlir::Value memory, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfGeneric(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
