@@ -14,15 +14,17 @@ from ._eager import attend
 _LIBRARY = torch.library.Library("heddle", "DEF")
 _LIBRARY.define("attend(Tensor q, Tensor k, Tensor v, *, str causal='', int window_left=-1, int window_right=-1, "
                 "Tensor? cu_seqlens_q=None, Tensor? cu_seqlens_k=None, Tensor? kv_lengths=None, Tensor? sink=None, "
-                "float? scale=None, str normalizer='softmax', str layout='bhtd') -> (Tensor, Tensor)")
+                "float? scale=None, str normalizer='softmax', str layout='bhtd', Tensor? block_table=None, "
+                "Tensor? cache_seqlens=None, int num_splits=0) -> (Tensor, Tensor)")
 
 
 def _attend(q, k, v, *, causal="", window_left=-1, window_right=-1, cu_seqlens_q=None, cu_seqlens_k=None, kv_lengths=None,
-            sink=None, scale=None, normalizer="softmax", layout="bhtd"):
+            sink=None, scale=None, normalizer="softmax", layout="bhtd", block_table=None, cache_seqlens=None, num_splits=0):
     """The output and its log-sum-exp; see heddle.attend. `causal` is "", "bottom-right" or "top-left"."""
     window = None if (window_left, window_right) == (-1, -1) else (window_left, window_right)
     return attend(q, k, v, causal=causal or False, window=window, cu_seqlens_q=cu_seqlens_q, cu_seqlens_k=cu_seqlens_k,
-                  kv_lengths=kv_lengths, sink=sink, scale=scale, normalizer=normalizer, layout=layout, return_lse=True)
+                  kv_lengths=kv_lengths, sink=sink, scale=scale, normalizer=normalizer, layout=layout, return_lse=True,
+                  block_table=block_table, cache_seqlens=cache_seqlens, num_splits=num_splits or None)
 
 
 def _fake(q, k, v, *, layout="bhtd", **options):

@@ -82,6 +82,17 @@ def test_the_registered_operator():
                           test_utils=["test_schema", "test_faketensor"])
 
 
+def test_the_registered_operator_reads_pages():
+    import heddle.torch
+    q, k, v = tensors("f32", (2, 4, 1, 16), (9, 2, 8, 16), (9, 2, 8, 16))
+    table, lengths = torch.arange(6, dtype=torch.int32).reshape(2, 3), torch.tensor([24, 9], dtype=torch.int32)
+    options = {"block_table": table, "cache_seqlens": lengths, "num_splits": 2}
+    o, lse = torch.ops.heddle.attend(q, k, v, **options)
+    expected, log_sum = heddle.attend(q, k, v, return_lse=True, **options)
+    assert torch.equal(o, expected) and torch.equal(lse, log_sum)
+    torch.library.opcheck(torch.ops.heddle.attend.default, (q, k, v), options, test_utils=["test_schema", "test_faketensor"])
+
+
 def test_the_registered_operator_has_no_gradient_and_says_so():
     import heddle.torch
     q, k, v = tensors("f32", *[(1, 2, 8, 16)] * 3)
