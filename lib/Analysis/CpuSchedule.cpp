@@ -6,8 +6,6 @@
 using namespace heddle;
 
 namespace {
-/// One step may fill this part of a cache: the rest holds what comes next, and what others left.
-constexpr int64_t kCacheShare = 2;
 /// Caches of a target that does not tell.
 constexpr int64_t kUsualLevel1Bytes = 32 * 1024, kUsualLevel2Bytes = 512 * 1024;
 
@@ -18,7 +16,7 @@ struct Prices {
   double rescale;     ///< passing over the accumulators of one row
   double outOfLevel1; ///< scores that do not stay in the first-level cache
 };
-constexpr Prices kVectors = {4, 3, 0.1}, kMatrixUnit = {30, 12, 0.1}, kMatrixUnitStaged = {2, 12, 0};
+constexpr Prices kVectors = {8, 2, 0.02}, kMatrixUnit = {30, 6, 0.1}, kMatrixUnitStaged = {2, 12, 0};
 /// A step that does not stay in the second-level cache.
 constexpr double kOutOfLevel2 = 0.2;
 /// An edge of a mask costs half a block of rows and keys for every row, of this many keys.
@@ -34,7 +32,13 @@ Prices pricesOf(const CpuSchedule &schedule, tile::TargetAttr target, const Atte
   return schedule.stagedStrip ? kMatrixUnitStaged : kMatrixUnit;
 }
 
-int64_t budget(int64_t cacheBytes, int64_t usual) { return (cacheBytes ? cacheBytes : usual) / kCacheShare; }
+/// Scores share the first-level cache with what the products read; a step has the second to itself.
+int64_t scoreBudget(tile::TargetAttr target) {
+  return (target.getLevel1Bytes() ? target.getLevel1Bytes() : kUsualLevel1Bytes) / 2;
+}
+int64_t stepBudget(tile::TargetAttr target) {
+  return target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
+}
 
 void estimate(CpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
   int64_t depth = llvm::sum_of(work.depths, int64_t(0)), values = llvm::sum_of(work.valueColumns, int64_t(0));
@@ -50,9 +54,9 @@ double cost(const CpuSchedule &schedule, tile::TargetAttr target, const AttendWo
   Prices prices = pricesOf(schedule, target, work);
   double result = 1 + prices.prepare / schedule.rows + prices.rescale / schedule.keys;
   result += (schedule.rows + schedule.keys) / kKeysAtAnEdge;
-  if (schedule.scoreBytes > budget(target.getLevel1Bytes(), kUsualLevel1Bytes))
+  if (schedule.scoreBytes > scoreBudget(target))
     result += prices.outOfLevel1;
-  if (schedule.stepBytes > budget(target.getLevel2Bytes(), kUsualLevel2Bytes))
+  if (schedule.stepBytes > stepBudget(target))
     result += kOutOfLevel2;
   return result;
 }
@@ -73,7 +77,6 @@ CpuSchedule heddle::chooseCpuSchedule(tile::TargetAttr target, const AttendWork 
     }
   best.note = llvm::formatv("rows {0}, keys {1}{2}: {3} bytes of scores for a share of {4}, {5} bytes a step for {6}",
                             best.rows, best.keys, best.stagedStrip ? ", keys and values staged" : "", best.scoreBytes,
-                            budget(target.getLevel1Bytes(), kUsualLevel1Bytes), best.stepBytes,
-                            budget(target.getLevel2Bytes(), kUsualLevel2Bytes));
+                            scoreBudget(target), best.stepBytes, stepBudget(target));
   return best;
 }

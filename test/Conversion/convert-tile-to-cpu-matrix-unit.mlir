@@ -8,8 +8,14 @@
 // CHECK-LABEL:   func.func @product
 // CHECK:         vector.interleave {{.*}} -> vector<32xbf16>
 // CHECK-COUNT-4: amx.tile_zero
-// CHECK-COUNT-4: amx.tile_load
-// CHECK-COUNT-4: amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
+// A tile is loaded right before the first product that needs it.
+// CHECK-COUNT-2: amx.tile_load
+// CHECK-NEXT:    amx.tile_mulf {{.*}} : !amx.tile<16x32xbf16>, !amx.tile<16x32xbf16>, !amx.tile<16x16xf32>
+// CHECK:         amx.tile_load
+// CHECK-NEXT:    amx.tile_mulf
+// CHECK:         amx.tile_load
+// CHECK-NEXT:    amx.tile_mulf
+// CHECK-NEXT:    amx.tile_mulf
 // CHECK-COUNT-4: amx.tile_store
 // CHECK-NOT:     vector.fma
 

@@ -36,6 +36,9 @@ func.func @stage(%k: !Array, %v: !Array, %kp: !Pairs, %vp: !Pairs) attributes {t
 // CHECK:         amx.tile_load %{{.*}} : memref<64x32xbf16, strided<[32, 1], offset: ?>> into !amx.tile<16x32xbf16>
 // CHECK:         amx.tile_mulf
 // CHECK-NOT:     vector.interleave
+// While a strip of lanes is multiplied, the next one's pairs are fetched.
+// CHECK:         memref.prefetch {{.*}} read, locality<3>, data : memref<64x32xbf16, strided<[32, 1], offset: ?>>
+// CHECK:         amx.tile_mulf
 
 // VECTOR-LABEL:  func.func @multiply
 // VECTOR:        vector.fma

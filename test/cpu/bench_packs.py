@@ -1,6 +1,7 @@
-"""Packs on a CPU beside PyTorch's scaled_dot_product_attention: one process, candidates in turns, medians.
+"""Packs on a CPU beside PyTorch's scaled_dot_product_attention: one process, rounds in random order, medians.
 
   bench_packs.py build DIR [--compiler heddle-compile] [--schedule rows=64,keys=128]   where the compiler is
+  bench_packs.py check DIR [--runtime libheddle_rt.so]                                  where it runs
   bench_packs.py run DIR [DIR ..] [--runtime libheddle_rt.so] [--threads 1 2 16]        where it is timed
 
 Needs no compiler where it runs: carry the directory, this file, packs.py (of test/gpu) and the runtime. Several
@@ -13,6 +14,7 @@ import itertools
 import math
 import os
 import pathlib
+import random
 import statistics
 import subprocess
 import sys
@@ -21,6 +23,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path += [str(HERE), str(HERE.parent / "gpu")]
 TOLERANCE = {"f32": 1e-5, "bf16": 1e-2}
+# Batches, heads of rows and keys, rows, keys: odd lengths, grouped heads, one row, few keys, none.
+SHAPES = [(1, 2, 2, 128, 128), (2, 4, 2, 200, 333), (1, 2, 1, 1, 1000), (1, 4, 1, 700, 3), (2, 2, 2, 77, 0), (1, 3, 3, 1029, 1029)]
 CAUSAL = "mask(%b, %h, %i, %j) {\n %m = arith.cmpi sle, %j, %i : index\n attn.yield %m : i1\n }"
 
 
@@ -51,6 +55,38 @@ def build(options):
         subprocess.run([options.compiler, source, f"--target={options.target}", *schedule, "-o", source.with_suffix(".pack")],
                        check=True)
         print(name_of(*case), flush=True)
+
+
+def check_shapes(options):
+    """Every shape, with scores of the usual size and with some that under- and overflow exp2, against float64."""
+    import torch
+    from packs import Pack
+
+    failed = 0
+    for dtype, d, mask in itertools.product(options.dtype, options.width, options.mask):
+        launcher = Pack(options.runtime, options.directories[0] / f"{name_of(dtype, d, mask)}.pack").launcher
+        torch_type = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
+        worst = 0.0
+        for (b, hq, hk, t, s), factor in itertools.product(SHAPES, (1.0, 60.0)):
+            torch.manual_seed(t)
+            q, k, v = (torch.randn(b, h, n, d) for h, n in ((hq, t), (hk, s), (hk, s)))
+            q, k, v = ((x * f).to(torch_type) for x, f in ((q, factor), (k, 1.0), (v, 1.0)))
+            out = torch.full((b, hq, t, d), math.nan, dtype=torch_type)
+            launcher([q, k, v, out])()
+            k64, v64 = (x.double().repeat_interleave(hq // hk, 1) for x in (k, v))
+            x = q.double() @ k64.transpose(-1, -2) / math.sqrt(d)
+            if mask == "causal":
+                x = x.masked_fill(torch.arange(s)[None] > torch.arange(t)[:, None], -math.inf)
+            want = torch.softmax(x, -1) @ v64
+            size = want.norm().item()
+            error = (out.double() - want).norm().item() / size if size else out.double().abs().max().item()
+            # Large scores carry the rounding of the products: relative to 1, not to the score.
+            if not error < TOLERANCE[dtype] * (1 if factor == 1 else 30):
+                failed += 1
+                print(f"{name_of(dtype, d, mask)} {(b, hq, hk, t, s)} times {factor}: error {error}")
+            worst = max(worst, error if factor == 1 else 0.0)
+        print(f"{name_of(dtype, d, mask)}: worst error {worst:.1e}", flush=True)
+    sys.exit(failed)
 
 
 def check(torch, name, tensors, out, causal, tolerance):
@@ -102,7 +138,9 @@ def run(options):
             for call in candidates.values():
                 call()
             for _ in range(options.rounds):
-                for name, call in candidates.items():
+                for name in random.sample(list(candidates), len(candidates)):
+                    time.sleep(0.05)  # threads of the one before may still spin
+                    call = candidates[name]
                     start = time.perf_counter()
                     call()
                     rates[name].append(work / (time.perf_counter() - start))
@@ -118,7 +156,7 @@ def run(options):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run"])
+    parser.add_argument("mode", choices=["build", "check", "run"])
     parser.add_argument("directories", type=pathlib.Path, nargs="+")
     parser.add_argument("--compiler", default="heddle-compile")
     parser.add_argument("--target", default="cpu:amx,cpu:avx512,cpu:avx2")
@@ -133,4 +171,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     given.runtime = given.runtime.resolve()
-    (build if given.mode == "build" else run)(given)
+    {"build": build, "check": check_shapes, "run": run}[given.mode](given)

@@ -20,11 +20,14 @@ FEATURES = {"avx2": ("vector-bits=256 vector-registers=16", ["-march=x86-64-v3"]
             "wide": ("vector-bits=512 vector-registers=32", ["-march=x86-64-v3"]),
             "sse": ("vector-bits=128 vector-registers=16 fma=false", ["-march=x86-64-v3"]),
             "amx": ("vector-bits=512 vector-registers=32 scale-by-power=true avx512-bf16=true amx=true", ["-march=sapphirerapids"]),
-            # Matrix tiles in plain C: slow, but any machine computes with it what the unit would.
-            "amx-emulated": ("vector-bits=512 vector-registers=32 amx=true", ["-march=x86-64-v3"])}
+            # Slow, but any machine computes with it what the instructions would.
+            "avx512-emulated": ("vector-bits=512 vector-registers=32 scale-by-power=true", ["-march=x86-64-v3"]),
+            "amx-emulated": ("vector-bits=512 vector-registers=32 scale-by-power=true amx=true", ["-march=x86-64-v3"])}
 EMULATION = {"x86_amx": "<256 x i32>", "@llvm.x86.tilezero.internal": "@tile.zero",
              "@llvm.x86.tileloadd64.internal": "@tile.load", "@llvm.x86.tilestored64.internal": "@tile.store",
-             "@llvm.x86.tdpbf16ps.internal": "@tile.product"}
+             "@llvm.x86.tdpbf16ps.internal": "@tile.product",
+             "@llvm.x86.avx512.mask.reduce.ps.512": "@exponent.fraction",
+             "@llvm.x86.avx512.mask.scalef.ps.512": "@exponent.scale"}
 
 
 def lower(text, passes):
@@ -52,11 +55,14 @@ def build(text, level="avx2", keep=None):
     folder.mkdir(parents=True, exist_ok=True)
     flags = FEATURES[level][1]
     sources = [folder / "k.ll"]
-    if level == "amx-emulated":
+    if level.endswith("-emulated"):
         for name, replacement in EMULATION.items():
             ir = ir.replace(name, replacement)
-        lines = [line for line in ir.splitlines() if not (line.startswith("declare") and "@tile." in line)]
-        ir = "\n".join(lines) + "\n" + (HERE / "emulate_matrix_unit.ll").read_text()
+        isReplaced = lambda line: line.startswith("declare") and ("@tile." in line or "@exponent." in line)
+        ir = "\n".join(line for line in ir.splitlines() if not isReplaced(line)) + "\n"
+        for part in ("emulate_exponents.ll", "emulate_matrix_unit.ll"):
+            known = set(line for line in ir.splitlines() if line.startswith("declare"))
+            ir += "".join(line + "\n" for line in (HERE / part).read_text().splitlines() if line not in known)
         sources.append(HERE / "emulate_matrix_unit.c")
     (folder / "k.ll").write_text(ir)
     subprocess.run([f"{LLVM_BIN}/clang", "-O3", *flags, "-Wno-override-module", "-shared", "-fPIC", "-o",
@@ -87,3 +93,22 @@ def run(kernel, grid, *args):
         for y in range(ny):
             for x in range(nx):
                 kernel(slots, x, y, z)
+
+
+def kernel_text(name, args, body):
+    return f"""
+func.func @{name}({args}) attributes {{tile.kernel}} {{
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  scf.forall (%block) in (%c1) {{
+{body}
+  }}
+  return
+}}
+"""
+
+
+M = "memref<?x?xf32, strided<[?, 1], offset: ?>>"
+V = "memref<?xf32, strided<[1], offset: ?>>"

@@ -49,6 +49,21 @@ void KernelEmitter::emitMatrixUnitDot(tile::DotOp op) {
   auto at = [&](const Stored &form, int axis, Value along, Value other) {
     return coordinatesIn(form, axis == 0 ? along : other, axis == 0 ? other : along);
   };
+  int64_t laneStep = panelWidth(size) % (2 * kRows) == 0 ? 2 * kRows : kRows, laneTiles = laneStep / kRows;
+  // Pairs that another kernel stored come from far: while a strip of lanes is multiplied, the next one's are fetched, a
+  // share of them with every block of rows.
+  bool isFar = operands[side].getDefiningOp<tile::UnpairOp>() != nullptr;
+  int64_t rowBlocks = std::max<int64_t>(others / (2 * kRows), 1);
+  int64_t share = std::max<int64_t>(kRows / static_cast<int64_t>(llvm::PowerOf2Ceil(rowBlocks)), 1);
+  auto fetchNext = [&](ValueRange laneBlocks, Value k, Value other) {
+    Value start = arith::DivUIOp::create(b, other, constant(2 * kRows / share));
+    for (Value laneBlock : laneBlocks) {
+      Value row = arith::AddIOp::create(b, pairsRow(plus(laneBlock, laneTiles), k, steps), start);
+      for (int64_t line = 0; line < share; ++line)
+        memref::PrefetchOp::create(b, pairsMemory, ValueRange{plus(row, line), constant(0)}, /*isWrite=*/false,
+                                   /*localityHint=*/3, /*isDataCache=*/true);
+    }
+  };
   // Blocks of two by two tiles: each operand tile is used twice.
   auto block = [&](Value other, int64_t rowTiles, ArrayRef<Value> laneStarts, ArrayRef<Value> laneBlocks) {
     SmallVector<Value> sums;
@@ -59,19 +74,21 @@ void KernelEmitter::emitMatrixUnitDot(tile::DotOp op) {
                                 : amx::TileLoadOp::create(b, sumType, target.memory, place).getResult());
       }
     auto step = [&](Value k, Value kLane, SmallVector<Value> current) {
-      SmallVector<Value> left, right;
+      // A tile is loaded right before the first product that needs it: loads run in the shadow of products.
+      SmallVector<Value> right;
       for (int64_t i = 0; i < rowTiles; ++i) {
         auto place = at(rows, depthAxis(1 - side), kLane, plus(other, i * kRows));
-        left.push_back(amx::TileLoadOp::create(b, operandType, rows.memory, place));
-      }
-      for (Value laneBlock : laneBlocks)
-        right.push_back(amx::TileLoadOp::create(b, operandType, pairsMemory,
-                                                ValueRange{pairsRow(laneBlock, k, steps), constant(0)}));
-      for (size_t i = 0; i < left.size(); ++i)
-        for (size_t j = 0; j < right.size(); ++j) {
-          Value &sum = current[i * right.size() + j];
-          sum = amx::TileMulFOp::create(b, sumType, left[i], right[j], sum);
+        Value left = amx::TileLoadOp::create(b, operandType, rows.memory, place);
+        for (size_t j = 0; j < laneBlocks.size(); ++j) {
+          if (i == 0)
+            right.push_back(amx::TileLoadOp::create(b, operandType, pairsMemory,
+                                                    ValueRange{pairsRow(laneBlocks[j], k, steps), constant(0)}));
+          Value &sum = current[i * laneBlocks.size() + j];
+          sum = amx::TileMulFOp::create(b, sumType, left, right[j], sum);
         }
+        if (i == 0 && isFar)
+          fetchNext(laneBlocks, k, other);
+      }
       return current;
     };
     constexpr int64_t kUnrolled = 8;
@@ -87,11 +104,10 @@ void KernelEmitter::emitMatrixUnitDot(tile::DotOp op) {
         amx::TileStoreOp::create(b, target.memory, at(target, lanes, lane, plus(other, i * kRows)),
                                  sums[i * laneStarts.size() + j]);
   };
-  int64_t laneStep = panelWidth(size) % (2 * kRows) == 0 ? 2 * kRows : kRows;
   forLanes(size, laneStep, [&](Value lane, Value index) {
     SmallVector<Value> starts, blocks;
-    Value first = arith::MulIOp::create(b, index, constant(laneStep / kRows));
-    for (int64_t j = 0; j < laneStep / kRows; ++j) {
+    Value first = arith::MulIOp::create(b, index, constant(laneTiles));
+    for (int64_t j = 0; j < laneTiles; ++j) {
       starts.push_back(plus(lane, j * kRows));
       blocks.push_back(plus(first, j));
     }
