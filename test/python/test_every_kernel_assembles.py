@@ -10,6 +10,8 @@ import pytest
 from assembly import Assembled, emit
 from attn_text import attend
 
+import heddle
+
 SERIALIZED = {"C7512", "C7513", "C7520"}
 TARGETS = ("sm_80", "sm_89", "sm_90a")
 SPECS = {
@@ -24,9 +26,24 @@ SPECS = {
     "f32_128": dict(dtype="f32", width=128),
 }
 
-@pytest.mark.parametrize("spec, target", list(itertools.product(SPECS, TARGETS)))
+
+def through_a_table(page):
+    """Decoding from a paged cache; a page holds whole blocks of keys, or not."""
+    pool = f"?x?x{page}x128xbf16"
+
+    @heddle.spec(q="?x?x?x128xbf16", k=pool, v=pool, table="?x?xi32", lengths="?xi32")
+    def decode(q, k, v, table, lengths):
+        return heddle.attend(q, k, v, block_table=table, cache_seqlens=lengths, causal=True)
+    return decode.text
+
+
+TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
+         **{f"bf16_128_pages_of_{page}": lambda page=page: through_a_table(page) for page in (16, 64)}}
+
+
+@pytest.mark.parametrize("spec, target", list(itertools.product(TEXTS, TARGETS)))
 def test_assembles_without_waste(spec, target, tmp_path):
-    made = Assembled(emit(attend(**SPECS[spec]), "ptx", target), target, tmp_path)
+    made = Assembled(emit(TEXTS[spec](), "ptx", target), target, tmp_path)
     assert made.entries, made.log
     for code, line in made.messages:
         if code not in SERIALIZED:
