@@ -14,6 +14,8 @@ namespace heddle::tile {
 inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
 /// Argument attribute of a kernel: the memref's address and its strides in bytes, but the last, are multiples of this.
 inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
+/// On a kernel: the warps that its tile sizes were chosen for.
+inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
 
 /// The target of the module that holds `op`; null after an error at `op` when there is none.
 TargetAttr getTarget(mlir::Operation *op);

@@ -38,7 +38,7 @@ def Tile_TargetAttr : AttrDef<Tile_Dialect, "Target"> {
     DefaultValuedParameter<"int64_t", "0", "bytes of the widest vector register">:$vectorBytes,
     DefaultValuedParameter<"int64_t", "0">:$vectorRegisters,
     DefaultValuedParameter<"int64_t", "0", "first-level data cache of a core">:$level1Bytes,
-    DefaultValuedParameter<"int64_t", "0", "second-level cache of a core">:$level2Bytes,
+    DefaultValuedParameter<"int64_t", "0", "second-level cache: of a core, or of the whole GPU">:$level2Bytes,
     DefaultValuedParameter<"bool", "false">:$hasFma,
     DefaultValuedParameter<"bool", "false", "vscalefps, vreduceps, masked loads and stores">:$hasMaskedVectors,
     DefaultValuedParameter<"bool", "false", "vdpbf16ps">:$hasBf16Dot,

@@ -127,8 +127,12 @@ LogicalResult UniformAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
 // shared
 //===----------------------------------------------------------------------===//
 
-LogicalResult SharedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t pad) {
+LogicalResult SharedAttr::verify(function_ref<InFlightDiagnostic()> emitError, int64_t pad, int64_t swizzle) {
   if (pad < 0 || pad % 16)
     return emitError() << "expected a multiple of 16 bytes of padding, got " << pad;
+  if (!llvm::is_contained({0, 32, 64, 128}, swizzle))
+    return emitError() << "expected a swizzle of 32, 64 or 128 bytes, got " << swizzle;
+  if (pad && swizzle)
+    return emitError() << "expected rows that are padded or swizzled, got both";
   return success();
 }

@@ -75,13 +75,18 @@ def Warp_UniformAttr : Warp_Layout<"Uniform", "uniform"> {
 }
 
 def Warp_SharedAttr : Warp_Attr<"Shared", "shared"> {
-  let summary = "rows in shared memory, each followed by `pad` bytes";
+  let summary = "rows in shared memory, padded or swizzled";
   let description = [{
-    A row takes its bytes rounded up to 16, plus `pad`. With 16 bytes of padding eight consecutive rows start in
-    different banks, so that a matrix load has no conflicts and every address inside a tile is lane base + constant.
+    `<pad = 16>`: a row takes its bytes rounded up to 16, plus `pad`. With 16 bytes of padding eight consecutive rows
+    start in different banks, so that a matrix load has no conflicts and every address inside a tile is lane base +
+    constant. Read by `mma.sync` and written by threads.
+
+    `<swizzle = 128>` (or 64, 32): panels side by side, each of all rows and of `swizzle` bytes of columns, one row after
+    the other. The 16-byte pieces of a panel's row are exchanged: piece p of row r lies at p xor (r * swizzle / 128 mod
+    (swizzle / 16)). This is what a bulk copy with a tensor map writes and what a warpgroup's products read.
   }];
-  let parameters = (ins "int64_t":$pad);
-  let assemblyFormat = "`<` `pad` `=` $pad `>`";
+  let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$pad, DefaultValuedParameter<"int64_t", "0">:$swizzle);
+  let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
 
@@ -97,16 +102,24 @@ def Warp_SlotType : Warp_Type<"Slot", "slot"> {
   let extraClassDeclaration = [{
     /// Bytes of an element as stored (an i1 takes one).
     int64_t getElementBytes() const;
-    /// Bytes from a row to the next.
+    bool isSwizzled() const { return getLayout().getSwizzle() != 0; }
+    /// Bytes from a row to the next (of the same panel).
     int64_t getPitch() const;
-    int64_t getBytes() const { return getPitch() * getShape()[0]; }
+    /// Columns of a panel (all of them if not swizzled), and bytes from a panel to the next.
+    int64_t getPanelColumns() const;
+    int64_t getPanelBytes() const { return getPitch() * getShape()[0]; }
+    int64_t getBytes() const;
   }];
 }
 
 def Warp_RingType : Warp_Type<"Ring", "ring"> {
   let summary = "slots that are filled in turn";
-  let description = [{ `!warp.ring<2 of 64x128xbf16, <pad = 16>>`: two slots. }];
-  let parameters = (ins "int64_t":$stages, "SlotType":$slot);
+  let description = [{
+    `!warp.ring<2 of 64x128xbf16, <pad = 16>>`: two slots. With `bulk` (`!warp.ring<2 of 64x128xbf16, <swizzle = 128>,
+    bulk>`) each slot has a pair of barriers in shared memory, full and empty: it is filled by bulk copies of one role and
+    read by another.
+  }];
+  let parameters = (ins "int64_t":$stages, "SlotType":$slot, DefaultValuedParameter<"bool", "false">:$bulk);
   let hasCustomAssemblyFormat = 1;
 }
 #endif

@@ -14,7 +14,9 @@ def Warp_Dialect : Dialect {
     are on encoded tensors; this dialect has what they lack. Born in `tile-to-warp`, gone after `convert-warp-to-nvvm`.
 
     Attributes of a kernel: `warp.kernel` (it is one), `warp.threads` (threads of a block), `warp.shared_bytes` and `warp.registers` (what
-    `warp-plan-resources` found). `warp.pairs` on a `tile.load` or `tile.store` says that pairs of columns are aligned.
+    `warp-plan-resources` found). `warp.pairs` on a `tile.load` or `tile.store` says that pairs of columns are aligned,
+    `warp.pieces` on a `tile.store` that pieces of 16 bytes are.
+    On a lowered kernel: `warp.consumers` (warps of the first role) and `warp.tensor_maps` (the maps of its bulk copies, contract 3).
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -26,7 +28,11 @@ def Warp_Dialect : Dialect {
     static constexpr llvm::StringLiteral threadsAttr = "warp.threads";
     static constexpr llvm::StringLiteral sharedBytesAttr = "warp.shared_bytes";
     static constexpr llvm::StringLiteral pairsAttr = "warp.pairs";
+    static constexpr llvm::StringLiteral piecesAttr = "warp.pieces";
     static constexpr llvm::StringLiteral registersAttr = "warp.registers";
+    static constexpr llvm::StringLiteral consumersAttr = "warp.consumers";
+    static constexpr llvm::StringLiteral tensorMapsAttr = "warp.tensor_maps";
+    static constexpr llvm::StringLiteral pendingAttr = "warp.pending";
   }];
 }
 #endif

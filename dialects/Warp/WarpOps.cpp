@@ -23,6 +23,19 @@ template <typename OpT> static LogicalResult verifyStage(OpT op) {
 LogicalResult AcquireOp::verify() { return verifyStage(*this); }
 LogicalResult ReceiveOp::verify() { return verifyStage(*this); }
 
+LogicalResult ReleaseOp::verify() {
+  if (!getRing().getType().getBulk())
+    return emitOpError("expected a bulk ring, got ") << getRing().getType();
+  return success();
+}
+
+LogicalResult RolesOp::verify() {
+  int64_t consumers = getConsumers();
+  if (consumers < 4 || consumers % 4)
+    return emitOpError("expected consumers in groups of four warps, got ") << consumers;
+  return success();
+}
+
 LogicalResult CopyOp::verify() {
   auto memory = cast<MemRefType>(getSource().getType());
   SlotType slot = getDest().getType();
@@ -97,6 +110,21 @@ LogicalResult MmaOp::verify() {
       (!left || left.getKind() != FragKind::a || left.getWarps() != acc.getWarps() || getTransA()))
     return emitOpError("expected a left operand in #warp.frag<a, warps = ")
            << acc.getWarps() << ">, got " << getLhs().getType();
+  auto leftSlot = dyn_cast<SlotType>(getLhs().getType());
+  bool swizzled = getRhs().getType().isSwizzled();
+  bool narrow = rhsElement.getIntOrFloatBitWidth() == 16;
+  if (swizzled != getAsync() || (leftSlot && leftSlot.isSwizzled() != getAsync()) ||
+      (getAsync() && (!narrow || getTransA() || rows != 16 * acc.getWarps() || rows % 64))) // C5
+    return emitOpError("expected swizzled slots of 16-bit elements exactly for an async product of 64 rows per four "
+                       "warps, got ")
+           << getLhs().getType() << ", " << getRhs().getType() << " and " << result;
+  return success();
+}
+
+LogicalResult WaitOp::verify() {
+  auto mma = getSource().getDefiningOp<MmaOp>();
+  if (!mma || !mma.getAsync() || mma->getBlock() != (*this)->getBlock())
+    return emitOpError("expected an async product of the same block, got ") << getSource();
   return success();
 }
 

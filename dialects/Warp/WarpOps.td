@@ -25,11 +25,12 @@ def Warp_RingOp : Warp_Op<"ring"> {
   let summary = "reserve slots in shared memory";
   let description = [{
     `offset` is where in the block's shared memory they lie; `warp-plan-resources` sets it. Two rings may overlap when
-    their slots are never in use at the same time: `acquire` then orders the last reads of one before the writes of the other.
+    their slots are never in use at the same time: `acquire` then orders the last reads of one before the writes of the
+    other. `barriers` is where the barriers of a bulk ring lie: full ones, then empty ones, 8 bytes each.
 
     Example: `%k = warp.ring {offset = 34816} : !warp.ring<2 of 64x128xbf16, <pad = 16>>`
   }];
-  let arguments = (ins OptionalAttr<I64Attr>:$offset);
+  let arguments = (ins OptionalAttr<I64Attr>:$offset, OptionalAttr<I64Attr>:$barriers);
   let results = (outs Warp_RingType:$result);
   let assemblyFormat = "attr-dict `:` type($result)";
 }
@@ -38,8 +39,9 @@ def Warp_AcquireOp : Warp_Op<"acquire"> {
   let summary = "wait until a slot is free to write";
   let description = [{
     Semantics: every read by any thread of the block that comes before it in the program is done. With `ordered` an
-    earlier barrier already guarantees that, and this op costs nothing.
-    Lowers to: a block barrier, or nothing.
+    earlier barrier already guarantees that, and this op costs nothing. In a bulk ring `stage` is a cursor (see
+    `advance`), and the slot is free when every reader has released it.
+    Lowers to: a block barrier, or nothing; a wait for the slot's empty barrier.
   }];
   let arguments = (ins Warp_RingType:$ring, Optional<I32>:$stage, UnitAttr:$ordered);
   let results = (outs Warp_SlotType:$result);
@@ -53,7 +55,8 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
     Semantics: as `tile.load` into the slot; coordinates, `limit` and `rows` mean the same. Done only when a later
     `receive` returns. `bytes` is the size of one transfer: 16 copies without passing through registers and needs an
     array and a first column aligned so; less goes element by element.
-    Lowers to: cp.async and commit_group, or loads and stores.
+    Into a slot of a bulk ring it is issued by one thread, and completes the slot's full barrier.
+    Lowers to: cp.async and commit_group, or loads and stores; cp.async.bulk.tensor.
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$indices, Optional<Index>:$limit, Warp_SlotType:$dest,
                        OptionalAttr<I64Attr>:$rowDim, I64Attr:$bytes);
@@ -79,13 +82,38 @@ def Warp_ReceiveOp : Warp_Op<"receive"> {
   let summary = "wait until a slot is full";
   let description = [{
     Semantics: all copies and puts before it, by any thread of the block, are done and visible. With `ordered` an earlier
-    `receive` already guarantees that.
-    Lowers to: cp.async.wait_group and a block barrier, or nothing.
+    `receive` already guarantees that. In a bulk ring `stage` is a cursor.
+    Lowers to: cp.async.wait_group and a block barrier, or nothing; a wait for the slot's full barrier.
   }];
   let arguments = (ins Warp_RingType:$ring, Optional<I32>:$stage, UnitAttr:$ordered);
   let results = (outs Warp_SlotType:$result);
   let assemblyFormat = "$ring (`at` $stage^)? (`ordered` $ordered^)? attr-dict `:` type($ring) `->` type($result)";
   let hasVerifier = 1;
+}
+
+def Warp_ReleaseOp : Warp_Op<"release"> {
+  let summary = "say that this warp has read a slot of a bulk ring";
+  let description = [{
+    Semantics: once for each `receive`, after the last read; an asynchronous product has read its slots when it has been
+    waited for.
+    Lowers to: an arrival of one lane at the slot's empty barrier.
+  }];
+  let arguments = (ins Warp_RingType:$ring, I32:$cursor);
+  let assemblyFormat = "$ring `at` $cursor attr-dict `:` type($ring)";
+  let hasVerifier = 1;
+}
+
+def Warp_AdvanceOp : Warp_Op<"advance", [Pure]> {
+  let summary = "the cursor after this one";
+  let description = [{
+    A cursor says which slot of a ring of `stages` slots is meant and how often the ring has been gone through, as far as
+    barriers need to know: slot + stages * (rounds mod 2). It starts at 0.
+    Example: `%next = warp.advance %cursor of 2`
+    Lowers to: an addition that wraps at 2 * stages.
+  }];
+  let arguments = (ins I32:$cursor, I64Attr:$stages);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$cursor `of` $stages attr-dict";
 }
 
 def Warp_LoadOp : Warp_Op<"load"> {
@@ -107,15 +135,66 @@ def Warp_MmaOp : Warp_Op<"mma", [AllTypesMatch<["acc", "result"]>]> {
     Semantics: as `tile.dot`. The left operand is in registers (`#warp.frag<a>`) or in a full slot, the right one in a
     full slot. `f32` operands are split in two parts of 11 bits and multiplied three times.
 
+    With `async` four warps each multiply 64 rows and operands in shared memory are swizzled. The result is of the same
+    type, but only a `wait`, or another product that goes on accumulating, may read it (`verify-warp`), and its operands
+    may not change before that.
+    Lowers to: mma.sync with ldmatrix; wgmma.
+
     Constraints:
     - C1: shapes agree as in `tile.dot`. - C2: rows are a multiple of 16, columns of 8, the contracted size of 16 (of 8 for
     f32). - C3: element types agree and are bf16, f16 or f32. - C4: acc is `#warp.frag<acc>`, a left operand in
-    registers `#warp.frag<a>` with the same warps.
+    registers `#warp.frag<a>` with the same warps. - C5: slots are swizzled exactly if `async`; then the elements have
+    16 bits, rows are a multiple of 64 and the left operand is not transposed.
   }];
   let arguments = (ins AnyTypeOf<[Tile_Tile, Warp_SlotType]>:$lhs, Warp_SlotType:$rhs, Tile_Tile:$acc,
-                       UnitAttr:$transA, UnitAttr:$transB);
+                       UnitAttr:$transA, UnitAttr:$transB, UnitAttr:$async);
   let results = (outs Tile_Tile:$result);
   let assemblyFormat = "$lhs `,` $rhs `,` $acc attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Warp_WaitOp : Warp_Op<"wait", [AllTypesMatch<["source", "result"]>]> {
+  let summary = "wait for an asynchronous product";
+  let description = [{
+    Semantics: the operand's value, once the product that made it is done. In the block of operations of its product;
+    products that were issued after that one go on.
+    Example: `%done = warp.wait %s : tensor<64x64xf32, #acc>`
+    Lowers to: wgmma.wait_group with the accumulator's registers tied through.
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
+def Warp_TakeTurnOp : Warp_Op<"take_turn"> {
+  let summary = "wait until the group of four warps before this one has passed its turn";
+  let description = [{
+    Consuming groups of four warps go round in order, so that one issues products while another computes element by
+    element. Every path through a kernel takes and passes the turn alternately; the first group begins.
+    Lowers to: a named barrier of two groups.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+def Warp_PassTurnOp : Warp_Op<"pass_turn"> {
+  let summary = "let the next group of four warps go on; see take_turn";
+  let assemblyFormat = "attr-dict";
+}
+
+def Warp_RolesOp : Warp_Op<"roles", [NoTerminator, RecursiveMemoryEffects]> {
+  let summary = "different warps run different programs";
+  let description = [{
+    Semantics: the first `consumers` warps (a multiple of four) run the first region, the rest the second. It is the last
+    operation of a kernel. `registers` are what each thread of a role may use; 0 leaves them as launched. A block
+    barrier inside is one of the consumers.
+    Example: `warp.roles 8 registers 240, 24 consumer { .. } producer { .. }`
+    Lowers to: set-up of the barriers of bulk rings, a branch on the warp, setmaxnreg.
+  }];
+  let arguments = (ins I64Attr:$consumers, I64Attr:$consumerRegisters, I64Attr:$producerRegisters);
+  let regions = (region SizedRegion<1>:$consumer, SizedRegion<1>:$producer);
+  let assemblyFormat = [{ $consumers `registers` $consumerRegisters `,` $producerRegisters
+                          `consumer` $consumer `producer` $producer attr-dict }];
   let hasVerifier = 1;
 }
 

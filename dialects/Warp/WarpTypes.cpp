@@ -53,8 +53,16 @@ void SlotType::print(AsmPrinter &printer) const {
 int64_t SlotType::getElementBytes() const { return llvm::divideCeil(getElementType().getIntOrFloatBitWidth(), 8); }
 
 int64_t SlotType::getPitch() const {
+  if (isSwizzled())
+    return getLayout().getSwizzle();
   return llvm::alignTo(getShape()[1] * getElementBytes(), 16) + getLayout().getPad();
 }
+
+int64_t SlotType::getPanelColumns() const {
+  return isSwizzled() ? getLayout().getSwizzle() / getElementBytes() : getShape()[1];
+}
+
+int64_t SlotType::getBytes() const { return llvm::divideCeil(getShape()[1], getPanelColumns()) * getPanelBytes(); }
 
 Type RingType::parse(AsmParser &parser) {
   int64_t stages;
@@ -64,11 +72,14 @@ Type RingType::parse(AsmParser &parser) {
   if (stages < 1)
     return parser.emitError(location, "expected at least one stage, got ") << stages, Type();
   SlotType slot = parseTile(parser);
-  return slot && !parser.parseGreater() ? RingType::get(parser.getContext(), stages, slot) : Type();
+  bool bulk = slot && succeeded(parser.parseOptionalComma());
+  if (bulk && parser.parseKeyword("bulk"))
+    return {};
+  return slot && !parser.parseGreater() ? RingType::get(parser.getContext(), stages, slot, bulk) : Type();
 }
 
 void RingType::print(AsmPrinter &printer) const {
   printer << "<" << getStages() << " of ";
   printTile(printer, getSlot());
-  printer << ">";
+  printer << (getBulk() ? ", bulk>" : ">");
 }

@@ -64,11 +64,97 @@ double cost(const GpuSchedule &schedule) {
   double busy = std::min<double>(8, schedule.blocksPerUnit * schedule.warps) / 8;
   return (1 + 0.6 * 16 / rowsPerWarp + 8.0 / schedule.keys) / (0.5 + 0.5 * busy);
 }
+
+//===----------------------------------------------------------------------===//
+// products of warpgroups
+//===----------------------------------------------------------------------===//
+
+/// Beyond tiles, in a consumer: cursors, descriptors, row statistics.
+constexpr int64_t kConsumerAllowance = 72;
+/// Slots start at multiples of this; one more for barriers.
+constexpr int64_t kSlotAlignment = 1024;
+
+/// Both scores and the weights made of the ones before are alive, beside the accumulators.
+int64_t estimateConsumerRegisters(const GpuSchedule &schedule, const AttendWork &work) {
+  int64_t scores = work.depths.size() * schedule.keys / 2, weights = work.accumulatorsPerValue * schedule.keys / 4;
+  int64_t accumulators = sum(work.valueColumns) * work.accumulatorsPerValue / 2;
+  // What tables hold lives in the masked branch only, where most of it takes turns with the weights.
+  int64_t tables = work.tableReads * schedule.keys / 16;
+  return scores + weights + accumulators + tables + kConsumerAllowance;
+}
+
+int64_t estimateSlots(const GpuSchedule &schedule, const AttendWork &work) {
+  int64_t perKey = (sum(work.depths) + sum(work.valueColumns)) * work.elementBytes;
+  int64_t perRow = sum(work.depths) * work.elementBytes;
+  return schedule.rows * perRow + schedule.stages * schedule.keys * perKey + kSlotAlignment;
+}
+
+/// Relative time per product: operands are read again for every block of rows, and a step has a fixed part.
+double warpgroupCost(const GpuSchedule &schedule) { return 1 + 20.0 / schedule.rows + 16.0 / schedule.keys; }
+
+std::optional<GpuSchedule> chooseWarpgroupSchedule(tile::TargetAttr target, const AttendWork &work,
+                                                   std::string &dropped) {
+  std::optional<GpuSchedule> best;
+  int64_t perKey = (sum(work.depths) + sum(work.valueColumns)) * work.elementBytes;
+  for (int64_t groups : {2, 3, 1}) {
+    if (work.rows && groups > 1 && work.rows <= 64 * (groups - 1))
+      continue;
+    for (int64_t keys : {256, 192, 128, 96, 80, 64, 48, 32}) {
+      GpuSchedule schedule;
+      schedule.rows = 64 * groups;
+      schedule.keys = keys;
+      schedule.warps = 4 * groups;
+      schedule.blocksPerUnit = 1;
+      schedule.isPersistent = true;
+      // Two thirds: queries, outputs and what has not been replaced yet lie there, too.
+      schedule.cachedKeys = target.getLevel2Bytes() * 2 / 3 / perKey;
+      schedule.registers = estimateConsumerRegisters(schedule, work);
+      schedule.sharedBytes = estimateSlots(schedule, work);
+      int64_t consumer = divideRegisters(target, groups, 1).consumer;
+      int64_t registers = consumer ? consumer : target.getRegistersPerThread();
+      if (schedule.registers > registers)
+        dropped += llvm::formatv("{0}x{1}: {2} registers, a consumer has {3}\n", schedule.rows, keys,
+                                 schedule.registers, registers);
+      else if (schedule.sharedBytes > target.getSharedBytesPerBlock())
+        dropped += llvm::formatv("{0}x{1}: {2} bytes of shared memory, {3} has {4}\n", schedule.rows, keys,
+                                 schedule.sharedBytes, target.getName(), target.getSharedBytesPerBlock());
+      else if (!best || warpgroupCost(schedule) < warpgroupCost(*best))
+        best = schedule;
+    }
+  }
+  return best;
+}
+
+std::string describe(const GpuSchedule &schedule, llvm::StringRef kind, llvm::StringRef dropped) {
+  return llvm::formatv("rows {0}, keys {1}, {2} {3}, {4} stages: {5} registers, {6} bytes of shared memory, {7} "
+                       "blocks per multiprocessor\n{8}",
+                       schedule.rows, schedule.keys, schedule.warps, kind, schedule.stages, schedule.registers,
+                       schedule.sharedBytes, schedule.blocksPerUnit, dropped);
+}
 } // namespace
+
+RoleRegisters heddle::divideRegisters(tile::TargetAttr target, int64_t consumerGroups, int64_t producerGroups,
+                                      int64_t fewest) {
+  constexpr int64_t most = 240, step = 8, groupThreads = 128;
+  int64_t groups = consumerGroups + producerGroups;
+  // Registers are given out in eights; what the block has is what it is launched with, not what the unit has.
+  auto down = [](int64_t value) { return value / step * step; };
+  int64_t launched = down(target.getRegistersPerUnit() / (groups * groupThreads));
+  if (!target.getHasRegisterReallocation() || launched >= most)
+    return {};
+  int64_t all = launched * groups;
+  int64_t consumer = std::min(most, down((all - fewest * producerGroups) / consumerGroups));
+  return {consumer, down((all - consumer * consumerGroups) / producerGroups)};
+}
 
 GpuSchedule heddle::chooseGpuSchedule(tile::TargetAttr target, const AttendWork &work) {
   GpuSchedule best, smallest;
   std::string dropped;
+  if (target.getHasWarpgroupMma() && target.getHasBulkCopy() && work.elementBytes == 2 && work.isPlain)
+    if (std::optional<GpuSchedule> schedule = chooseWarpgroupSchedule(target, work, dropped)) {
+      schedule->note = describe(*schedule, "consuming and 4 copying warps", dropped);
+      return *schedule;
+    }
   for (int64_t rows : {128, 64, 32, 16}) {
     for (int64_t keys : {128, 64, 32, 16}) {
       GpuSchedule schedule;
@@ -89,9 +175,6 @@ GpuSchedule heddle::chooseGpuSchedule(tile::TargetAttr target, const AttendWork 
   }
   if (best.rows == 0)
     best = smallest;
-  best.note = llvm::formatv("rows {0}, keys {1}, {2} warps, {3} stages: {4} registers, {5} bytes of shared memory, {6} "
-                            "blocks per multiprocessor\n{7}",
-                            best.rows, best.keys, best.warps, best.stages, best.registers, best.sharedBytes,
-                            best.blocksPerUnit, dropped);
+  best.note = describe(best, "warps", dropped);
   return best;
 }

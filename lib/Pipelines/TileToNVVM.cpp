@@ -1,8 +1,9 @@
 //===- TileToNVVM.cpp - tile kernels to instructions, for any GPU target ----===//
 //
-// The schedule that every target with cp.async and mma.sync runs: tiles get their
-// layouts, copies run an iteration ahead, shared memory and registers are planned,
-// the warp rung is checked, and what remains is one thread's scalar program.
+// Tiles get their layouts. Kernels whose products suit warpgroups overlap them and
+// split into roles; in all others copies run an iteration ahead. Shared memory and
+// registers are planned, the warp rung is checked, and what remains is one thread's
+// scalar program.
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Pipelines/TileToNVVM.h"
@@ -25,6 +26,11 @@ void heddle::buildTileToWarp(OpPassManager &manager) {
   manager.addPass(createCanonicalizerPass());
   manager.addPass(createCSEPass());
   OpPassManager &kernels = manager.nest<func::FuncOp>();
+  kernels.addPass(createLoopInvariantCodeMotionPass());
+  kernels.addPass(createWarpOverlapProducts());
+  kernels.addPass(createWarpHoldOperands());
+  kernels.addPass(createWarpTakeTurns());
+  kernels.addPass(createWarpSpecialize());
   kernels.addPass(createWarpPipelineCopies());
   kernels.addPass(createWarpElideBarriers());
   kernels.addPass(createWarpPlanResources());
@@ -51,6 +57,7 @@ void heddle::buildTileToNVVM(OpPassManager &manager) {
 
 void heddle::registerTileToNVVM() {
   // Upstream's steps by name, so that a printed pipeline can be given back.
+  registerPass([] { return createLoopInvariantCodeMotionPass(); });
   registerPass([] { return arith::createArithExpandOpsPass(); });
   registerPass([] { return createSCFToControlFlowPass(); });
   registerPass([] { return createConvertMathToLLVMPass(); });

@@ -9,7 +9,7 @@
 using namespace heddle;
 
 namespace {
-constexpr int64_t kKiB = 1024;
+constexpr int64_t kKiB = 1024, kMiB = 1024 * kKiB;
 
 /// What is equal on every GPU we know.
 KnownTarget gpu(llvm::StringRef name, int64_t capability) {
@@ -40,6 +40,7 @@ void setShared(KnownTarget &target, int64_t bytesPerUnit) {
 KnownTarget sm80() {
   KnownTarget target = gpu("sm_80", 80);
   target.units = 108;
+  target.level2Bytes = 40 * kMiB;
   setPtx(target, 80, 12000);
   setShared(target, 164 * kKiB);
   return target;
@@ -48,6 +49,7 @@ KnownTarget sm80() {
 KnownTarget sm89() {
   KnownTarget target = gpu("sm_89", 89);
   target.units = 142;
+  target.level2Bytes = 48 * kMiB;
   target.threadsPerUnit = 1536;
   setPtx(target, 80, 12000);
   setShared(target, 100 * kKiB);
@@ -57,6 +59,7 @@ KnownTarget sm89() {
 KnownTarget sm90a() {
   KnownTarget target = gpu("sm_90a", 90);
   target.units = 132;
+  target.level2Bytes = 50 * kMiB;
   target.exactCapability = true;
   setPtx(target, 86, 12070); // the first version with copies into .shared::cta
   setShared(target, 228 * kKiB);

@@ -96,10 +96,34 @@ struct MergeFactors : OpRewritePattern<math::FmaOp> {
   }
 };
 
+/// (x * u) * v and -(x * u) are one product with a number.
+struct MergeProducts : OpRewritePattern<arith::MulFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::MulFOp op, PatternRewriter &rewriter) const override {
+    std::optional<UniformTile> outer = UniformTile::match(op.getRhs());
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    if (!outer || !outer->number || !type)
+      return rewriter.notifyMatchFailure(op, "not a tile times a constant");
+    if (auto negated = op.getLhs().getDefiningOp<arith::NegFOp>()) {
+      UniformTile opposite{{}, neg(*outer->number)};
+      rewriter.replaceOpWithNewOp<arith::MulFOp>(op, negated.getOperand(),
+                                                 opposite.getTile(rewriter, op.getLoc(), type));
+      return success();
+    }
+    auto product = op.getLhs().getDefiningOp<arith::MulFOp>();
+    std::optional<UniformTile> inner = product ? UniformTile::match(product.getRhs()) : std::nullopt;
+    if (!inner || !inner->number)
+      return rewriter.notifyMatchFailure(op, "does not scale a scaled tile");
+    UniformTile merged{{}, *inner->number * *outer->number};
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, product.getLhs(), merged.getTile(rewriter, op.getLoc(), type));
+    return success();
+  }
+};
+
 struct TileToBase2 : heddle::impl::TileToBase2Base<TileToBase2> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors>(&getContext());
+    patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors, MergeProducts>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -29,6 +29,29 @@ static LogicalResult verifyTypes(Operation *op, TypeRange types) {
   return success();
 }
 
+/// The registers of a product that is not done yet hold nothing.
+static LogicalResult verifyAsync(warp::MmaOp mma) {
+  for (OpOperand &use : mma->getUses()) {
+    auto next = dyn_cast<warp::MmaOp>(use.getOwner());
+    if (!isa<warp::WaitOp>(use.getOwner()) && !(next && next.getAsync() && use.get() == next.getAcc()))
+      return use.getOwner()->emitOpError("expected a wait for an async product before it is read, got none");
+  }
+  return success();
+}
+
+/// A bulk ring has barriers, a cursor wherever it is used, and copies of arrays that are arguments.
+static LogicalResult verifyBulk(Operation *op) {
+  auto lacksCursor = [](auto access) { return access && access.getRing().getType().getBulk() && !access.getStage(); };
+  if (lacksCursor(dyn_cast<warp::AcquireOp>(op)) || lacksCursor(dyn_cast<warp::ReceiveOp>(op)))
+    return op->emitOpError("expected a cursor of a bulk ring, got none");
+  if (auto ring = dyn_cast<warp::RingOp>(op); ring && ring.getResult().getType().getBulk() && !ring.getBarriers())
+    return op->emitOpError("expected barriers of a bulk ring, got none");
+  if (auto copy = dyn_cast<warp::CopyOp>(op);
+      copy && copy.getDest().getType().isSwizzled() && !isa<BlockArgument>(copy.getSource()))
+    return op->emitOpError("expected a bulk copy of an argument of the kernel, got ") << copy.getSource();
+  return success();
+}
+
 static LogicalResult verifyOp(Operation *op) {
   bool allowed =
       isa<tensor::SplatOp>(op) || isa<tile::TileDialect, warp::WarpDialect, arith::ArithDialect, math::MathDialect,
@@ -39,6 +62,10 @@ static LogicalResult verifyOp(Operation *op) {
     return op->emitOpError("expected it to be gone in a scheduled kernel");
   if (auto ring = dyn_cast<warp::RingOp>(op); ring && !ring.getOffset())
     return op->emitOpError("expected an offset in shared memory, got none");
+  if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync() && failed(verifyAsync(mma)))
+    return failure();
+  if (failed(verifyBulk(op)))
+    return failure();
   for (Region &region : op->getRegions())
     for (Block &block : region)
       if (failed(verifyTypes(op, block.getArgumentTypes())))

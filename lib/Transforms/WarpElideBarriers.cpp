@@ -23,6 +23,12 @@ static void visit(Block &block) {
     for (Region &region : op.getRegions())
       for (Block &nested : region)
         visit(nested);
+    // The barriers of bulk rings order their own slots only.
+    auto isBulk = [](auto access) { return access.getRing().getType().getBulk(); };
+    if (auto acquire = dyn_cast<warp::AcquireOp>(op); acquire && isBulk(acquire))
+      continue;
+    if (auto receive = dyn_cast<warp::ReceiveOp>(op); receive && isBulk(receive))
+      continue;
     if (op.getNumRegions() != 0) {
       reads = writes = true;
     } else if (auto acquire = dyn_cast<warp::AcquireOp>(op)) {

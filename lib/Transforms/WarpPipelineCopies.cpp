@@ -91,7 +91,8 @@ std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::Co
   if (!candidate.acquire || candidate.acquire->getBlock() != loop.getBody() || written.contains(copy.getSource()))
     return std::nullopt;
   candidate.ring = candidate.acquire.getRing().getDefiningOp<warp::RingOp>();
-  if (!candidate.ring || candidate.ring.getResult().getType().getStages() != 1)
+  if (!candidate.ring || candidate.ring.getResult().getType().getStages() != 1 ||
+      candidate.ring.getResult().getType().getBulk())
     return std::nullopt;
   for (Operation *user : candidate.ring->getUsers()) {
     if (user == candidate.acquire)
@@ -128,7 +129,7 @@ void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candid
   Location loc = loop.getLoc();
   for (Candidate candidate : candidates)
     candidate.ring.getResult().setType(
-        warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot()));
+        warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot(), false));
 
   rewriter.setInsertionPoint(loop);
   Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32),

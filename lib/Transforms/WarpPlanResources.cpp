@@ -2,18 +2,19 @@
 //
 // A ring is in use from its first acquire to the last read of one of its slots,
 // and all through a loop that some of its uses are in and some are not. Rings in
-// use at the same time get disjoint bytes, first fit in order of first use.
+// use at the same time get disjoint bytes, first fit in order of first use. Bulk rings
+// are in use all the time, because their two roles are at different places.
 // Shown by test/Transforms/warp-plan-resources.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
 #include "dialects/Warp/WarpOps.h"
+#include "heddle/Analysis/GpuSchedule.h"
 #include "heddle/Transforms/Passes.h"
-#include "mlir/Analysis/Liveness.h"
+#include "lib/Transforms/RegisterEstimate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/Support/MathExtras.h"
 
 namespace heddle {
@@ -37,24 +38,28 @@ struct WarpPlanResourcesPass : heddle::impl::WarpPlanResourcesBase<WarpPlanResou
 private:
   Interval intervalOf(warp::RingOp ring);
   int64_t placeRings();
-  int64_t estimateRegisters();
+  void divideRegisters(warp::RolesOp roles, tile::TargetAttr target);
 
   DenseMap<Operation *, std::pair<int64_t, int64_t>> span; // first and last position inside an operation
 };
 } // namespace
 
-static constexpr int64_t alignment = 128;
-/// Addresses, loop counters, fragments on their way to the matrix unit.
-static constexpr int64_t registerAllowance = 40;
+/// Swizzling goes by the bits of an address below 1024.
+static int64_t alignmentOf(warp::RingOp ring) { return ring.getResult().getType().getSlot().isSwizzled() ? 1024 : 128; }
+/// Of a full or an empty barrier.
+static constexpr int64_t barrierBytes = 8;
 
 Interval WarpPlanResourcesPass::intervalOf(warp::RingOp ring) {
   SmallVector<Operation *> users;
   for (Operation *user : ring->getUsers()) {
     users.push_back(user);
-    llvm::append_range(users, user->getResult(0).getUsers());
+    if (user->getNumResults() != 0)
+      llvm::append_range(users, user->getResult(0).getUsers());
   }
   warp::SlotType slot = ring.getResult().getType().getSlot();
   Interval interval{ring, INT64_MAX, 0, slot.getBytes() * ring.getResult().getType().getStages()};
+  if (ring.getResult().getType().getBulk())
+    return {ring, 0, INT64_MAX, interval.bytes};
   for (Operation *user : users) {
     interval.first = std::min(interval.first, span[user].first);
     interval.last = std::max(interval.last, span[user].second);
@@ -80,44 +85,30 @@ int64_t WarpPlanResourcesPass::placeRings() {
     for (Interval *other : placed)
       if (other->first <= interval.last && interval.first <= other->last && other->offset < offset + interval.bytes &&
           offset < other->offset + other->bytes)
-        offset = llvm::alignTo(other->offset + other->bytes, alignment);
+        offset = llvm::alignTo(other->offset + other->bytes, alignmentOf(interval.ring));
     interval.offset = offset;
     interval.ring.setOffset(offset);
     total = std::max(total, offset + interval.bytes);
     placed.insert(llvm::upper_bound(placed, &interval, [](Interval *a, Interval *b) { return a->offset < b->offset; }),
                   &interval);
   }
+  for (Interval &interval : intervals)
+    if (warp::RingType type = interval.ring.getResult().getType(); type.getBulk()) {
+      interval.ring.setBarriers(total);
+      total += 2 * type.getStages() * barrierBytes;
+    }
   return total;
 }
 
-/// A constant or repeated value takes no registers of its own.
-static int64_t registersOf(Value value) {
-  if (isa_and_nonnull<arith::ConstantOp, tensor::SplatOp, tile::BroadcastOp>(value.getDefiningOp()))
-    return 0;
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  auto layout = type ? dyn_cast_or_null<warp::LayoutInterface>(type.getEncoding()) : warp::LayoutInterface();
-  if (!layout)
-    return 0;
-  return llvm::divideCeil(layout.registers(type.getShape()) * std::max(1u, type.getElementTypeBitWidth()), 32);
-}
-
-int64_t WarpPlanResourcesPass::estimateRegisters() {
-  Liveness liveness(getOperation());
-  int64_t most = 0;
-  getOperation().walk([&](Block *block) {
-    const LivenessBlockInfo *info = liveness.getLiveness(block);
-    for (Operation &op : *block) {
-      if (op.getNumRegions() != 0)
-        continue;
-      int64_t live = 0;
-      for (Value value : info->currentlyLiveValues(&op))
-        // An operand that dies here gives its registers to the result.
-        if (value.getDefiningOp() != &op)
-          live += registersOf(value);
-      most = std::max(most, live);
-    }
-  });
-  return most + registerAllowance;
+void WarpPlanResourcesPass::divideRegisters(warp::RolesOp roles, tile::TargetAttr target) {
+  int64_t threads = cast<IntegerAttr>(getOperation()->getAttr(warp::WarpDialect::threadsAttr)).getInt();
+  int64_t consumers = roles.getConsumers() / 4;
+  int64_t producers = threads / 128 - consumers;
+  RoleRegisters registers = heddle::divideRegisters(target, consumers, producers, ampleProducerRegisters);
+  if (estimateRegisters(getOperation()) > registers.consumer)
+    registers = heddle::divideRegisters(target, consumers, producers);
+  roles.setConsumerRegisters(registers.consumer);
+  roles.setProducerRegisters(registers.producer);
 }
 
 void WarpPlanResourcesPass::runOnOperation() {
@@ -140,7 +131,8 @@ void WarpPlanResourcesPass::runOnOperation() {
     kernel.emitOpError("needs ") << bytes << " bytes of shared memory, " << target.getName() << " has " << limit;
     return signalPassFailure();
   }
+  kernel.walk([&](warp::RolesOp roles) { divideRegisters(roles, target); });
   Builder builder(kernel.getContext());
   kernel->setAttr(warp::WarpDialect::sharedBytesAttr, builder.getI64IntegerAttr(bytes));
-  kernel->setAttr(warp::WarpDialect::registersAttr, builder.getI64IntegerAttr(estimateRegisters()));
+  kernel->setAttr(warp::WarpDialect::registersAttr, builder.getI64IntegerAttr(estimateRegisters(kernel)));
 }

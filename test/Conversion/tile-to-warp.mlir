@@ -8,6 +8,7 @@
 // CHECK-LABEL: func.func @products
 // CHECK-SAME: (%[[A:[a-z0-9]+]]: memref<{{[^>]+>}}> {tile.alignment = 16 : i64}, %[[B:[a-z0-9]+]]: memref
 // CHECK-SAME: attributes {warp.kernel, warp.threads = 64 : i64}
+module attributes {tile.target = #tile.target<name = "any", isGpu = true>} {
 func.func @products(%a: !M {tile.alignment = 16 : i64}, %b: !M, %o: memref<?x64xf32>, %n: index) attributes {tile.kernel} {
   %c0 = arith.constant 0 : index
   // CHECK: %[[RING_B:.+]] = warp.ring : <1 of 64x64xbf16, <pad = 16>>
@@ -35,12 +36,14 @@ func.func @products(%a: !M {tile.alignment = 16 : i64}, %b: !M, %o: memref<?x64x
   }
   return
 }
+}
 
 // -----
 
 // What crosses threads goes through shared memory; a slice of whole atoms only renames registers.
 
 // CHECK-LABEL: func.func @moves
+module attributes {tile.target = #tile.target<name = "any", isGpu = true>} {
 func.func @moves(%m: memref<?x64xf32>, %o: memref<?x64xf32>, %v: memref<?xf32>, %n: index) attributes {tile.kernel} {
   %c0 = arith.constant 0 : index
   scf.forall (%x) in (%n) {
@@ -71,4 +74,5 @@ func.func @moves(%m: memref<?x64xf32>, %o: memref<?x64xf32>, %v: memref<?xf32>, 
     tile.store %c, %v[%x] column : tensor<64x1xf32>, memref<?xf32>
   }
   return
+}
 }

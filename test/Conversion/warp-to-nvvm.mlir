@@ -2,7 +2,7 @@
 
 // A memref of rank 2 is five slots, a scalar is one; tiles become registers.
 
-// CHECK: llvm.mlir.global external @heddle_shared() {addr_space = 3 : i32, alignment = 128 : i64} : !llvm.array<0 x i8>
+// CHECK: llvm.mlir.global external @heddle_shared() {addr_space = 3 : i32, alignment = 1024 : i64} : !llvm.array<0 x i8>
 // CHECK-LABEL: llvm.func @scale
 // CHECK-SAME: (%[[POINTER:[a-z0-9]+]]: i64, %{{[a-z0-9]+}}: i64, %{{[a-z0-9]+}}: i64, %{{[a-z0-9]+}}: i64, %{{[a-z0-9]+}}: i64, %[[FACTOR:[a-z0-9]+]]: i64)
 // CHECK-SAME: nvvm.kernel, nvvm.maxntid = array<i32: 32>
@@ -75,12 +75,31 @@ func.func @reduce(%m: memref<?x8xf32>, %o: memref<?xf32>)
     attributes {warp.kernel, warp.threads = 32 : i64, warp.shared_bytes = 0 : i64} {
   %c0 = arith.constant 0 : index
   %t = tile.load %m[%c0, %c0] : memref<?x8xf32> -> tensor<16x8xf32, #acc>
-  // CHECK-COUNT-4: arith.maxnumf
+  // CHECK-COUNT-4: llvm.intr.maxnum
   %r = tile.reduce max %t dim 1 : tensor<16x8xf32, #acc> -> tensor<16x1xf32, #warp.slice<1, #acc>>
   // CHECK: arith.addf
   // CHECK: nvvm.shfl.sync bfly
   %c = tile.reduce sum %t dim 0 : tensor<16x8xf32, #acc> -> tensor<1x8xf32, #warp.slice<0, #acc>>
   tile.store %r, %o[%c0] column : tensor<16x1xf32, #warp.slice<1, #acc>>, memref<?xf32>
   tile.store %c, %o[%c0] : tensor<1x8xf32, #warp.slice<0, #acc>>, memref<?xf32>
+  return
+}
+
+// -----
+
+// Pieces of 16 bytes: the four lanes of a row exchange words, so that each has eight neighbouring columns of one atom.
+
+#acc = #warp.frag<acc, warps = 1>
+// CHECK-LABEL: llvm.func @pieces
+// CHECK-COUNT-4: nvvm.shfl.sync bfly
+// CHECK: st.global.v4.b32
+// CHECK-COUNT-4: nvvm.shfl.sync bfly
+// CHECK: st.global.v4.b32
+// CHECK-NOT: st.global
+func.func @pieces(%m: memref<?x32xbf16>, %o: memref<?x32xbf16>)
+    attributes {warp.kernel, warp.threads = 32 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %m[%c0, %c0] : memref<?x32xbf16> -> tensor<16x32xbf16, #acc>
+  tile.store %t, %o[%c0, %c0] {warp.pieces} : tensor<16x32xbf16, #acc>, memref<?x32xbf16>
   return
 }

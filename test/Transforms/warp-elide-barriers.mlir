@@ -1,4 +1,4 @@
-// RUN: heddle-opt %s --pass-pipeline='builtin.module(func.func(warp-elide-barriers))' | FileCheck %s
+// RUN: heddle-opt %s --pass-pipeline='builtin.module(func.func(warp-elide-barriers))' --split-input-file | FileCheck %s
 
 !Slot = !warp.slot<16x16xbf16, <pad = 16>>
 !Ring = !warp.ring<1 of 16x16xbf16, <pad = 16>>
@@ -23,4 +23,27 @@ func.func @barriers(%a: !Ring, %b: !Ring, %m: memref<?x16xbf16>, %i: index, %acc
   // CHECK: warp.acquire %[[A]] :
   %s2 = warp.acquire %a : !Ring -> !Slot
   return %r : !Acc
+}
+
+// -----
+
+!Bulk = !warp.ring<1 of 16x64xbf16, <swizzle = 128>, bulk>
+!Slot = !warp.slot<16x64xf32, <pad = 16>>
+!Ring = !warp.ring<1 of 16x64xf32, <pad = 16>>
+
+// The barriers of a bulk ring order its own slots: they neither need another's nor replace it.
+
+// CHECK-LABEL: func.func @bulk
+// CHECK: warp.acquire %{{.+}} at %{{[a-z0-9]+}} :
+// CHECK: warp.receive %{{.+}} at %{{[a-z0-9]+}} :
+// CHECK: warp.acquire %{{[a-z0-9]+}} :
+// CHECK: warp.receive %{{.+}} at %{{[a-z0-9]+}} :
+func.func @bulk(%c: i32) attributes {warp.kernel} {
+  %bulk = warp.ring : !Bulk
+  %ring = warp.ring : !Ring
+  %f = warp.acquire %bulk at %c : !Bulk -> !warp.slot<16x64xbf16, <swizzle = 128>>
+  %s = warp.receive %bulk at %c : !Bulk -> !warp.slot<16x64xbf16, <swizzle = 128>>
+  %a = warp.acquire %ring : !Ring -> !Slot
+  %t = warp.receive %bulk at %c : !Bulk -> !warp.slot<16x64xbf16, <swizzle = 128>>
+  return
 }

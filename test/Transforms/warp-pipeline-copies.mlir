@@ -65,3 +65,28 @@ func.func @carried(%m: !M, %next: memref<?xindex>, %n: index) -> index attribute
   return %r : index
 }
 }
+
+// -----
+
+// Bulk rings belong to roles.
+
+!M = memref<?x64xbf16>
+!Slot = !warp.slot<32x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 32x64xbf16, <swizzle = 128>, bulk>
+
+// CHECK-LABEL: func.func @bulk
+// CHECK: warp.ring : <1 of
+// CHECK-NOT: scf.if
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000>} {
+func.func @bulk(%m: !M, %n: index, %c: i32) attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %ring = warp.ring : !Ring
+  scf.for %i = %c0 to %n step %c1 {
+    %free = warp.acquire %ring at %c : !Ring -> !Slot
+    warp.copy %m[%i, %c0] to %free by 16 : !M to !Slot
+    %full = warp.receive %ring at %c : !Ring -> !Slot
+  }
+  return
+}
+}

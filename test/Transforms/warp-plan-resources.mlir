@@ -50,3 +50,62 @@ func.func @large(%s: i32) attributes {warp.kernel} {
   return
 }
 }
+
+// -----
+
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<2 of 64x64xbf16, <swizzle = 128>, bulk>
+!Small = !warp.slot<16x64xf32, <pad = 16>>
+
+// Bulk rings never share memory; swizzled slots start at multiples of 1024. Behind everything lie the barriers, two of 8 bytes
+// a slot. Two consuming groups of warps and one that copies are launched with 168 registers each, and divide three times that.
+
+// CHECK-LABEL: func.func @roles
+// CHECK-SAME: warp.shared_bytes = 37184 : i64
+// CHECK: warp.ring {barriers = 37120 : i64, offset = 0 : i64}
+// CHECK: warp.ring {barriers = 37152 : i64, offset = 16384 : i64}
+// CHECK: warp.ring {offset = 32768 : i64} : <1 of 16x64xf32
+// CHECK: warp.roles 8 registers 232, 40
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000,
+    registersPerUnit = 65536, registersPerThread = 255, hasRegisterReallocation = true>} {
+func.func @roles(%s: i32) attributes {warp.kernel, warp.threads = 384 : i64} {
+  %k = warp.ring : !Ring
+  %v = warp.ring : !Ring
+  %r = warp.ring : !warp.ring<1 of 16x64xf32, <pad = 16>>
+  warp.roles 8 registers 0, 0 consumer {
+    %ks = warp.receive %k at %s : !Ring -> !Slot
+    %w = warp.acquire %r : !warp.ring<1 of 16x64xf32, <pad = 16>> -> !Small
+  } producer {
+    %ks = warp.acquire %v at %s : !Ring -> !Slot
+  }
+  return
+}
+}
+
+// -----
+
+// Four groups are launched with 128 registers each.
+
+// CHECK-LABEL: func.func @twelve
+// CHECK: warp.roles 12 registers 152, 56
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000,
+    registersPerUnit = 65536, registersPerThread = 255, hasRegisterReallocation = true>} {
+func.func @twelve() attributes {warp.kernel, warp.threads = 512 : i64} {
+  warp.roles 12 registers 0, 0 consumer { warp.sync } producer { warp.sync }
+  return
+}
+}
+
+// -----
+
+// Without such instructions, everybody keeps what the block is launched with.
+
+// CHECK-LABEL: func.func @fixed
+// CHECK: warp.roles 8 registers 0, 0
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000,
+    registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @fixed() attributes {warp.kernel, warp.threads = 384 : i64} {
+  warp.roles 8 registers 240, 24 consumer { warp.sync } producer { warp.sync }
+  return
+}
+}

@@ -45,3 +45,49 @@ func.func @layout(%x: tensor<16x16xbf16, #a>, %slot: !warp.slot<16x16xbf16, <pad
   %0 = warp.mma %x, %slot, %acc : tensor<16x16xbf16, #a>, !warp.slot<16x16xbf16, <pad = 16>> -> tensor<16x16xf32, #acc>
   return
 }
+
+// -----
+
+// expected-error @below {{expected a swizzle of 32, 64 or 128 bytes, got 256}}
+func.func private @swizzle(!warp.slot<64x64xbf16, <swizzle = 256>>)
+
+// -----
+
+// expected-error @below {{expected rows that are padded or swizzled, got both}}
+func.func private @both(!warp.slot<64x64xbf16, <pad = 16, swizzle = 128>>)
+
+// -----
+
+func.func @release(%ring: !warp.ring<1 of 64x64xbf16, <pad = 16>>, %cursor: i32) {
+  // expected-error @below {{expected a bulk ring, got '!warp.ring<1 of 64x64xbf16, <pad = 16>>'}}
+  warp.release %ring at %cursor : !warp.ring<1 of 64x64xbf16, <pad = 16>>
+  return
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+func.func @padded(%slot: !warp.slot<64x64xbf16, <pad = 16>>, %acc: tensor<64x64xf32, #acc>) {
+  // C5
+  // expected-error @below {{expected swizzled slots of 16-bit elements exactly for an async product of 64 rows per four warps, got '!warp.slot<64x64xbf16, <pad = 16>>'}}
+  %0 = warp.mma %slot, %slot, %acc {transB, async}
+      : !warp.slot<64x64xbf16, <pad = 16>>, !warp.slot<64x64xbf16, <pad = 16>> -> tensor<64x64xf32, #acc>
+  return
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+func.func @waits(%x: tensor<64x64xf32, #acc>) {
+  // expected-error @below {{expected an async product of the same block, got}}
+  %0 = warp.wait %x : tensor<64x64xf32, #acc>
+  return
+}
+
+// -----
+
+func.func @roles() {
+  // expected-error @below {{expected consumers in groups of four warps, got 6}}
+  warp.roles 6 registers 0, 0 consumer { warp.sync } producer { warp.sync }
+  return
+}

@@ -37,3 +37,35 @@ func.func @products(%x: tensor<64x128xbf16, #acc>, %slot: !Slot, %zero: tensor<6
   %s = warp.mma %left, %slot, %zero {transB} : tensor<64x128xbf16, #a>, !Slot -> tensor<64x64xf32, #acc>
   return %s : tensor<64x64xf32, #acc>
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!Slot = !warp.slot<64x128xbf16, <swizzle = 128>>
+!Ring = !warp.ring<2 of 64x128xbf16, <swizzle = 128>, bulk>
+
+// CHECK-LABEL: func.func @roles
+func.func @roles(%memory: memref<?x128xbf16>, %i: index, %zero: tensor<64x64xf32, #acc>) {
+  // CHECK: %[[CURSOR:.+]] = arith.constant 0 : i32
+  %cursor = arith.constant 0 : i32
+  // CHECK: %[[RING:.+]] = warp.ring {barriers = 32768 : i64, offset = 0 : i64} : <2 of 64x128xbf16, <swizzle = 128>, bulk>
+  %ring = warp.ring {offset = 0, barriers = 32768} : !Ring
+  // CHECK: warp.roles 4 registers 240, 24 consumer {
+  warp.roles 4 registers 240, 24 consumer {
+    // CHECK: %[[FULL:.+]] = warp.receive %[[RING]] at %[[CURSOR]] : <2 of 64x128xbf16, <swizzle = 128>, bulk> -> <64x128xbf16, <swizzle = 128>>
+    %full = warp.receive %ring at %cursor : !Ring -> !Slot
+    // CHECK: %[[S:.+]] = warp.mma %[[FULL]], %[[FULL]], %{{.+}} {async, transB}
+    %s = warp.mma %full, %full, %zero {async, transB} : !Slot, !Slot -> tensor<64x64xf32, #acc>
+    // CHECK: warp.wait %[[S]] : tensor<64x64xf32, #warp.frag<acc, warps = 4>>
+    %done = warp.wait %s : tensor<64x64xf32, #acc>
+    // CHECK: warp.release %[[RING]] at %[[CURSOR]] : <2 of
+    warp.release %ring at %cursor : !Ring
+  // CHECK: } producer {
+  } producer {
+    %free = warp.acquire %ring at %cursor : !Ring -> !Slot
+    warp.copy %memory[%i, %i] to %free by 16 : memref<?x128xbf16> to !Slot
+    // CHECK: warp.advance %[[CURSOR]] of 2
+    %next = warp.advance %cursor of 2
+  }
+  return
+}

@@ -22,16 +22,33 @@ struct AttendWork {
   int64_t accumulatorsPerValue = 1;        ///< weights of the normalizer
   int64_t elementBytes = 2;
   int64_t tableReads = 0; ///< reads of arrays by the score and the mask
+  int64_t rows = 0;       ///< rows of the whole attend; 0 if only known at run time
+  bool isPlain = false;   ///< right operands are arrays as they lie in memory, not computed in the kernel
 };
 
 struct GpuSchedule {
   int64_t rows = 0, keys = 0;
   int64_t warps = 0;
   int64_t stages = 2;
+  bool isPersistent = false;              ///< one block per multiprocessor, which loops over its work
+  int64_t cachedKeys = 0;                 ///< keys, with their values, of one head that the second-level cache holds
   int64_t registers = 0, sharedBytes = 0; ///< estimates
   int64_t blocksPerUnit = 0;
   std::string note; ///< for people: the choice, its budget, what was dropped and why
 };
+
+/// Registers of a thread of each role.
+struct RoleRegisters {
+  int64_t consumer = 0, producer = 0;
+};
+
+/// Registers that a copying thread gets by with at least, and those that it does not spill with even if it searches.
+inline constexpr int64_t fewestProducerRegisters = 24, ampleProducerRegisters = 40;
+
+/// How groups of four warps divide what their block is launched with: `fewest` or a little more for those that copy,
+/// the rest for those that consume. Zeros when every thread can keep what it is launched with.
+RoleRegisters divideRegisters(tile::TargetAttr target, int64_t consumerGroups, int64_t producerGroups,
+                              int64_t fewest = fewestProducerRegisters);
 
 /// The best schedule; when nothing fits, the smallest (the kernel is then correct and spills).
 GpuSchedule chooseGpuSchedule(tile::TargetAttr target, const AttendWork &work);

@@ -14,13 +14,17 @@ def TileToWarp : Pass<"tile-to-warp", "::mlir::ModuleOp"> {
     Gives every tile a layout (an encoding), turns dots into `warp.mma` and what feeds them into slots of shared memory,
     and routes transposes and reductions across warps through slots.
 
-    `scf.forall` becomes the block's coordinates.
+    `scf.forall` becomes the block's coordinates. If the target has bulk copies and asynchronous products, and every
+    product of a kernel suits them (64 rows for four warps, operands of 16 bits in aligned arrays or, on the left, in
+    registers), slots are those of bulk rings, swizzled, and products are `async`. A kernel's `tile.warps` goes before
+    `max-warps`.
 
     Why: after this pass every decision about where an element lives is in the text.
-    Assumes: a module after `attn-to-tile`; plans are left alone. Arguments with `tile.alignment = 16` are copied 16 bytes
+    Assumes: a module after `attn-to-tile`, with its target; plans are left alone. Arguments with `tile.alignment = 16` are copied 16 bytes
     at a time.
     Leaves: `warp`, `tile` with encodings, arith, math, scf, memref (see `verify-warp`). Copies are waited for where they
-    are issued; `warp-pipeline-copies` overlaps them.
+    are issued; `warp-pipeline-copies` and `warp-specialize` overlap them. Waits for products are left to
+    `warp-overlap-products`.
     Example: test/Conversion/tile-to-warp.mlir
   }];
   let options = [
@@ -36,8 +40,8 @@ def WarpToNVVM : Pass<"convert-warp-to-nvvm", "::mlir::ModuleOp"> {
     `div.full` (2 ulp).
 
     Every encoded tensor becomes one scalar for each of its registers, in loops and branches, too; a memref becomes its
-    pointer, sizes and strides. The kernel becomes an `llvm.func` whose parameters are 64-bit slots (contract 3), with
-    `nvvm.maxntid` and `warp.shared_bytes` for the launch.
+    pointer, sizes and strides. The kernel becomes an `llvm.func` whose parameters are 64-bit slots and tensor maps
+    (contract 3), with `nvvm.maxntid` and `warp.shared_bytes` for the launch. Roles become a branch.
     Assumes: `verify-warp` passes and `warp-plan-resources` has run.
     Leaves: llvm, nvvm, arith, math, scf on scalars, for the upstream lowerings.
     Example: test/Conversion/warp-to-nvvm.mlir

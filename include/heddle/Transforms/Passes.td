@@ -49,6 +49,62 @@ def WarpPipelineCopies : Pass<"warp-pipeline-copies", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
 }
 
+def WarpOverlapProducts : Pass<"warp-overlap-products", "::mlir::func::FuncOp"> {
+  let summary = "Run the last product of an iteration beside the first of the next; wait for products where they are read";
+  let description = [{
+    In a loop where one asynchronous product makes a left operand of another, moves the late one into the next iteration,
+    after the products that come first there. The element-wise work between them then runs beside a product.
+
+    What the late product reads goes around the loop; its first operands are made before the loop, its last run is after.
+    Assumes: the warp rung, one body for all warps.
+    Leaves: the warp rung; a `warp.wait` before the first reader of every asynchronous product.
+    Example: test/Transforms/warp-overlap-products.mlir
+  }];
+  let options = [Option<"rotate", "rotate", "bool", "true", "move late products; waits are placed in any case">];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
+def WarpHoldOperands : Pass<"warp-hold-operands", "::mlir::func::FuncOp"> {
+  let summary = "Read the left operand of a loop's products into registers once";
+  let description = [{
+    A slot that was received outside a loop and is the left operand of asynchronous products in it is loaded into
+    registers, if they suffice by the estimate of `warp-plan-resources` and what a consumer of the target has.
+
+    Why: such a product reads half as much of shared memory.
+    Assumes: the warp rung, with loops in their final form. Leaves: the warp rung.
+    Example: test/Transforms/warp-hold-operands.mlir
+  }];
+}
+
+def WarpTakeTurns : Pass<"warp-take-turns", "::mlir::func::FuncOp"> {
+  let summary = "Let groups of four warps issue their bursts of products in turn";
+  let description = [{
+    Puts `warp.take_turn` and `warp.pass_turn` around the products of a loop that are issued before the first wait, if
+    they are several and the kernel has several groups of warps.
+
+    Why: one group's products then run beside the other's element-wise work, instead of both at once.
+    Assumes: the warp rung, one body for all warps, `warp-overlap-products` ran; groups run loops equally often.
+    Leaves: the warp rung.
+    Example: test/Transforms/warp-take-turns.mlir
+  }];
+}
+
+def WarpSpecialize : Pass<"warp-specialize", "::mlir::func::FuncOp"> {
+  let summary = "Give bulk copies warps of their own";
+  let description = [{
+    A kernel with bulk rings becomes two programs: the slice that its bulk copies need runs in four further warps, the
+    slice that its other effects need in the warps it had. Rings that are used in innermost loops get two slots; each use
+    has a cursor, carried through loops and branches, and each received slot is released after its last reader.
+
+    Why: the copies run as far ahead as the rings allow, whatever the loops between them, and take few registers.
+    Assumes: the warp rung; each bulk ring is acquired, copied to and received in the same block of operations, in every
+    role's order of rings.
+    Leaves: the warp rung; a kernel that is rings and `warp.roles`.
+    Example: test/Transforms/warp-specialize.mlir
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
 def WarpElideBarriers : Pass<"warp-elide-barriers", "::mlir::func::FuncOp"> {
   let summary = "Mark acquires and receives that an earlier barrier already orders";
   let description = [{
@@ -65,7 +121,8 @@ def WarpPlanResources : Pass<"warp-plan-resources", "::mlir::func::FuncOp"> {
   let description = [{
     Gives each `warp.ring` an offset so that rings in use at the same time do not overlap, and records what the block
     needs: `warp.shared_bytes`, and `warp.registers`, the most 32-bit registers that tiles occupy at any point plus an
-    allowance for addresses. Fails if the shared memory is more than the target's.
+    allowance for addresses. Fails if the shared memory is more than the target's. Bulk rings keep their place for the
+    whole kernel and get barriers; roles get registers, whose sum is what the block is launched with.
     Assumes: the warp rung, with every loop in its final form.
     Leaves: the warp rung; `warp.ring`s with offsets.
     Example: test/Transforms/warp-plan-resources.mlir
@@ -75,8 +132,9 @@ def WarpPlanResources : Pass<"warp-plan-resources", "::mlir::func::FuncOp"> {
 def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
   let summary = "Check that a kernel is in the warp rung";
   let description = [{
-    Every tensor has a layout, no tile op is left that crosses threads, every ring has its place, and only warp, tile,
-    arith, math, scf, memref, tensor.splat and func ops remain.
+    Every tensor has a layout, no tile op is left that crosses threads, every ring has its place and every use of a bulk
+    ring a cursor, asynchronous products are waited for, and only warp, tile, arith, math, scf, memref, tensor.splat and
+    func ops remain.
     Assumes: `warp-plan-resources` ran.
     Leaves: the module unchanged, or an error for the first fault.
     Example: test/Transforms/verify-warp-invalid.mlir
@@ -91,6 +149,19 @@ def TileToBase2 : Pass<"tile-to-base-2"> {
     scaled tile less a repeated row vector.
     Assumes: a tile module. Leaves: no `math.exp` and no `math.log` on f32 tiles.
     See test/Transforms/tile-to-base-2.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def TileSplitPositions : Pass<"tile-split-positions"> {
+  let summary = "Take what a score adds for its row out of the work for each element";
+  let description = [{
+    Changes numerics: a multiple of a distance is added in two parts, for the column and for the row, which rounds
+    differently; a distance is exact below 2^24.
+    `s + a * (j - i)` becomes `(s + a * j') - a * i'` with positions relative to the block's first row; the row's part moves
+    behind selects against an infinity, branches and extrema, and joins another row vector that is subtracted.
+    Assumes: a tile module. Leaves: a tile module.
+    See test/Transforms/tile-split-positions.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }

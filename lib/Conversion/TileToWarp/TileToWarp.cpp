@@ -23,11 +23,11 @@
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/TileToWarp/Layouts.h"
+#include "lib/Conversion/TileToWarp/Transfers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/IR/Matchers.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_TILETOWARP
@@ -40,7 +40,8 @@ using namespace heddle;
 namespace {
 class KernelScheduler {
 public:
-  KernelScheduler(func::FuncOp kernel, int64_t maxWarps) : kernel(kernel), layouts(kernel, maxWarps) {}
+  KernelScheduler(func::FuncOp kernel, int64_t maxWarps, bool hasWarpgroups)
+      : kernel(kernel), layouts(kernel, maxWarps), hasWarpgroups(hasWarpgroups) {}
 
   LogicalResult run();
 
@@ -54,15 +55,15 @@ private:
   void placeMoves();
   void orderMemory();
 
-  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType);
+  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle = 0);
   Value acquire(OpBuilder &builder, Location loc, Value ring);
   Value receive(OpBuilder &builder, Location loc, Value ring);
   Value slotOf(Value tile);
   void moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed);
-  int64_t transferBytes(tile::LoadOp load);
 
   func::FuncOp kernel;
   TileLayouts layouts;
+  bool hasWarpgroups;           // what the target has; after foldTransposes, whether the kernel's products are theirs
   DenseMap<Value, Value> slots; // tile -> full slot with its elements
 };
 } // namespace
@@ -71,11 +72,12 @@ private:
 // slots
 //===----------------------------------------------------------------------===//
 
-Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType) {
+Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle) {
   OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
   MLIRContext *context = kernel.getContext();
-  auto slot = warp::SlotType::get(context, shape, elementType, warp::SharedAttr::get(context, 16));
-  return warp::RingOp::create(builder, loc, warp::RingType::get(context, 1, slot), IntegerAttr());
+  auto layout = warp::SharedAttr::get(context, swizzle ? 0 : 16, swizzle);
+  auto type = warp::RingType::get(context, 1, warp::SlotType::get(context, shape, elementType, layout), swizzle != 0);
+  return warp::RingOp::create(builder, loc, type, IntegerAttr(), IntegerAttr());
 }
 
 Value KernelScheduler::acquire(OpBuilder &builder, Location loc, Value ring) {
@@ -160,42 +162,8 @@ void KernelScheduler::foldTransposes() {
     op->erase();
 }
 
-/// Whether an index is a multiple of `factor`, as far as its computation shows.
-static bool isMultipleOf(Value value, int64_t factor) {
-  APInt constant;
-  if (matchPattern(value, m_ConstantInt(&constant)))
-    return constant.getSExtValue() % factor == 0;
-  Operation *op = value.getDefiningOp();
-  if (isa_and_nonnull<arith::MulIOp>(op))
-    return isMultipleOf(op->getOperand(0), factor) || isMultipleOf(op->getOperand(1), factor);
-  if (isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
-    return isMultipleOf(op->getOperand(0), factor) && isMultipleOf(op->getOperand(1), factor);
-  if (auto argument = dyn_cast<BlockArgument>(value))
-    if (auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()))
-      return value == loop.getInductionVar() && isMultipleOf(loop.getLowerBound(), factor) &&
-             isMultipleOf(loop.getStep(), factor);
-  return false;
-}
-
-/// Whether the address and the strides but the last of an array are multiples of 16 bytes.
-static bool isAligned(Value memory) {
-  auto argument = dyn_cast<BlockArgument>(memory);
-  auto kernel = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
-  auto alignment =
-      kernel ? kernel.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), tile::kAlignmentAttr) : IntegerAttr();
-  return alignment && alignment.getInt() % 16 == 0;
-}
-
-int64_t KernelScheduler::transferBytes(tile::LoadOp load) {
-  auto memory = cast<MemRefType>(load.getSource().getType());
-  int64_t elementBytes = memory.getElementTypeBitWidth() / 8, width = 16 / elementBytes;
-  int64_t last = memory.getShape().back();
-  bool wide = isAligned(load.getSource()) && !ShapedType::isDynamic(last) && last % width == 0 &&
-              load.getResult().getType().getDimSize(1) % width == 0 && isMultipleOf(load.getIndices().back(), width);
-  return wide ? 16 : elementBytes;
-}
-
-/// Direct accesses that may move pairs of columns say so, because the lowering no longer sees the kernel's arguments.
+/// Direct accesses that may move pairs of columns, or 16 bytes, say so, because the lowering no longer sees the
+/// kernel's arguments.
 void KernelScheduler::markPairs() {
   auto mark = [&](Operation *op, Value memory, ValueRange indices, RankedTensorType tile, bool column) {
     auto type = cast<MemRefType>(memory.getType());
@@ -203,11 +171,23 @@ void KernelScheduler::markPairs() {
     bool even = !ShapedType::isDynamic(last) && last % 2 == 0 && tile.getDimSize(1) % 2 == 0;
     if (!column && type.getRank() > 1 && even && isAligned(memory) && isMultipleOf(indices.back(), 2))
       op->setAttr(warp::WarpDialect::pairsAttr, UnitAttr::get(op->getContext()));
+    int64_t width = 128 / tile.getElementTypeBitWidth();
+    bool whole = !ShapedType::isDynamic(last) && last % width == 0 && tile.getDimSize(1) % width == 0;
+    if (isa<tile::StoreOp>(op) && !column && type.getRank() > 1 && whole && isAligned(memory) &&
+        isMultipleOf(indices.back(), width))
+      op->setAttr(warp::WarpDialect::piecesAttr, UnitAttr::get(op->getContext()));
   };
   kernel.walk(
       [&](tile::LoadOp op) { mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn()); });
   kernel.walk(
       [&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
+}
+
+/// A limit that is the array's own size says nothing.
+static Value limitOf(tile::LoadOp load) {
+  auto dim = load.getLimit() ? load.getLimit().getDefiningOp<memref::DimOp>() : memref::DimOp();
+  int64_t rows = load.getRowDim().value_or(load.getIndices().size() - 2);
+  return dim && dim.getSource() == load.getSource() && dim.getConstantIndex() == rows ? Value() : load.getLimit();
 }
 
 /// Loads that feed a dot fill a slot; what else reads them reads the slot.
@@ -223,10 +203,10 @@ void KernelScheduler::placeLoads() {
     OpBuilder builder(load);
     Location loc = load.getLoc();
     RankedTensorType type = load.getResult().getType();
-    Value ring = createRing(loc, type.getShape(), type.getElementType());
+    Value ring = createRing(loc, type.getShape(), type.getElementType(), hasWarpgroups ? swizzleOf(type) : 0);
     Value target = acquire(builder, loc, ring);
-    warp::CopyOp::create(builder, loc, load.getSource(), load.getIndices(), load.getLimit(), target,
-                         load.getRowDimAttr(), builder.getI64IntegerAttr(transferBytes(load)));
+    warp::CopyOp::create(builder, loc, load.getSource(), load.getIndices(), limitOf(load), target, load.getRowDimAttr(),
+                         builder.getI64IntegerAttr(transferBytes(load)));
     Value slot = receive(builder, loc, ring);
     bool elsewhere = llvm::any_of(load->getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); });
     Value read = elsewhere ? Value(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false)) : Value();
@@ -257,7 +237,7 @@ LogicalResult KernelScheduler::placeDots() {
     }
     Value rhs = slotOf(dot.getRhs());
     Value mma = warp::MmaOp::create(builder, loc, dot.getAcc().getType(), lhs, rhs, dot.getAcc(), dot.getTransA(),
-                                    dot.getTransB());
+                                    dot.getTransB(), hasWarpgroups);
     dot.getResult().replaceAllUsesWith(mma);
     dot.erase();
   }
@@ -363,6 +343,7 @@ void KernelScheduler::orderMemory() {
 LogicalResult KernelScheduler::run() {
   inlineForall();
   foldTransposes();
+  hasWarpgroups = hasWarpgroups && suitsWarpgroups(kernel, layouts.warps());
   if (failed(layouts.encodeAll()))
     return failure();
   placeLoads();
@@ -385,9 +366,18 @@ struct TileToWarpPass : heddle::impl::TileToWarpBase<TileToWarpPass> {
   using TileToWarpBase::TileToWarpBase;
 
   void runOnOperation() override {
-    for (auto kernel : getOperation().getOps<func::FuncOp>())
-      if (kernel->hasAttr("tile.kernel") && failed(KernelScheduler(kernel, maxWarps).run()))
+    for (auto kernel : getOperation().getOps<func::FuncOp>()) {
+      if (!kernel->hasAttr("tile.kernel"))
+        continue;
+      // The chooser's tiles come with the warps they are meant for.
+      auto warps = kernel->getAttrOfType<IntegerAttr>(tile::kWarpsAttr);
+      tile::TargetAttr target = tile::getTarget(kernel);
+      if (!target)
         return signalPassFailure();
+      bool hasWarpgroups = target.getHasWarpgroupMma() && target.getHasBulkCopy();
+      if (failed(KernelScheduler(kernel, warps ? warps.getInt() : maxWarps, hasWarpgroups).run()))
+        return signalPassFailure();
+    }
   }
 };
 } // namespace

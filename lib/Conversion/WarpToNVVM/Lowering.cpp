@@ -76,7 +76,42 @@ SmallVector<Value> heddle::singles(ArrayRef<ValueRange> operands) {
   return llvm::map_to_vector(operands, [](ValueRange values) -> Value { return values[0]; });
 }
 
-void heddle::barrier(ImplicitLocOpBuilder &builder) { NVVM::BarrierOp::create(builder); }
+int64_t heddle::consumerWarps(ImplicitLocOpBuilder &builder) {
+  auto function = builder.getInsertionBlock()->getParent()->getParentOfType<LLVM::LLVMFuncOp>();
+  auto count = function ? function->getAttrOfType<IntegerAttr>(warp::WarpDialect::consumersAttr) : IntegerAttr();
+  return count ? count.getInt() : 0;
+}
+
+void heddle::barrier(ImplicitLocOpBuilder &builder) {
+  int64_t consumers = consumerWarps(builder);
+  if (consumers == 0)
+    NVVM::BarrierOp::create(builder);
+  else
+    NVVM::BarrierOp::create(builder, Type(), constantI32(builder, 1), constantI32(builder, 32 * consumers),
+                            NVVM::BarrierReductionAttr(), Value());
+}
+
+Value heddle::inlineAsm(ImplicitLocOpBuilder &builder, TypeRange results, ValueRange operands, StringRef text,
+                        StringRef constraints) {
+  auto statement =
+      LLVM::InlineAsmOp::create(builder, results, operands, text, constraints, /*has_side_effects=*/true,
+                                /*is_align_stack=*/false, LLVM::TailCallKind::None,
+                                LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr());
+  return results.empty() ? Value() : statement.getRes();
+}
+
+Value heddle::shuffleXor(ImplicitLocOpBuilder &builder, Value value, int64_t mask) {
+  Type type = value.getType();
+  unsigned bits = type.getIntOrFloatBitWidth();
+  Value word = isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, builder.getIntegerType(bits), value) : value;
+  if (bits < 32)
+    word = arith::ExtUIOp::create(builder, builder.getI32Type(), word);
+  word = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), word, constantI32(builder, mask),
+                              constantI32(builder, 31), NVVM::ShflKind::bfly, UnitAttr());
+  if (bits < 32)
+    word = arith::TruncIOp::create(builder, builder.getIntegerType(bits), word);
+  return isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, type, word) : word;
+}
 
 //===----------------------------------------------------------------------===//
 // memrefs
@@ -151,11 +186,7 @@ Value heddle::loadIf(ImplicitLocOpBuilder &builder, Type type, Value pointer, Va
                       width.suffix + " $0, [$1];\n}")
                          .str();
   std::string constraints = ("=&" + width.constraint + ",l,r").str();
-  Value loaded =
-      LLVM::InlineAsmOp::create(builder, TypeRange{word}, ValueRange{pointer, guard}, text, constraints,
-                                /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::TailCallKind::None,
-                                LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr())
-          .getRes();
+  Value loaded = inlineAsm(builder, word, ValueRange{pointer, guard}, text, constraints);
   if (type.isInteger(8))
     return arith::TruncIOp::create(builder, type, loaded);
   return type == word ? loaded : Value(LLVM::BitcastOp::create(builder, type, loaded));
@@ -172,7 +203,5 @@ void heddle::storeIf(ImplicitLocOpBuilder &builder, Value value, Value pointer, 
   Value guard = arith::ExtUIOp::create(builder, builder.getI32Type(), inside);
   std::string text = ("{\n.reg .pred p;\nsetp.ne.b32 p, $2, 0;\n@p st.global." + width.suffix + " [$0], $1;\n}").str();
   std::string constraints = ("l," + width.constraint + ",r").str();
-  LLVM::InlineAsmOp::create(builder, TypeRange{}, ValueRange{pointer, value, guard}, text, constraints,
-                            /*has_side_effects=*/true, /*is_align_stack=*/false, LLVM::TailCallKind::None,
-                            LLVM::AsmDialectAttr::get(builder.getContext(), LLVM::AsmDialect::AD_ATT), ArrayAttr());
+  inlineAsm(builder, TypeRange{}, ValueRange{pointer, value, guard}, text, constraints);
 }

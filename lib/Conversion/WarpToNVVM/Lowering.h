@@ -7,7 +7,8 @@
 #ifndef HEDDLE_LIB_CONVERSION_WARPTONVVM_LOWERING_H
 #define HEDDLE_LIB_CONVERSION_WARPTONVVM_LOWERING_H
 
-#include "dialects/Warp/WarpDialect.h"
+#include "dialects/Warp/WarpOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/DialectConversion.h"
@@ -40,8 +41,14 @@ mlir::Value advance(mlir::ImplicitLocOpBuilder &builder, mlir::Value pointer, ml
 /// Operands of which each is one value (coordinates).
 llvm::SmallVector<mlir::Value> singles(llvm::ArrayRef<mlir::ValueRange> operands);
 
-/// A block barrier.
+/// A barrier of the block, or of its consumers where warps have roles.
 void barrier(mlir::ImplicitLocOpBuilder &builder);
+/// The warps that consume, of the kernel around the builder's position; 0 without roles.
+int64_t consumerWarps(mlir::ImplicitLocOpBuilder &builder);
+
+/// An asm statement with side effects.
+mlir::Value inlineAsm(mlir::ImplicitLocOpBuilder &builder, mlir::TypeRange results, mlir::ValueRange operands,
+                      llvm::StringRef text, llvm::StringRef constraints);
 
 /// A memref as the conversion sees it: pointer, sizes (index, which is 32 bits wide here: every size is below 2^31) and
 /// strides (i64).
@@ -62,6 +69,19 @@ private:
   llvm::SmallVector<int64_t> strides;
 };
 
+/// What a thread needs to copy pieces of a rectangle of an array.
+struct CopySource {
+  CopySource(mlir::ImplicitLocOpBuilder &builder, warp::CopyOp op, const MemRefParts &memory, mlir::ValueRange indices,
+             mlir::Value limit);
+  /// Whether the piece at (row + down, column) exists.
+  mlir::Value inside(mlir::ImplicitLocOpBuilder &builder, mlir::Value row, int64_t down, mlir::Value column) const;
+
+  mlir::Value base, rowStride, firstDistance, rowBound, columnBound;
+};
+
+/// The value that lane `lane xor mask` holds.
+mlir::Value shuffleXor(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64_t mask);
+
 /// Loads one value of up to 64 bits where `inside` (i1) holds, 0 elsewhere. No branch.
 mlir::Value loadIf(mlir::ImplicitLocOpBuilder &builder, mlir::Type type, mlir::Value pointer, mlir::Value inside);
 void storeIf(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, mlir::Value pointer, mlir::Value inside);
@@ -72,8 +92,21 @@ void populateReduceLowering(const mlir::TypeConverter &converter, mlir::RewriteP
 void populateMemoryLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateSlotLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateWarpgroupMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateBulkRingLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+/// Numbers the tensor maps that a kernel's bulk copies need, before its arguments are taken apart: the list for
+/// `warp.tensor_maps`, and on each copy the number of its map.
+mlir::ArrayAttr numberTensorMaps(mlir::func::FuncOp kernel);
+/// Turns roles into a branch, after the barriers of bulk rings have been set up.
+void lowerRoles(mlir::LLVM::LLVMFuncOp function);
+/// Notes on each `warp.wait` how many products issued after its own may go on.
+void countPendingProducts(mlir::LLVM::LLVMFuncOp function);
 /// Scalar `math` to the machine's instructions.
 void populateMathLowering(mlir::RewritePatternSet &patterns);
+
+/// Bytes from the start of a swizzled slot to the 16-byte piece number `piece` of a row.
+mlir::Value swizzledOffset(mlir::ImplicitLocOpBuilder &builder, warp::SlotType slot, mlir::Value row,
+                           mlir::Value piece);
 
 /// Registers and matrix fragments of a left operand at the top left of a slot, by ldmatrix (16-bit elements).
 llvm::SmallVector<mlir::Value> loadFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot, warp::SlotType type,

@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -100,7 +101,10 @@ Value expandErf(const Scalar &s, ValueRange x) {
   Value result = s.sub(s.constant(1), s.mul(s.mul(p, t), expandExp(s, square)));
   return s.select(arith::CmpFPredicate::OLT, x[0], s.constant(0), s.mul(result, s.constant(-1)), result);
 }
-Value expandDiv(const Scalar &s, ValueRange x) { return s.div(x[0], x[1]); }
+Value expandDiv(const Scalar &s, ValueRange x) {
+  // A reciprocal needs no care for a numerator and denominator that are both large. (1 ulp)
+  return matchPattern(x[0], m_OneFloat()) ? s.call("llvm.nvvm.rcp.approx.ftz.f", x[1]) : s.div(x[0], x[1]);
+}
 
 /// `OpT` on f32 (or a narrower float, through f32) becomes `expand`.
 template <typename OpT, Value (*expand)(const Scalar &, ValueRange)> struct Expand : OpRewritePattern<OpT> {
@@ -122,10 +126,26 @@ template <typename OpT, Value (*expand)(const Scalar &, ValueRange)> struct Expa
 };
 } // namespace
 
+namespace {
+/// Extrema are one instruction; the general expansion would take four.
+template <typename OpT, typename TargetT> struct Extremum : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+  LogicalResult matchAndRewrite(OpT op, PatternRewriter &rewriter) const override {
+    if (!op.getType().isF32())
+      return rewriter.notifyMatchFailure(op, "not a scalar of 32 bits");
+    rewriter.replaceOpWithNewOp<TargetT>(op, op.getLhs(), op.getRhs());
+    return success();
+  }
+};
+} // namespace
+
 void heddle::populateMathLowering(RewritePatternSet &patterns) {
   patterns.add<Expand<math::Exp2Op, expandExp2>, Expand<math::ExpOp, expandExp>, Expand<math::ExpM1Op, expandExpM1>,
                Expand<math::Log2Op, expandLog2>, Expand<math::LogOp, expandLog>, Expand<math::Log1pOp, expandLog1p>,
                Expand<math::TanhOp, expandTanh>, Expand<math::PowFOp, expandPow>, Expand<math::RsqrtOp, expandRsqrt>,
                Expand<math::SqrtOp, expandSqrt>, Expand<math::SinOp, expandSin>, Expand<math::CosOp, expandCos>,
-               Expand<math::ErfOp, expandErf>, Expand<arith::DivFOp, expandDiv>>(patterns.getContext());
+               Expand<math::ErfOp, expandErf>, Expand<arith::DivFOp, expandDiv>,
+               Extremum<arith::MaxNumFOp, LLVM::MaxNumOp>, Extremum<arith::MinNumFOp, LLVM::MinNumOp>,
+               Extremum<arith::MaximumFOp, LLVM::MaximumOp>, Extremum<arith::MinimumFOp, LLVM::MinimumOp>>(
+      patterns.getContext());
 }

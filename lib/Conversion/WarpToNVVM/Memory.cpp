@@ -22,6 +22,7 @@ public:
 
   Value pointer(int64_t index);
   Value inside(int64_t index);
+  bool hasAllColumns() const { return !columnBound; }
 
 private:
   Value rowInside(int64_t row);
@@ -154,6 +155,24 @@ struct LowerLoad : OpConversionPattern<tile::LoadOp> {
   }
 };
 
+/// Exchanges 4x4 words among the four lanes of a row: lane t then holds word t of each.
+void transposeQuad(ImplicitLocOpBuilder &builder, MutableArrayRef<Value> words) {
+  Value lane = laneIndex(builder);
+  for (int64_t bit : {1, 2}) {
+    Value masked = arith::AndIOp::create(builder, lane, constantI32(builder, bit));
+    Value isUpper = arith::CmpIOp::create(builder, arith::CmpIPredicate::ne, masked, constantI32(builder, 0));
+    for (int64_t low : {0, 1, 2, 3}) {
+      if (low & bit)
+        continue;
+      Value &a = words[low], &b = words[low + bit];
+      Value received = shuffleXor(builder, arith::SelectOp::create(builder, isUpper, a, b), bit);
+      Value newA = arith::SelectOp::create(builder, isUpper, received, a);
+      b = arith::SelectOp::create(builder, isUpper, b, received);
+      a = newA;
+    }
+  }
+}
+
 struct LowerStore : OpConversionPattern<tile::StoreOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::StoreOp op, OneToNOpAdaptor adaptor,
@@ -166,6 +185,11 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
     TileAccess access(builder, memory, indices, limit, op.getRowDim(), op.getColumn(), tile);
     int64_t width = accessWidth(op, tile);
     ValueRange registers = adaptor.getValue();
+    if (movesPieces(op, access)) {
+      storePieces(builder, access, tile, registers);
+      rewriter.eraseOp(op);
+      return success();
+    }
     for (int64_t index = 0, count = registers.size(); index < count; index += width) {
       Value value = registers[index];
       if (width > 1) {
@@ -177,6 +201,44 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
     }
     rewriter.eraseOp(op);
     return success();
+  }
+
+private:
+  /// Four atoms side by side make a row of 16 bytes for each of the four lanes that share it.
+  static constexpr int64_t pieceAtoms = 4, atomRegisters = 4, atomColumns = 8;
+
+  static bool movesPieces(tile::StoreOp op, const TileAccess &access) {
+    RankedTensorType tile = op.getValue().getType();
+    auto layout = dyn_cast<warp::FragAttr>(tile.getEncoding());
+    return op->hasAttr(warp::WarpDialect::piecesAttr) && layout && layout.getKind() == warp::FragKind::acc &&
+           tile.getElementTypeBitWidth() == 16 && tile.getDimSize(1) % (pieceAtoms * atomColumns) == 0 &&
+           access.hasAllColumns();
+  }
+
+  static void storePieces(ImplicitLocOpBuilder &builder, TileAccess &access, RankedTensorType tile,
+                          ValueRange registers) {
+    Value member = arith::AndIOp::create(builder, laneIndex(builder), constantI32(builder, pieceAtoms - 1));
+    // A lane's own column is 2 * member of an atom; its piece is all of atom `member`.
+    Value distance = arith::MulIOp::create(builder, member, constantI32(builder, 2 * (atomColumns - 2)));
+    auto pair = VectorType::get(2, tile.getElementType());
+    for (int64_t first = 0, count = registers.size(); first < count; first += pieceAtoms * atomRegisters)
+      for (int64_t half : {0, 2}) {
+        Registers words;
+        for (int64_t atom = 0; atom < pieceAtoms; ++atom) {
+          int64_t index = first + atom * atomRegisters + half;
+          Value packed = LLVM::UndefOp::create(builder, pair);
+          packed = LLVM::InsertElementOp::create(builder, packed, registers[index], constantI32(builder, 0));
+          packed = LLVM::InsertElementOp::create(builder, packed, registers[index + 1], constantI32(builder, 1));
+          words.push_back(LLVM::BitcastOp::create(builder, builder.getI32Type(), packed));
+        }
+        transposeQuad(builder, words);
+        Value pointer = advance(builder, access.pointer(first + half), distance);
+        words.insert(words.begin(),
+                     {pointer, arith::ExtUIOp::create(builder, builder.getI32Type(), access.inside(first + half))});
+        inlineAsm(builder, {}, words,
+                  "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p st.global.v4.b32 [$0], {$2, $3, $4, $5};\n}",
+                  "l,r,r,r,r,r");
+      }
   }
 };
 

@@ -112,8 +112,21 @@ private:
 
 Registers heddle::loadFragments(ImplicitLocOpBuilder &builder, Value slot, warp::SlotType type, warp::FragAttr layout,
                                 int64_t rows, int64_t columns, bool transposed) {
-  FragmentSource source = FragmentSource::left(builder, slot, type, layout, rows, transposed);
   Registers words;
+  if (type.isSwizzled()) {
+    // As in FragmentSource::left: lane l addresses row l mod 16, and the second piece from lane 16 on.
+    Value lane = laneIndex(builder);
+    Value first = arith::AddIOp::create(builder, warpRow(builder, layout, rows),
+                                        arith::RemUIOp::create(builder, lane, constantI32(builder, 16)));
+    Value second = arith::DivUIOp::create(builder, lane, constantI32(builder, 16));
+    for (int64_t row = 0; row < rows / layout.getWarps(); row += 16)
+      for (int64_t k = 0; k < columns; k += 16) {
+        Value offset = swizzledOffset(builder, type, addI32(builder, first, row), addI32(builder, second, k / 8));
+        llvm::append_range(words, loadMatrix(builder, advance(builder, slot, offset), 4, /*transposed=*/false));
+      }
+    return words;
+  }
+  FragmentSource source = FragmentSource::left(builder, slot, type, layout, rows, transposed);
   for (int64_t row = 0; row < rows / layout.getWarps(); row += 16)
     for (int64_t k = 0; k < columns; k += 16)
       llvm::append_range(words, source.loadLeft(builder, row, k));
@@ -179,6 +192,8 @@ struct LowerMma : OpConversionPattern<warp::MmaOp> {
 
   LogicalResult matchAndRewrite(warp::MmaOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (op.getAsync())
+      return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     Registers acc(adaptor.getAcc());
     if (op.getRhs().getType().getElementType().isF32())

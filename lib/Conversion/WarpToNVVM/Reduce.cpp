@@ -40,20 +40,6 @@ static TypedAttr identity(Type type, tile::ReduceKind kind) {
                                                               : APInt::getSignedMaxValue(bits));
 }
 
-/// The value that lane `lane xor mask` holds.
-static Value shuffle(ImplicitLocOpBuilder &builder, Value value, int64_t mask) {
-  Type type = value.getType();
-  unsigned bits = type.getIntOrFloatBitWidth();
-  Value word = isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, builder.getIntegerType(bits), value) : value;
-  if (bits < 32)
-    word = arith::ExtUIOp::create(builder, builder.getI32Type(), word);
-  word = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), word, constantI32(builder, mask),
-                              constantI32(builder, 31), NVVM::ShflKind::bfly, UnitAttr());
-  if (bits < 32)
-    word = arith::TruncIOp::create(builder, builder.getIntegerType(bits), word);
-  return isa<FloatType>(type) ? LLVM::BitcastOp::create(builder, type, word) : word;
-}
-
 /// Reduces over `dim` in the thread and then among the lanes that share the other coordinate. A result for each
 /// constant offset along the other dimension, in order.
 static Registers reduceInWarp(ImplicitLocOpBuilder &builder, tile::ReduceKind kind, RankedTensorType source,
@@ -85,7 +71,7 @@ static Registers reduceInWarp(ImplicitLocOpBuilder &builder, tile::ReduceKind ki
     return results;
   for (Value &result : results)
     for (int64_t mask = dim == 1 ? 1 : 4, end = dim == 1 ? 4 : 32; mask < end; mask *= 2)
-      result = combine(builder, kind, result, shuffle(builder, result, mask));
+      result = combine(builder, kind, result, shuffleXor(builder, result, mask));
   return results;
 }
 

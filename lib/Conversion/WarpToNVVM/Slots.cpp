@@ -12,10 +12,35 @@ using namespace heddle;
 
 using Registers = SmallVector<Value>;
 
+CopySource::CopySource(ImplicitLocOpBuilder &builder, warp::CopyOp op, const MemRefParts &memory, ValueRange indices,
+                       Value limit) {
+  int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
+  Type i32 = builder.getI32Type();
+  // The first row is what changes from one iteration to the next, so it comes last: the rest is one pointer that stays.
+  SmallVector<Value> fixed(indices);
+  fixed[rows] = arith::ConstantIndexOp::create(builder, 0);
+  base = memory.address(builder, fixed);
+  rowStride = memory.stride(builder, rows);
+  Value firstRow = arith::IndexCastOp::create(builder, builder.getI64Type(), indices[rows]);
+  firstDistance = arith::MulIOp::create(builder, firstRow, rowStride);
+  Value left = arith::SubIOp::create(builder, limit ? limit : memory.size(builder, rows), indices[rows]);
+  rowBound = arith::IndexCastOp::create(builder, i32, left);
+  left = arith::SubIOp::create(builder, memory.size(builder, last), indices[last]);
+  columnBound = arith::IndexCastOp::create(builder, i32, left);
+}
+
+Value CopySource::inside(ImplicitLocOpBuilder &builder, Value row, int64_t down, Value column) const {
+  Value rowInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, addI32(builder, rowBound, -down));
+  Value columnInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, column, columnBound);
+  return arith::AndIOp::create(builder, rowInside, columnInside);
+}
+
 namespace {
 struct LowerRing : OpConversionPattern<warp::RingOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::RingOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    if (op.getResult().getType().getBulk())
+      return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     auto pointer = LLVM::LLVMPointerType::get(op.getContext(), sharedSpace);
     Value base = LLVM::AddressOfOp::create(builder, pointer, sharedSymbol);
@@ -36,6 +61,8 @@ struct LowerAcquire : OpConversionPattern<warp::AcquireOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::AcquireOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (op.getRing().getType().getBulk())
+      return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     if (!op.getOrdered())
       barrier(builder);
@@ -48,6 +75,8 @@ struct LowerReceive : OpConversionPattern<warp::ReceiveOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::ReceiveOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (op.getRing().getType().getBulk())
+      return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     if (!op.getOrdered()) {
       NVVM::CpAsyncCommitGroupOp::create(builder);
@@ -87,41 +116,13 @@ struct LowerSync : OpConversionPattern<warp::SyncOp> {
 // copy
 //===----------------------------------------------------------------------===//
 
-/// What a thread needs to copy pieces of `bytes` bytes of a rectangle.
-struct CopySource {
-  CopySource(ImplicitLocOpBuilder &builder, warp::CopyOp op, const MemRefParts &memory, ValueRange indices,
-             Value limit) {
-    int64_t rank = memory.getType().getRank(), last = rank - 1, rows = op.getRowDim().value_or(rank - 2);
-    Type i32 = builder.getI32Type();
-    // The first row is what changes from one iteration to the next, so it comes last: the rest is one pointer that
-    // stays.
-    SmallVector<Value> fixed(indices);
-    fixed[rows] = arith::ConstantIndexOp::create(builder, 0);
-    base = memory.address(builder, fixed);
-    rowStride = memory.stride(builder, rows);
-    Value firstRow = arith::IndexCastOp::create(builder, builder.getI64Type(), indices[rows]);
-    firstDistance = arith::MulIOp::create(builder, firstRow, rowStride);
-    Value left = arith::SubIOp::create(builder, limit ? limit : memory.size(builder, rows), indices[rows]);
-    rowBound = arith::IndexCastOp::create(builder, i32, left);
-    left = arith::SubIOp::create(builder, memory.size(builder, last), indices[last]);
-    columnBound = arith::IndexCastOp::create(builder, i32, left);
-  }
-
-  /// Whether the piece at (row + down, column) exists.
-  Value inside(ImplicitLocOpBuilder &builder, Value row, int64_t down, Value column) const {
-    Value rowInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, addI32(builder, rowBound, -down));
-    Value columnInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, column, columnBound);
-    return arith::AndIOp::create(builder, rowInside, columnInside);
-  }
-
-  Value base, rowStride, firstDistance, rowBound, columnBound;
-};
-
 struct LowerCopy : OpConversionPattern<warp::CopyOp> {
   using OpConversionPattern::OpConversionPattern;
 
   LogicalResult matchAndRewrite(warp::CopyOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
+    if (op.getDest().getType().isSwizzled())
+      return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SmallVector<Value> indices = singles(adaptor.getIndices());
     MemRefParts memory(cast<MemRefType>(op.getSource().getType()), adaptor.getSource());
@@ -226,12 +227,19 @@ public:
              int64_t column, bool transposed)
       : builder(builder), type(type), tile(tile), layout(layoutOf(tile)), transposed(transposed) {
     origin = originOf(builder, tile);
+    if (type.isSwizzled()) {
+      base = slot;
+      first = {row, column};
+      return;
+    }
     base = advance(builder, slot, static_cast<int32_t>(row * type.getPitch() + column * type.getElementBytes()));
     base = advance(builder, base, distance(origin[0], origin[1]));
   }
 
   Value pointer(int64_t index) {
     std::array<int64_t, 2> offset = layout.offset(index, tile.getShape());
+    if (type.isSwizzled())
+      return swizzledPointer(offset);
     if (transposed)
       std::swap(offset[0], offset[1]);
     return advance(builder, base,
@@ -260,6 +268,21 @@ public:
   }
 
 private:
+  /// Nothing here is constant: pieces of 16 bytes change places with their row.
+  Value swizzledPointer(std::array<int64_t, 2> offset) {
+    Value row = addI32(builder, origin[0], offset[0]), column = addI32(builder, origin[1], offset[1]);
+    if (transposed)
+      std::swap(row, column);
+    row = addI32(builder, row, first[0]);
+    column = addI32(builder, column, first[1]);
+    int64_t width = 16 / type.getElementBytes();
+    Value piece = arith::DivUIOp::create(builder, column, constantI32(builder, width));
+    Value within = arith::RemUIOp::create(builder, column, constantI32(builder, width));
+    within = arith::MulIOp::create(builder, within, constantI32(builder, type.getElementBytes()));
+    return advance(builder, base,
+                   Value(arith::AddIOp::create(builder, swizzledOffset(builder, type, row, piece), within)));
+  }
+
   Value distance(Value row, Value column) {
     if (transposed)
       std::swap(row, column);
@@ -274,6 +297,7 @@ private:
   warp::LayoutInterface layout;
   bool transposed;
   std::array<Value, 2> origin;
+  std::array<int64_t, 2> first = {0, 0};
   Value base;
 };
 

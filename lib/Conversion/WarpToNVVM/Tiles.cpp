@@ -53,6 +53,32 @@ struct LowerIota : OpConversionPattern<tile::IotaOp> {
   }
 };
 
+/// Positions as f32: the first is converted, the others are a constant away (exact below 2^24).
+struct LowerRealIota : OpConversionPattern<arith::SIToFPOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::SIToFPOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    auto iota = op.getIn().getDefiningOp<tile::IotaOp>();
+    if (!iota || !type || !type.getElementType().isF32())
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    int64_t dim = iota.getDim();
+    Value start = rewriter.getRemappedValue(iota.getOffset());
+    start = arith::IndexCastOp::create(builder, builder.getI32Type(), start);
+    Value first = arith::AddIOp::create(builder, start, originOf(builder, type)[dim]);
+    Value real = arith::SIToFPOp::create(builder, builder.getF32Type(), first);
+    Registers registers = forEachRegister(type, [&](int64_t row, int64_t column) -> Value {
+      auto distance = static_cast<float>(dim == 0 ? row : column);
+      return distance == 0 ? real
+                           : arith::AddFOp::create(
+                                 builder, real, arith::ConstantOp::create(builder, builder.getF32FloatAttr(distance)));
+    });
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
+    return success();
+  }
+};
+
 struct LowerBroadcast : OpConversionPattern<tile::BroadcastOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(tile::BroadcastOp op, OneToNOpAdaptor adaptor,
@@ -137,6 +163,7 @@ struct LowerConvert : OpConversionPattern<warp::ConvertOp> {
 } // namespace
 
 void heddle::populateTileLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerRealIota>(converter, patterns.getContext(), /*benefit=*/2);
   patterns.add<LowerIota, LowerBroadcast, LowerSlice, LowerConcat, LowerScalar, LowerConvert>(converter,
                                                                                               patterns.getContext());
 }

@@ -50,8 +50,15 @@ struct WarpTypeConverter : TypeConverter {
       return success();
     });
     auto shared = [](Type type) -> Type { return LLVM::LLVMPointerType::get(type.getContext(), sharedSpace); };
-    addConversion([=](warp::SlotType type) { return shared(type); });
-    addConversion([=](warp::RingType type) { return shared(type); });
+    // With a bulk ring go its barriers, with one of its slots the full barrier.
+    addConversion([=](warp::SlotType type, SmallVectorImpl<Type> &results) -> std::optional<LogicalResult> {
+      results.append(type.isSwizzled() ? 2 : 1, shared(type));
+      return success();
+    });
+    addConversion([=](warp::RingType type, SmallVectorImpl<Type> &results) -> std::optional<LogicalResult> {
+      results.append(type.getBulk() ? 2 : 1, shared(type));
+      return success();
+    });
     addTargetMaterialization([](OpBuilder &builder, TypeRange types, ValueRange inputs, Location loc) {
       return SmallVector<Value>(UnrealizedConversionCastOp::create(builder, loc, types, inputs).getResults());
     });
@@ -85,21 +92,28 @@ static Value unpackParameter(ImplicitLocOpBuilder &builder, Type type, ArrayRef<
   return isa<FloatType>(type) ? Value(LLVM::BitcastOp::create(builder, type, word)) : word;
 }
 
-/// Turns the kernel into an llvm.func over slots; its body is moved and reads its old arguments through casts.
+/// A CUtensorMap.
+static constexpr int64_t tensorMapBytes = 128, tensorMapAlignment = 64;
+
+/// Turns the kernel into an llvm.func over slots, followed by its tensor maps; its body is moved and reads its old
+/// arguments through casts.
 static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
   OpBuilder outer(kernel);
   MLIRContext *context = kernel.getContext();
+  ArrayAttr maps = numberTensorMaps(kernel);
   int64_t slots = 0;
   for (Type type : kernel.getArgumentTypes())
     slots += isa<MemRefType>(type) ? MemRefParts::count(cast<MemRefType>(type)) : 1;
   Type word = outer.getI64Type();
-  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), SmallVector<Type>(slots, word));
+  SmallVector<Type> parameterTypes(slots, word);
+  parameterTypes.append(maps.size(), LLVM::LLVMPointerType::get(context));
+  auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context), parameterTypes);
   auto function = LLVM::LLVMFuncOp::create(outer, kernel.getLoc(), kernel.getName(), type);
   function.getBody().takeBody(kernel.getBody());
   Block &body = function.getBody().front();
   int64_t parameters = body.getNumArguments();
-  for (int64_t slot = 0; slot < slots; ++slot)
-    body.addArgument(word, kernel.getLoc());
+  for (Type parameter : parameterTypes)
+    body.addArgument(parameter, kernel.getLoc());
   ImplicitLocOpBuilder builder(kernel.getLoc(), OpBuilder::atBlockBegin(&body));
   ArrayRef<BlockArgument> rest = body.getArguments().drop_front(parameters);
   for (BlockArgument argument : body.getArguments().take_front(parameters)) {
@@ -109,6 +123,14 @@ static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
     rest = rest.drop_front(count);
   }
   body.eraseArguments(0, parameters);
+  if (!maps.empty())
+    function->setAttr(warp::WarpDialect::tensorMapsAttr, maps);
+  for (int64_t map = slots, end = parameterTypes.size(); map < end; ++map) {
+    function.setArgAttr(map, LLVM::LLVMDialect::getByValAttrName(),
+                        TypeAttr::get(LLVM::LLVMArrayType::get(outer.getI8Type(), tensorMapBytes)));
+    function.setArgAttr(map, LLVM::LLVMDialect::getAlignAttrName(), outer.getI64IntegerAttr(tensorMapAlignment));
+    function.setArgAttr(map, NVVM::NVVMDialect::getGridConstantAttrName(), outer.getUnitAttr());
+  }
 
   int64_t threads = cast<IntegerAttr>(kernel->getAttr(warp::WarpDialect::threadsAttr)).getInt();
   function->setAttr("nvvm.kernel", outer.getUnitAttr());
@@ -134,7 +156,7 @@ static void declareSharedMemory(ModuleOp module) {
     return;
   OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
   LLVM::GlobalOp::create(builder, module.getLoc(), LLVM::LLVMArrayType::get(builder.getI8Type(), 0),
-                         /*isConstant=*/false, LLVM::Linkage::External, sharedSymbol, Attribute(), /*alignment=*/128,
+                         /*isConstant=*/false, LLVM::Linkage::External, sharedSymbol, Attribute(), /*alignment=*/1024,
                          sharedSpace);
 }
 
@@ -149,6 +171,8 @@ static LogicalResult lowerTiles(LLVM::LLVMFuncOp function) {
   populateMemoryLowering(converter, patterns);
   populateSlotLowering(converter, patterns);
   populateMmaLowering(converter, patterns);
+  populateWarpgroupMmaLowering(converter, patterns);
+  populateBulkRingLowering(converter, patterns);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
   target.addIllegalDialect<warp::WarpDialect, tile::TileDialect, memref::MemRefDialect, tensor::TensorDialect>();
   target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
@@ -181,6 +205,8 @@ void WarpToNVVMPass::runOnOperation() {
   for (func::FuncOp kernel : kernels) {
     LLVM::LLVMFuncOp function = outlineSlots(kernel);
     replaceReturns(function);
+    lowerRoles(function);
+    countPendingProducts(function);
     if (failed(lowerTiles(function)) || failed(lowerMath(function)))
       return signalPassFailure();
   }

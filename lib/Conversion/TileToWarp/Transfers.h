@@ -1,0 +1,22 @@
+//===- Transfers.h - how wide an access to an array may be ------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_TILETOWARP_TRANSFERS_H
+#define HEDDLE_LIB_CONVERSION_TILETOWARP_TRANSFERS_H
+
+#include "dialects/Tile/TileOps.h"
+
+namespace heddle {
+
+/// Whether an index is a multiple of `factor`, as far as its computation shows.
+bool isMultipleOf(mlir::Value index, int64_t factor);
+/// Whether the address and the strides but the last of an array are multiples of 16 bytes.
+bool isAligned(mlir::Value memory);
+/// Bytes that one transfer of a load may move: 16, or an element.
+int64_t transferBytes(tile::LoadOp load);
+/// The widest swizzle whose panels divide the columns of a tile; 0 if there is none.
+int64_t swizzleOf(mlir::RankedTensorType tile);
+/// Whether every product of a kernel can be one of warpgroups, with operands that bulk copies bring.
+bool suitsWarpgroups(mlir::Operation *kernel, int64_t warps);
+
+} // namespace heddle
+
+#endif

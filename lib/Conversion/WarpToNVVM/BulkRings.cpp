@@ -1,0 +1,383 @@
+//===- BulkRings.cpp - roles, and rings that bulk copies fill ---------------===//
+//
+// A slot of a bulk ring has two barriers. `full` completes when one thread has arrived
+// and the bytes it announced have been written; `empty` when every consuming warp has
+// arrived. A cursor is slot + stages * (rounds mod 2), so a reader waits for full's phase
+// of its round, a writer for empty's phase of the round before.
+//
+//===----------------------------------------------------------------------===//
+#include "dialects/Warp/WarpOps.h"
+#include "lib/Conversion/WarpToNVVM/Lowering.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static constexpr int64_t barrierBytes = 8;
+static constexpr llvm::StringLiteral mapNumberAttr = "warp.map";
+
+Value heddle::swizzledOffset(ImplicitLocOpBuilder &builder, warp::SlotType slot, Value row, Value piece) {
+  int64_t swizzle = slot.getLayout().getSwizzle(), pieces = swizzle / 16;
+  auto c = [&](int64_t value) { return constantI32(builder, value); };
+  Value panel = builder.createOrFold<arith::DivUIOp>(piece, c(pieces));
+  Value within = builder.createOrFold<arith::RemUIOp>(piece, c(pieces));
+  Value turn = builder.createOrFold<arith::DivUIOp>(row, c(128 / swizzle));
+  turn = builder.createOrFold<arith::RemUIOp>(turn, c(pieces));
+  within = builder.createOrFold<arith::XOrIOp>(within, turn);
+  Value offset = builder.createOrFold<arith::MulIOp>(within, c(16));
+  offset = builder.createOrFold<arith::AddIOp>(offset, builder.createOrFold<arith::MulIOp>(row, c(swizzle)));
+  return builder.createOrFold<arith::AddIOp>(offset,
+                                             builder.createOrFold<arith::MulIOp>(panel, c(slot.getPanelBytes())));
+}
+
+//===----------------------------------------------------------------------===//
+// tensor maps
+//===----------------------------------------------------------------------===//
+
+ArrayAttr heddle::numberTensorMaps(func::FuncOp kernel) {
+  Builder builder(kernel.getContext());
+  SmallVector<Attribute> maps;
+  kernel.walk([&](warp::CopyOp copy) {
+    warp::SlotType slot = copy.getDest().getType();
+    if (!slot.isSwizzled())
+      return;
+    int64_t rank = copy.getIndices().size();
+    SmallVector<int64_t> box(rank, 1);
+    box[copy.getRowDim().value_or(rank - 2)] = slot.getShape()[0];
+    box[rank - 1] = slot.getPanelColumns();
+    auto argument = cast<BlockArgument>(copy.getSource());
+    Attribute map = builder.getDictionaryAttr(
+        {builder.getNamedAttr("argument", builder.getI64IntegerAttr(argument.getArgNumber())),
+         builder.getNamedAttr("box", builder.getDenseI64ArrayAttr(box)),
+         builder.getNamedAttr("swizzle", builder.getI64IntegerAttr(slot.getLayout().getSwizzle()))});
+    auto found = llvm::find(maps, map);
+    copy->setAttr(mapNumberAttr, builder.getI64IntegerAttr(found - maps.begin()));
+    if (found == maps.end())
+      maps.push_back(map);
+  });
+  return builder.getArrayAttr(maps);
+}
+
+/// The kernel's parameter that is the map of a copy.
+static Value mapOf(warp::CopyOp copy) {
+  auto function = copy->getParentOfType<LLVM::LLVMFuncOp>();
+  auto maps = function->getAttrOfType<ArrayAttr>(warp::WarpDialect::tensorMapsAttr);
+  int64_t number = copy->getAttrOfType<IntegerAttr>(mapNumberAttr).getInt();
+  return function.getArgument(function.getNumArguments() - maps.size() + number);
+}
+
+//===----------------------------------------------------------------------===//
+// roles
+//===----------------------------------------------------------------------===//
+
+static Value isThread(ImplicitLocOpBuilder &builder, int64_t thread) {
+  return arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder), constantI32(builder, thread));
+}
+
+static Value ringPointer(ImplicitLocOpBuilder &builder, int64_t offset) {
+  auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), sharedSpace);
+  Value base = LLVM::AddressOfOp::create(builder, pointer, sharedSymbol);
+  return advance(builder, base, static_cast<int32_t>(offset));
+}
+
+static void initializeBarriers(ImplicitLocOpBuilder &builder, ArrayRef<warp::RingOp> rings, int64_t consumers) {
+  auto first = scf::IfOp::create(builder, isThread(builder, 0), /*withElseRegion=*/false);
+  {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointToStart(first.thenBlock());
+    for (warp::RingOp ring : rings) {
+      int64_t stages = ring.getResult().getType().getStages();
+      for (int64_t barrier = 0; barrier < 2 * stages; ++barrier)
+        NVVM::MBarrierInitOp::create(builder, ringPointer(builder, *ring.getBarriers() + barrierBytes * barrier),
+                                     constantI32(builder, barrier < stages ? 1 : consumers), Value());
+    }
+    NVVM::FenceMbarrierInitOp::create(builder);
+  }
+  NVVM::BarrierOp::create(builder);
+}
+
+void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
+  warp::RolesOp roles;
+  SmallVector<warp::RingOp> rings;
+  function.walk([&](Operation *op) {
+    if (auto found = dyn_cast<warp::RolesOp>(op))
+      roles = found;
+    else if (auto ring = dyn_cast<warp::RingOp>(op); ring && ring.getResult().getType().getBulk())
+      rings.push_back(ring);
+  });
+  if (!roles)
+    return;
+  ImplicitLocOpBuilder builder(roles.getLoc(), roles);
+  initializeBarriers(builder, rings, roles.getConsumers());
+  function->setAttr(warp::WarpDialect::consumersAttr, roles.getConsumersAttr());
+  // With the threads of a block alone the assembler does not always know what a thread is launched with, and then
+  // ignores what the roles ask for.
+  if (roles.getConsumerRegisters())
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
+  // All lanes of a warp agree, and the assembler should know.
+  Value warp = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), warpIndex(builder),
+                                    constantI32(builder, 0), constantI32(builder, 31), NVVM::ShflKind::idx, UnitAttr());
+  Value consumes =
+      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, warp, constantI32(builder, roles.getConsumers()));
+  auto branch = scf::IfOp::create(builder, consumes, /*withElseRegion=*/true);
+  auto fill = [&](Block &block, Region &role, int64_t registers, NVVM::SetMaxRegisterAction action) {
+    block.getOperations().splice(block.begin(), role.front().getOperations());
+    builder.setInsertionPointToStart(&block);
+    if (registers)
+      NVVM::SetMaxRegisterOp::create(builder, static_cast<uint32_t>(registers), action);
+  };
+  bool hasTurns = roles.getConsumer().walk([](warp::TakeTurnOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  fill(*branch.thenBlock(), roles.getConsumer(), roles.getConsumerRegisters(), NVVM::SetMaxRegisterAction::increase);
+  fill(*branch.elseBlock(), roles.getProducer(), roles.getProducerRegisters(), NVVM::SetMaxRegisterAction::decrease);
+  if (hasTurns) {
+    // The first group's turn has been passed by the last one.
+    builder.setInsertionPointToStart(branch.thenBlock());
+    int64_t lastGroup = roles.getConsumers() - 4;
+    Value isLast = arith::CmpIOp::create(builder, arith::CmpIPredicate::uge, warp, constantI32(builder, lastGroup));
+    auto pass = scf::IfOp::create(builder, isLast, /*withElseRegion=*/false);
+    builder.setInsertionPointToStart(pass.thenBlock());
+    warp::PassTurnOp::create(builder);
+  }
+  roles.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// rings
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A slot of a ring and its barriers, as a cursor says.
+struct SlotPlace {
+  SlotPlace(ImplicitLocOpBuilder &builder, ValueRange ring, warp::RingType type, Value cursor) {
+    int64_t stages = type.getStages();
+    Value wrapped = arith::CmpIOp::create(builder, arith::CmpIPredicate::sge, cursor, constantI32(builder, stages));
+    phase = arith::ExtUIOp::create(builder, builder.getI32Type(), wrapped);
+    Value rounds = arith::MulIOp::create(builder, phase, constantI32(builder, stages));
+    Value stage = arith::SubIOp::create(builder, cursor, rounds);
+    auto at = [&](Value base, int64_t bytes) {
+      return stages == 1
+                 ? base
+                 : advance(builder, base, Value(arith::MulIOp::create(builder, stage, constantI32(builder, bytes))));
+    };
+    slot = at(ring[0], type.getSlot().getBytes());
+    full = at(ring[1], barrierBytes);
+    empty = advance(builder, full, static_cast<int32_t>(barrierBytes * stages));
+  }
+
+  Value slot, full, empty, phase;
+};
+
+void waitFor(ImplicitLocOpBuilder &builder, Value barrier, Value parity) {
+  inlineAsm(builder, {}, {barrier, parity},
+            "{\n.reg .pred p;\nWAIT:\nmbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n@p bra DONE;\nbra "
+            "WAIT;\nDONE:\n}",
+            "r,r,~{memory}");
+}
+
+struct LowerBulkRing : OpConversionPattern<warp::RingOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::RingOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    if (!op.getResult().getType().getBulk())
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SmallVector<Value> parts{ringPointer(builder, *op.getOffset()), ringPointer(builder, *op.getBarriers())};
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
+    return success();
+  }
+};
+
+struct LowerBulkAcquire : OpConversionPattern<warp::AcquireOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::AcquireOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!op.getRing().getType().getBulk())
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getStage()[0]);
+    waitFor(builder, place.empty, arith::XOrIOp::create(builder, place.phase, constantI32(builder, 1)));
+    SmallVector<Value> parts{place.slot, place.full};
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
+    return success();
+  }
+};
+
+struct LowerBulkReceive : OpConversionPattern<warp::ReceiveOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::ReceiveOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!op.getRing().getType().getBulk())
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getStage()[0]);
+    waitFor(builder, place.full, place.phase);
+    SmallVector<Value> parts{place.slot, place.full};
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
+    return success();
+  }
+};
+
+struct LowerRelease : OpConversionPattern<warp::ReleaseOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::ReleaseOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getCursor()[0]);
+    Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, laneIndex(builder), constantI32(builder, 0));
+    // A predicate: a branch here could break a chain of products in flight.
+    inlineAsm(builder, {}, {place.empty, arith::ExtUIOp::create(builder, builder.getI32Type(), first)},
+              "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}",
+              "r,r,~{memory}");
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+/// Groups of four consuming warps have a barrier each, on which a group waits and the one before it arrives.
+constexpr int64_t firstTurnBarrier = 3, turnThreads = 256;
+
+Value turnBarrier(ImplicitLocOpBuilder &builder, int64_t groupsAhead) {
+  int64_t groups = consumerWarps(builder) / 4;
+  Value group = arith::ShRUIOp::create(builder, warpIndex(builder), constantI32(builder, 2));
+  group = arith::RemUIOp::create(builder, addI32(builder, group, groupsAhead), constantI32(builder, groups));
+  return addI32(builder, group, firstTurnBarrier);
+}
+
+struct LowerTakeTurn : OpConversionPattern<warp::TakeTurnOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::TakeTurnOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    NVVM::BarrierOp::create(builder, Type(), turnBarrier(builder, 0), constantI32(builder, turnThreads),
+                            NVVM::BarrierReductionAttr(), Value());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerPassTurn : OpConversionPattern<warp::PassTurnOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::PassTurnOp op, OneToNOpAdaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    inlineAsm(builder, {}, {turnBarrier(builder, 1), constantI32(builder, turnThreads)}, "bar.arrive $0, $1;",
+              "r,r,~{memory}");
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerAdvance : OpConversionPattern<warp::AdvanceOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::AdvanceOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    Value next = addI32(builder, adaptor.getCursor()[0], 1);
+    Value wraps =
+        arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, next, constantI32(builder, 2 * op.getStages()));
+    rewriter.replaceOpWithNewOp<arith::SelectOp>(op, wraps, constantI32(builder, 0), next);
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// copies
+//===----------------------------------------------------------------------===//
+
+struct LowerBulkCopy : OpConversionPattern<warp::CopyOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(warp::CopyOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    if (!op.getDest().getType().isSwizzled())
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SmallVector<Value> indices = singles(adaptor.getIndices());
+    ValueRange dest = adaptor.getDest();
+    if (!op.getLimit()) {
+      copyBoxes(builder, op, indices, dest);
+      rewriter.eraseOp(op);
+      return success();
+    }
+    // A map zeroes what is beyond the array; what is beyond a limit inside it, threads must.
+    MemRefParts memory(cast<MemRefType>(op.getSource().getType()), adaptor.getSource());
+    int64_t rows = op.getRowDim().value_or(indices.size() - 2);
+    Value limit = adaptor.getLimit()[0];
+    Value end = arith::AddIOp::create(builder, indices[rows],
+                                      arith::ConstantIndexOp::create(builder, op.getDest().getType().getShape()[0]));
+    Value before = arith::CmpIOp::create(builder, arith::CmpIPredicate::sle, end, limit);
+    Value whole = arith::CmpIOp::create(builder, arith::CmpIPredicate::sge, limit, memory.size(builder, rows));
+    auto branch = scf::IfOp::create(builder, arith::OrIOp::create(builder, before, whole), /*withElseRegion=*/true);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    copyBoxes(builder, op, indices, dest);
+    builder.setInsertionPointToStart(branch.elseBlock());
+    copyPieces(builder, op, CopySource(builder, op, memory, indices, limit), dest);
+    rewriter.eraseOp(op);
+    return success();
+  }
+
+private:
+  static int64_t firstProducer(ImplicitLocOpBuilder &builder) { return 32 * consumerWarps(builder); }
+
+  /// One thread announces the bytes and sends a box for each panel.
+  static void copyBoxes(ImplicitLocOpBuilder &builder, warp::CopyOp op, ArrayRef<Value> indices, ValueRange dest) {
+    OpBuilder::InsertionGuard guard(builder);
+    warp::SlotType slot = op.getDest().getType();
+    auto one = scf::IfOp::create(builder, isThread(builder, firstProducer(builder)), /*withElseRegion=*/false);
+    builder.setInsertionPointToStart(one.thenBlock());
+    inlineAsm(builder, {}, {dest[1], constantI32(builder, slot.getBytes())},
+              "mbarrier.arrive.expect_tx.shared::cta.b64 _, [$0], $1;", "r,r,~{memory}");
+    SmallVector<Value> coordinates;
+    for (Value index : llvm::reverse(indices))
+      coordinates.push_back(arith::IndexCastOp::create(builder, builder.getI32Type(), index));
+    Value map = mapOf(op), firstColumn = coordinates[0];
+    for (int64_t panel = 0; panel * slot.getPanelColumns() < slot.getShape()[1]; ++panel) {
+      coordinates[0] = addI32(builder, firstColumn, panel * slot.getPanelColumns());
+      NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+          builder, advance(builder, dest[0], static_cast<int32_t>(panel * slot.getPanelBytes())), map, coordinates,
+          dest[1], ValueRange(), Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/true,
+          NVVM::CTAGroupKindAttr(), Value());
+    }
+  }
+
+  /// All producing threads copy 16 bytes at a time, with zeros beyond the limit; the products read through another
+  /// proxy, so a fence comes before the arrival.
+  static void copyPieces(ImplicitLocOpBuilder &builder, warp::CopyOp op, const CopySource &source, ValueRange dest) {
+    constexpr int64_t producers = 128, producerBarrier = 2;
+    warp::SlotType slot = op.getDest().getType();
+    int64_t width = 16 / slot.getElementBytes(), across = slot.getShape()[1] / width;
+    Value thread = addI32(builder, threadIndex(builder), -firstProducer(builder));
+    auto loop = scf::ForOp::create(builder, thread, constantI32(builder, slot.getShape()[0] * across),
+                                   constantI32(builder, producers));
+    {
+      ImplicitLocOpBuilder inner(builder.getLoc(), OpBuilder::atBlockBegin(loop.getBody()));
+      Value row = arith::DivUIOp::create(inner, loop.getInductionVar(), constantI32(inner, across));
+      Value part = arith::RemUIOp::create(inner, loop.getInductionVar(), constantI32(inner, across));
+      Value column = arith::MulIOp::create(inner, part, constantI32(inner, width));
+      Value distance =
+          arith::MulIOp::create(inner, arith::ExtUIOp::create(inner, inner.getI64Type(), row), source.rowStride);
+      distance = arith::AddIOp::create(inner, distance, arith::ExtUIOp::create(inner, inner.getI64Type(), column));
+      distance = arith::AddIOp::create(inner, distance, source.firstDistance);
+      Value pointer = LLVM::GEPOp::create(inner, source.base.getType(), slot.getElementType(), source.base,
+                                          ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
+      Value size = arith::SelectOp::create(inner, source.inside(inner, row, 0, column), constantI32(inner, 16),
+                                           constantI32(inner, 0));
+      Value target = advance(inner, dest[0], swizzledOffset(inner, slot, row, part));
+      NVVM::CpAsyncOp::create(inner, target, pointer, 16, NVVM::LoadCacheModifierKind::CG, size);
+    }
+    inlineAsm(builder, {}, {}, "cp.async.wait_all;\nfence.proxy.async.shared::cta;", "~{memory}");
+    NVVM::BarrierOp::create(builder, Type(), constantI32(builder, producerBarrier), constantI32(builder, producers),
+                            NVVM::BarrierReductionAttr(), Value());
+    Value first = arith::ExtUIOp::create(builder, builder.getI32Type(), isThread(builder, firstProducer(builder)));
+    inlineAsm(builder, {}, {dest[1], first},
+              "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}",
+              "r,r,~{memory}");
+  }
+};
+} // namespace
+
+void heddle::populateBulkRingLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerTakeTurn, LowerPassTurn, LowerBulkRing, LowerBulkAcquire, LowerBulkReceive, LowerRelease,
+               LowerAdvance, LowerBulkCopy>(converter, patterns.getContext());
+}

@@ -1,0 +1,15 @@
+//===- RingCursors.h - cursors of the rings of a kernel ---------------------===//
+#ifndef HEDDLE_LIB_TRANSFORMS_RINGCURSORS_H
+#define HEDDLE_LIB_TRANSFORMS_RINGCURSORS_H
+
+#include "dialects/Warp/WarpOps.h"
+
+namespace heddle {
+
+/// Gives each acquire and receive of a ring a cursor, which starts at 0 behind the ring's definition, advances at each
+/// receive, and is carried through the loops and branches in between. Fails where something else holds such a use.
+mlir::LogicalResult threadCursor(warp::RingOp ring);
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,171 @@
+//===- WarpSpecialize.cpp - copies in some warps, the rest in others --------===//
+//
+//   scf.for .. { %w = acquire %k  copy .. to %w  %s = receive %k  use(%s) }
+//
+// becomes, with four warps more,
+//
+//   warp.roles 8 consumer { scf.for .. iter_args(%c) { %s = receive %k at %c  use(%s)  release %k at %c  advance %c } }
+//                producer { scf.for .. iter_args(%c) { %w = acquire %k at %c  copy .. to %w  advance %c } }
+//
+// Each role is the slice of the kernel that its effects need: loops keep what their
+// trip counts need, and carry only what is read.
+// Shown by test/Transforms/warp-specialize.mlir.
+//===----------------------------------------------------------------------===//
+#include "dialects/Warp/WarpOps.h"
+#include "heddle/Transforms/Passes.h"
+#include "lib/Transforms/ProgramSlice.h"
+#include "lib/Transforms/RingCursors.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+namespace heddle {
+#define GEN_PASS_DEF_WARPSPECIALIZE
+#include "heddle/Transforms/Passes.h.inc"
+} // namespace heddle
+
+using namespace mlir;
+using namespace heddle;
+
+/// One group, which is what registers can be taken from.
+static constexpr int64_t producerWarps = 4;
+
+//===----------------------------------------------------------------------===//
+// releases
+//===----------------------------------------------------------------------===//
+
+/// The last operation of the block of `receive` that reads the slot: for an asynchronous product, the wait for it.
+static Operation *lastRead(warp::ReceiveOp receive) {
+  Operation *last = receive;
+  SmallVector<Operation *> readers(receive->getUsers());
+  while (!readers.empty()) {
+    Operation *reader = readers.pop_back_val();
+    if (auto mma = dyn_cast<warp::MmaOp>(reader); mma && mma.getAsync())
+      for (Operation *user : mma->getUsers())
+        if (isa<warp::MmaOp, warp::WaitOp>(user))
+          readers.push_back(user);
+    Operation *here = receive->getBlock()->findAncestorOpInBlock(*reader);
+    if (last->isBeforeInBlock(here))
+      last = here;
+  }
+  return last;
+}
+
+static void placeRelease(warp::ReceiveOp receive) {
+  Operation *last = lastRead(receive);
+  OpBuilder builder(receive.getContext());
+  builder.setInsertionPointAfter(last);
+  warp::ReleaseOp::create(builder, receive.getLoc(), receive.getRing(), receive.getStage());
+}
+
+//===----------------------------------------------------------------------===//
+// roles
+//===----------------------------------------------------------------------===//
+
+static bool isBulk(Value slot) {
+  auto acquire = slot.getDefiningOp<warp::AcquireOp>();
+  return acquire && acquire.getRing().getType().getBulk();
+}
+
+/// Such a ring is used again and again without much in between, so one slot is filled while another is read.
+static bool isUsedInInnermostLoop(warp::RingOp ring) {
+  return llvm::any_of(ring->getUsers(), [](Operation *user) {
+    auto loop = user->getParentOfType<scf::ForOp>();
+    return loop && !loop.getBody()->walk([](scf::ForOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  });
+}
+
+/// What runs in a role: the slice that the operations with effects of its own need.
+static ProgramSlice sliceFor(func::FuncOp kernel, function_ref<bool(Operation *)> isOfRole) {
+  ProgramSlice slice;
+  kernel.walk([&](Operation *op) {
+    if (isOfRole(op))
+      slice.require(op);
+  });
+  return slice;
+}
+
+static bool isBulkCopy(Operation *op) {
+  auto copy = dyn_cast<warp::CopyOp>(op);
+  return copy && isBulk(copy.getDest());
+}
+
+static bool isOtherEffect(Operation *op) {
+  auto acquire = dyn_cast<warp::AcquireOp>(op);
+  bool isForCopies = isBulkCopy(op) || (acquire && isBulk(acquire.getResult()));
+  return !isForCopies && op->getNumRegions() == 0 && !op->hasTrait<OpTrait::IsTerminator>() && !isa<warp::RingOp>(op) &&
+         !wouldOpBeTriviallyDead(op);
+}
+
+/// Copying warps hold no tiles and do not take part in the block barriers of the others.
+static LogicalResult verifyProducer(func::FuncOp kernel, const ProgramSlice &producer) {
+  WalkResult result = kernel.walk([&](Operation *op) {
+    if (!isa<warp::PutOp, warp::ReduceOp, warp::MmaOp>(op) || !producer.contains(op))
+      return WalkResult::advance();
+    op->emitOpError("expected bulk copies that do not depend on tiles, got one that needs this");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// Replaces the kernel's body, but for its rings, by the two roles.
+static void replaceByRoles(func::FuncOp kernel, const ProgramSlice &consumer, const ProgramSlice &producer) {
+  Block &body = kernel.front();
+  OpBuilder builder(body.getTerminator());
+  int64_t consumers = cast<IntegerAttr>(kernel->getAttr(warp::WarpDialect::threadsAttr)).getInt() / 32;
+  auto roles = warp::RolesOp::create(builder, kernel.getLoc(), consumers, 0, 0);
+  SmallVector<Operation *> old;
+  for (Operation &op : body.without_terminator())
+    if (&op != roles && !isa<warp::RingOp>(op))
+      old.push_back(&op);
+  for (auto [slice, region] : {std::pair(&consumer, &roles.getConsumer()), {&producer, &roles.getProducer()}}) {
+    OpBuilder inner = OpBuilder::atBlockEnd(&region->emplaceBlock());
+    IRMapping mapping;
+    slice->cloneInto(body, inner, mapping);
+  }
+  for (Operation *op : llvm::reverse(old)) {
+    op->dropAllUses();
+    op->erase();
+  }
+  kernel->setAttr(warp::WarpDialect::threadsAttr, builder.getI64IntegerAttr(32 * (consumers + producerWarps)));
+}
+
+static LogicalResult specialize(func::FuncOp kernel, ArrayRef<warp::RingOp> rings) {
+  for (warp::RingOp ring : rings) {
+    warp::RingType type = ring.getResult().getType();
+    if (isUsedInInnermostLoop(ring))
+      ring.getResult().setType(warp::RingType::get(kernel.getContext(), 2, type.getSlot(), true));
+    if (failed(threadCursor(ring)))
+      return failure();
+  }
+  SmallVector<warp::ReceiveOp> receives;
+  kernel.walk([&](warp::ReceiveOp receive) {
+    if (receive.getRing().getType().getBulk())
+      receives.push_back(receive);
+  });
+  llvm::for_each(receives, placeRelease);
+
+  ProgramSlice producer = sliceFor(kernel, isBulkCopy), consumer = sliceFor(kernel, isOtherEffect);
+  if (failed(verifyProducer(kernel, producer)))
+    return failure();
+  replaceByRoles(kernel, consumer, producer);
+  return success();
+}
+
+namespace {
+struct WarpSpecializePass : heddle::impl::WarpSpecializeBase<WarpSpecializePass> {
+  void runOnOperation() override {
+    func::FuncOp kernel = getOperation();
+    if (!kernel->hasAttr(warp::WarpDialect::kernelAttr))
+      return;
+    SmallVector<warp::RingOp> rings;
+    kernel.walk([&](warp::RingOp ring) {
+      if (ring.getResult().getType().getBulk())
+        rings.push_back(ring);
+    });
+    if (!rings.empty() && failed(specialize(kernel, rings)))
+      signalPassFailure();
+  }
+};
+} // namespace

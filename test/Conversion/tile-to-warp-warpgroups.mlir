@@ -1,0 +1,80 @@
+// RUN: heddle-opt %s --tile-to-warp --split-input-file | FileCheck %s
+
+!M = memref<?x64xbf16, strided<[?, 1], offset: ?>>
+!Z = tensor<64x64xf32>
+
+// Where the target has products of warpgroups and every product of a kernel suits them, operands come to swizzled slots of
+// bulk rings. The kernel says for how many warps its tiles are meant. A limit that is the array's own size is left out.
+
+// CHECK-LABEL: func.func @suits
+// CHECK-SAME: warp.threads = 128 : i64
+// CHECK: %[[RB:.+]] = warp.ring : <1 of 64x64xbf16, <swizzle = 128>, bulk>
+// CHECK: %[[RA:.+]] = warp.ring : <1 of 64x64xbf16, <swizzle = 128>, bulk>
+// CHECK: warp.copy %{{.+}}[%{{.+}}, %c0] to %{{.+}} by 16
+// CHECK: %[[A:.+]] = warp.receive %[[RA]]
+// CHECK: warp.copy %{{.+}}[%{{.+}}, %c0] limit(%{{.+}}) to %{{.+}} by 16
+// CHECK: %[[B:.+]] = warp.receive %[[RB]]
+// CHECK: %[[S:.+]] = warp.mma %[[A]], %[[B]], %{{.+}} {async, transB}
+// CHECK: %[[LEFT:.+]] = warp.convert
+// CHECK: warp.mma %[[LEFT]], %[[B]], %{{.+}} {async}
+// CHECK: tile.store {{.*}}warp.pieces
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @suits(%a: !M {tile.alignment = 16 : i64}, %b: !M {tile.alignment = 16 : i64}, %o: !M {tile.alignment = 16 : i64},
+                 %n: index) attributes {tile.kernel, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %rows = memref.dim %a, %c0 : !M
+  scf.forall (%x, %y) in (%n, %n) {
+    %zero = arith.constant dense<0.0> : !Z
+    %at = tile.load %a[%x, %c0] limit(%rows) : !M -> tensor<64x64xbf16>
+    %bt = tile.load %b[%y, %c0] limit(%n) : !M -> tensor<64x64xbf16>
+    %s = tile.dot %at, %bt, %zero {transB} : tensor<64x64xbf16>, tensor<64x64xbf16> -> !Z
+    %p = arith.truncf %s : !Z to tensor<64x64xbf16>
+    %r = tile.dot %p, %bt, %zero : tensor<64x64xbf16>, tensor<64x64xbf16> -> !Z
+    %t = arith.truncf %r : !Z to tensor<64x64xbf16>
+    tile.store %t, %o[%x, %c0] : tensor<64x64xbf16>, !M
+  }
+  return
+}
+}
+
+// -----
+
+!M = memref<?x48xbf16, strided<[?, 1], offset: ?>>
+
+// The widest swizzle that divides the rows of a tile: 48 columns are 96 bytes.
+
+// CHECK-LABEL: func.func @narrow
+// CHECK-COUNT-2: warp.ring : <1 of 64x48xbf16, <swizzle = 32>, bulk>
+// CHECK: warp.mma %{{.+}} {async, transB}
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @narrow(%a: !M {tile.alignment = 16 : i64}, %o: memref<?x64xf32>) attributes {tile.kernel, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %at = tile.load %a[%c0, %c0] : !M -> tensor<64x48xbf16>
+  %bt = tile.load %a[%c0, %c0] : !M -> tensor<64x48xbf16>
+  %s = tile.dot %at, %bt, %zero {transB} : tensor<64x48xbf16>, tensor<64x48xbf16> -> tensor<64x64xf32>
+  tile.store %s, %o[%c0, %c0] : tensor<64x64xf32>, memref<?x64xf32>
+  return
+}
+}
+
+// -----
+
+!M = memref<?x64xbf16, strided<[?, 1], offset: ?>>
+
+// One operand that no tensor map describes, and the whole kernel is as on any target.
+
+// CHECK-LABEL: func.func @unaligned
+// CHECK-COUNT-2: warp.ring : <1 of 64x64xbf16, <pad = 16>>
+// CHECK: warp.mma %{{.+}}, %{{.+}}, %{{.+}} {transB}
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @unaligned(%a: !M {tile.alignment = 16 : i64}, %b: !M, %o: memref<?x64xf32>) attributes {tile.kernel, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32>
+  %at = tile.load %a[%c0, %c0] : !M -> tensor<64x64xbf16>
+  %bt = tile.load %b[%c0, %c0] : !M -> tensor<64x64xbf16>
+  %s = tile.dot %at, %bt, %zero {transB} : tensor<64x64xbf16>, tensor<64x64xbf16> -> tensor<64x64xf32>
+  tile.store %s, %o[%c0, %c0] : tensor<64x64xf32>, memref<?x64xf32>
+  return
+}
+}

@@ -1,0 +1,93 @@
+// RUN: heddle-opt %s --pass-pipeline='builtin.module(func.func(warp-specialize))' --split-input-file | FileCheck %s
+
+#acc = #warp.frag<acc, warps = 4>
+!M = memref<?x64xbf16>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// Each role keeps the loops and carries what it reads: the consumer its sum and cursors, the producer the cursor and the
+// position of the next copy. A slot that an innermost loop fills again and again gets a second one. It is released when the
+// products that read it have been waited for.
+
+// CHECK-LABEL: func.func @roles
+// CHECK-SAME: %[[Q:.+]]: memref<?x64xbf16>, %[[K:.+]]: memref<?x64xbf16>, %[[O:.+]]: memref<?x64xf32>, %[[N:.+]]: index)
+// CHECK-SAME: warp.threads = 256 : i64
+// CHECK: %[[QR:.+]] = warp.ring : <1 of
+// CHECK-NEXT: %[[KR:.+]] = warp.ring : <2 of
+// CHECK-NEXT: warp.roles 4 registers 0, 0 consumer {
+// CHECK: %[[QS:.+]] = warp.receive %[[QR]] at %[[QC:c0_i32[_0-9]*]]
+// CHECK: scf.for %{{.+}} = %c0{{.*}} to %[[N]] step %c1{{.*}} iter_args(%[[ACC:.+]] = %{{.+}}, %[[C:.+]] = %c0_i32{{.*}}) -> (tensor<{{.+}}>, i32)
+// CHECK-NEXT: %[[KS:.+]] = warp.receive %[[KR]] at %[[C]]
+// CHECK-NEXT: %[[NEXT:.+]] = warp.advance %[[C]] of 2
+// CHECK-NEXT: %[[P:.+]] = warp.mma %[[QS]], %[[KS]], %[[ACC]]
+// CHECK-NEXT: %[[D:.+]] = warp.wait %[[P]]
+// CHECK-NEXT: warp.release %[[KR]] at %[[C]]
+// CHECK-NEXT: scf.yield %[[D]], %[[NEXT]]
+// CHECK: warp.release %[[QR]] at %[[QC]]
+// CHECK-NEXT: tile.store
+// CHECK-NOT: warp.copy
+// CHECK: } producer {
+// CHECK: %[[QF:.+]] = warp.acquire %[[QR]] at
+// CHECK: warp.copy %[[Q]][%{{.+}}, %{{.+}}] to %[[QF]]
+// CHECK: scf.for %{{.+}} = %{{.+}} to %[[N]] step %{{.+}} iter_args(%[[J:.+]] = %{{.+}}, %[[PC:.+]] = %{{.+}}) -> (index, i32)
+// CHECK-NEXT: %[[KF:.+]] = warp.acquire %[[KR]] at %[[PC]]
+// CHECK-NEXT: warp.copy %[[K]][%[[J]], %{{.+}}] to %[[KF]]
+// CHECK-NEXT: %[[PN:.+]] = warp.advance %[[PC]] of 2
+// CHECK-NEXT: %[[JN:.+]] = arith.addi %[[J]]
+// CHECK-NEXT: scf.yield %[[JN]], %[[PN]]
+// CHECK-NOT: warp.mma
+// CHECK: return
+func.func @roles(%q: !M, %k: !M, %o: memref<?x64xf32>, %n: index) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !S
+  %rows = warp.ring : !Ring
+  %keys = warp.ring : !Ring
+  %qf = warp.acquire %rows : !Ring -> !Slot
+  warp.copy %q[%c0, %c0] to %qf by 16 : !M to !Slot
+  %qs = warp.receive %rows : !Ring -> !Slot
+  %r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%s = %zero, %j = %c0) -> (!S, index) {
+    %kf = warp.acquire %keys : !Ring -> !Slot
+    warp.copy %k[%j, %c0] to %kf by 16 : !M to !Slot
+    %ks = warp.receive %keys : !Ring -> !Slot
+    %p = warp.mma %qs, %ks, %s {transB, async} : !Slot, !Slot -> !S
+    %d = warp.wait %p : !S
+    %next = arith.addi %j, %c64 : index
+    scf.yield %d, %next : !S, index
+  }
+  tile.store %r#0, %o[%c0, %c0] : !S, memref<?x64xf32>
+  return
+}
+
+// -----
+
+!M = memref<?x64xbf16>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// A branch that uses the ring hands on its cursor, and gets an else for the case in which nothing was used.
+
+// CHECK-LABEL: func.func @branch
+// CHECK: consumer {
+// CHECK: %[[C:.+]] = scf.if %{{.+}} -> (i32) {
+// CHECK: warp.receive
+// CHECK: %[[N:.+]] = warp.advance
+// CHECK: scf.yield %[[N]] : i32
+// CHECK-NEXT: } else {
+// CHECK-NEXT: scf.yield %c0_i32
+// CHECK: warp.receive %{{.+}} at %[[C]]
+func.func @branch(%m: !M, %x: i1) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = warp.ring : !Ring
+  scf.if %x {
+    %f = warp.acquire %ring : !Ring -> !Slot
+    warp.copy %m[%c0, %c0] to %f by 16 : !M to !Slot
+    %s = warp.receive %ring : !Ring -> !Slot
+  }
+  %g = warp.acquire %ring : !Ring -> !Slot
+  warp.copy %m[%c0, %c0] to %g by 16 : !M to !Slot
+  %t = warp.receive %ring : !Ring -> !Slot
+  return
+}
