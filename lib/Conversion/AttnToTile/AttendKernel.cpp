@@ -17,6 +17,7 @@
 #include "OutputStore.h"
 #include "PackedRows.h"
 #include "RowNormalizer.h"
+#include "WorkOrder.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -42,6 +43,8 @@ private:
   ImplicitLocOpBuilder &b() { return kernel.body(); }
   Value constant(int64_t value) { return kernel.constant(value); }
 
+  bool canLoop() const;
+  Value headsPerGroup();
   void startBlock();
   Lifted batchOf(Value tensor);
   Lifted headOf(Value tensor);
@@ -96,6 +99,22 @@ Lifted AttendKernel::headOf(Value tensor) {
   return {arith::DivUIOp::create(b(), head, group)};
 }
 
+/// Work whose amount only the device knows is better given to blocks as they become free.
+bool AttendKernel::canLoop() const {
+  return schedule.isPersistent && role == AttendRole::Direct && !mask.list && (mask.table || !mask.violations);
+}
+
+/// How many heads' keys and values the cache holds; null when all rows have equally many keys.
+Value AttendKernel::headsPerGroup() {
+  if (!op.hasMask() || op.getPositions(op.getMask()).i.use_empty())
+    return {};
+  ImplicitLocOpBuilder &h = kernel.head();
+  Value keyHeads = kernel.dim(op.getDots().front()[1], 1);
+  Value keys = arith::MaxSIOp::create(h, arith::MulIOp::create(h, keyCount, keyHeads), constant(1));
+  Value group = arith::DivUIOp::create(h, arith::MulIOp::create(h, headCount, constant(schedule.cachedKeys)), keys);
+  return arith::MaxSIOp::create(h, group, constant(1));
+}
+
 void AttendKernel::startBlock() {
   ImplicitLocOpBuilder &h = kernel.head();
   batchCount = getAttendSize(kernel, h, op, 0);
@@ -113,13 +132,16 @@ void AttendKernel::startBlock() {
   Value rowBlocks = packedRows ? packedRows->countBlocks(kernel, batchCount, schedule.rows)
                                : Value(arith::CeilDivSIOp::create(h, rowCount, constant(schedule.rows)));
   Value blocks = arith::MulIOp::create(h, rowBlocks, perRow);
-  SmallVector<Value> ids = kernel.startBody({blocks, headCount, packedRows ? constant(1) : batchCount});
+  WorkItem item = canLoop() && !packedRows
+                      ? startWorkLoop(kernel, blocks, headCount, batchCount, headsPerGroup())
+                      : startBlocks(kernel, blocks, headCount, packedRows ? constant(1) : batchCount);
 
   // The last rows first: under a mask that looks back they have the most keys.
-  Value rowBlock = arith::DivUIOp::create(b(), ids[0], perRow), rest = arith::RemUIOp::create(b(), ids[0], perRow);
+  Value rowBlock = arith::DivUIOp::create(b(), item.rows, perRow),
+        rest = arith::RemUIOp::create(b(), item.rows, perRow);
   rowBlock = arith::SubIOp::create(b(), arith::SubIOp::create(b(), rowBlocks, constant(1)), rowBlock);
-  head = ids[1];
-  batch = ids[2];
+  head = item.head;
+  batch = item.batch;
   if (packedRows)
     std::tie(batch, rowBlock) = packedRows->locate(emitter, rowBlock, batchCount, schedule.rows, kernel);
   firstRow = arith::MulIOp::create(b(), rowBlock, constant(schedule.rows));

@@ -11,6 +11,9 @@ namespace heddle {
 struct AttendSchedule {
   int64_t rows = 64;          ///< rows of a block
   int64_t keys = 64;          ///< keys of a step
+  int64_t warps = 0;          ///< of a GPU's block, that the sizes were chosen for; 0: not said
+  bool isPersistent = false;  ///< a block computes several pieces of work where that helps
+  int64_t cachedKeys = 0;     ///< keys, with their values, of one head that the machine's cache holds
   int64_t valueColumns = 256; ///< columns of values per block; wider values take several blocks
   bool splitKeys = true;      ///< also make the kernels that divide the keys of few rows among blocks
   int64_t minSplitKeys = 512; ///< keys that a split has at least

@@ -83,6 +83,13 @@ LogicalResult FunctionEmitter::requireReads(Value tensor) {
 
 static constexpr llvm::StringLiteral kScheduleAttr = "tile.schedule";
 
+/// Whether a value in a score or mask region differs between rows or keys: the last two arguments.
+static bool dependsOnPosition(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return argument.getArgNumber() + 2 >= argument.getOwner()->getNumArguments();
+  return llvm::any_of(value.getDefiningOp()->getOperands(), dependsOnPosition);
+}
+
 /// What the inner loop of `op` works on.
 static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition, int64_t valueColumns) {
   AttendWork work;
@@ -91,10 +98,16 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
     work.depths.push_back(padded(dot[0]));
   for (unsigned value = 0; value < op.getNumValues(); ++value)
     work.valueColumns.push_back(std::min<int64_t>(valueColumns, padded(op.getValueGroups()[value][0])));
+  if (int64_t rows = cast<RankedTensorType>(op.getDots().front()[0].getType()).getDimSize(2);
+      !ShapedType::isDynamic(rows))
+    work.rows = rows;
   work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
   if (!work.depths.empty())
     work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
-  op->walk([&](tensor::ExtractOp) { ++work.tableReads; });
+  op->walk([&](tensor::ExtractOp read) { work.tableReads += llvm::any_of(read.getIndices(), dependsOnPosition); });
+  auto isPlain = [](Value tensor) { return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>(); };
+  work.isPlain = llvm::all_of(op.getDots(), [&](ValueRange dot) { return isPlain(dot[1]); }) &&
+                 llvm::all_of(op.getValueGroups(), [&](ValueRange value) { return isPlain(value[0]); });
   return work;
 }
 
@@ -111,6 +124,9 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, PlanBuilder &pla
     GpuSchedule chosen = chooseGpuSchedule(target, work);
     rows = chosen.rows;
     keys = chosen.keys;
+    schedule.warps = chosen.warps;
+    schedule.isPersistent = chosen.isPersistent;
+    schedule.cachedKeys = chosen.cachedKeys;
     note = chosen.note;
   } else if (target) {
     AttendSchedule staged = schedule;
@@ -156,13 +172,18 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
     return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
            << *op.getNormalizer();
   std::string note;
-  if (failed(emitAttend(plan, op, definition, completeSchedule(schedule, plan, op, definition, note), outputs)))
+  AttendSchedule complete = completeSchedule(schedule, plan, op, definition, note);
+  if (failed(emitAttend(plan, op, definition, complete, outputs)))
     return failure();
   // What was chosen, and why not something else, goes with the kernels.
   if (!note.empty())
     for (auto kernel : op->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
-      if (kernel->hasAttr(tile::kKernelAttr) && !kernel->hasAttr(kScheduleAttr))
-        kernel->setAttr(kScheduleAttr, StringAttr::get(op.getContext(), note));
+      if (kernel->hasAttr(tile::kKernelAttr) && !kernel->hasAttr(kScheduleAttr)) {
+        Builder builder(op.getContext());
+        kernel->setAttr(kScheduleAttr, builder.getStringAttr(note));
+        if (complete.warps)
+          kernel->setAttr(tile::kWarpsAttr, builder.getI64IntegerAttr(complete.warps));
+      }
   for (const KernelOutput &output : outputs)
     plan.store(output.tensor, output.memory);
   return success();

@@ -1,10 +1,11 @@
 //===- MaskKernels.cpp ------------------------------------------------------===//
 #include "MaskKernels.h"
+#include "MaskEvaluation.h"
+#include "PackedRows.h"
 #include "dialects/Attn/SequenceLengths.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -86,8 +87,61 @@ static SmallVector<Value> getListCoordinates(const PreparedMask &mask, const Row
   return {mask.byBatch ? block.batch : kernel.constant(0), mask.byHead ? block.head : kernel.constant(0), rowBlock};
 }
 
+/// A search is a chain of reads. Done once for each block of rows, all at the same time, it does not hold up the
+/// kernels that visit the keys: this kernel writes the ends of the ranges, may and full.
+static void emitRangeTable(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
+                           const PreparedMask &mask) {
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  Value target = kernel.import(mask.table);
+  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, target, dim).getResult(); };
+  SmallVector<Value> ids = kernel.startBody({extent(2), extent(1), extent(0)});
+  RowBlock block;
+  block.batch = ids[2];
+  block.head = ids[1];
+  block.firstRow = arith::MulIOp::create(b, ids[0], kernel.constant(schedule.rows));
+  Lengths lengths = emitLengths(op, block.batch, getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3),
+                                kernel, emitter);
+  block.rowLength = lengths.rows;
+  block.keyLength = lengths.keys;
+  Value end = arith::AddIOp::create(b, block.firstRow, kernel.constant(schedule.rows));
+  block.rowEnd = arith::MinSIOp::create(b, end, block.rowLength);
+  KeyRanges ranges = emitKeyRanges(mask, op, block, kernel, emitter);
+  int64_t place = 0;
+  for (const SmallVector<KeyRange> &kind : {ranges.may, ranges.full})
+    for (const KeyRange &range : kind)
+      for (Value bound : {range.begin, range.end}) {
+        Value word = arith::IndexCastOp::create(b, b.getI32Type(), bound);
+        memref::StoreOp::create(b, word, target, ValueRange{ids[2], ids[1], ids[0], kernel.constant(place++)});
+      }
+  kernel.launch();
+}
+
+static KeyRanges loadRanges(const PreparedMask &mask, const RowBlock &block, int64_t rows, KernelBuilder &kernel) {
+  ImplicitLocOpBuilder &b = kernel.body();
+  Value table = kernel.import(mask.table);
+  SmallVector<Value> coordinates = getListCoordinates(mask, block, rows, kernel);
+  int64_t place = 0;
+  auto load = [&]() -> Value {
+    SmallVector<Value> indices(coordinates);
+    indices.push_back(kernel.constant(place++));
+    return arith::IndexCastOp::create(b, b.getIndexType(), memref::LoadOp::create(b, table, indices));
+  };
+  KeyRanges ranges;
+  for (SmallVector<KeyRange> *kind : {&ranges.may, &ranges.full})
+    for (size_t range = 0; range < mask.analysis->getRanges().size(); ++range) {
+      Value begin = load();
+      kind->push_back({begin, load()});
+    }
+  return ranges;
+}
+
 KeyBlocks heddle::emitKeyBlocks(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
                                 const AttendSchedule &schedule, KernelBuilder &kernel, TileEmitter &emitter) {
+  if (mask.table)
+    return KeyBlocks::fromRanges(emitter.builder(), loadRanges(mask, block, schedule.rows, kernel), schedule.keys,
+                                 block.keyLength);
   if (!mask.list)
     return KeyBlocks::fromRanges(emitter.builder(), emitKeyRanges(mask, op, block, kernel, emitter), schedule.keys,
                                  block.keyLength);
@@ -140,88 +194,6 @@ static LogicalResult emitFactKernel(PlanBuilder &plan, const TableFact &fact, Va
   return success();
 }
 
-/// A kernel that evaluates the mask on one block of rows and keys: 0 none visible, 1 some, 2 all.
-static LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
-                                    const PreparedMask &mask, Value states) {
-  KernelBuilder kernel = KernelBuilder::create(plan);
-  TileEmitter emitter(kernel);
-  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
-  Value target = kernel.import(states);
-  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, target, dim).getResult(); };
-  Value keyBlocks = extent(3);
-  SmallVector<Value> ids =
-      kernel.startBody({arith::MulIOp::create(head, extent(2), keyBlocks).getResult(), extent(1), extent(0)});
-  Value rowBlock = arith::DivUIOp::create(b, ids[0], keyBlocks),
-        keyBlock = arith::RemUIOp::create(b, ids[0], keyBlocks);
-  Value firstRow = arith::MulIOp::create(b, rowBlock, kernel.constant(schedule.rows));
-  Value firstKey = arith::MulIOp::create(b, keyBlock, kernel.constant(schedule.keys));
-  Lengths lengths =
-      emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
-
-  TileShape shape{schedule.rows, schedule.keys};
-  Lifted row = Lifted::positions(0, schedule.rows, firstRow), key = Lifted::positions(1, schedule.keys, firstKey);
-  FailureOr<SmallVector<Lifted>> lifted = emitter.apply(op.getMask().front(), {{ids[2]}, {ids[1]}, row, key});
-  if (failed(lifted))
-    return failure();
-  Value visible = emitter.materialize(lifted->front(), shape);
-  auto within = [&](const Lifted &positions, Value length) {
-    Value tile = emitter.materialize(positions, {});
-    Value bound = emitter.materialize({length}, cast<RankedTensorType>(tile.getType()).getShape());
-    return emitter.materialize({arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile, bound)}, shape);
-  };
-  // Rows past the end neither see nor hinder; keys past the end are invisible.
-  Value rowExists = within(row, lengths.rows), keyExists = within(key, lengths.keys);
-  visible = arith::AndIOp::create(b, visible, keyExists);
-  Value seen = arith::AndIOp::create(b, visible, rowExists);
-  Value missing =
-      arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ult, visible, rowExists), rowExists);
-  auto any = [&](Value tile) -> Value {
-    Type i32 = b.getI32Type();
-    Value words = arith::ExtUIOp::create(b, RankedTensorType::get(shape, i32), tile);
-    Value perRow =
-        tile::ReduceOp::create(b, RankedTensorType::get({schedule.rows, 1}, i32), tile::ReduceKind::Max, words, 1);
-    Value one = tile::ReduceOp::create(b, RankedTensorType::get({1, 1}, i32), tile::ReduceKind::Max, perRow, 0);
-    return tile::ScalarOp::create(b, i32, one);
-  };
-  Value some = any(seen), hole = any(missing);
-  // some ? 2 - hole : 0
-  Value two = arith::ConstantIntOp::create(b, 2, 32);
-  Value state = arith::MulIOp::create(b, some, arith::SubIOp::create(b, two, hole));
-  memref::StoreOp::create(b, state, target, ValueRange{ids[2], ids[1], rowBlock, keyBlock});
-  kernel.launch();
-  return success();
-}
-
-/// A kernel that lists the visited blocks of each block of rows, in order.
-static void emitListing(PlanBuilder &plan, Value states, Value list, Value count) {
-  KernelBuilder kernel = KernelBuilder::create(plan);
-  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
-  Value source = kernel.import(states), target = kernel.import(list), counts = kernel.import(count);
-  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, source, dim).getResult(); };
-  Value keyBlocks = extent(3);
-  SmallVector<Value> ids = kernel.startBody({extent(2), extent(1), extent(0)});
-  Value zero = kernel.constant(0), one = kernel.constant(1);
-  auto loop = scf::ForOp::create(b, zero, keyBlocks, one, ValueRange{zero});
-  {
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    Value block = loop.getInductionVar(), filled = loop.getRegionIterArg(0);
-    Value state = memref::LoadOp::create(b, source, ValueRange{ids[2], ids[1], ids[0], block});
-    Value visited = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, state, arith::ConstantIntOp::create(b, 0, 32));
-    Value isFull = arith::ShRUIOp::create(b, state, arith::ConstantIntOp::create(b, 1, 32));
-    Value number = arith::IndexCastOp::create(b, b.getI32Type(), block);
-    Value entry =
-        arith::AddIOp::create(b, arith::ShLIOp::create(b, number, arith::ConstantIntOp::create(b, 1, 32)), isFull);
-    // A skipped block's entry is overwritten by the next one's.
-    memref::StoreOp::create(b, entry, target, ValueRange{ids[2], ids[1], ids[0], filled});
-    Value next = arith::AddIOp::create(b, filled, arith::SelectOp::create(b, visited, one, zero));
-    scf::YieldOp::create(b, next);
-  }
-  Value total = arith::IndexCastOp::create(b, b.getI32Type(), loop.getResult(0));
-  memref::StoreOp::create(b, total, counts, ValueRange{ids[2], ids[1], ids[0]});
-  kernel.launch();
-}
-
 /// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
 /// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
 static bool readsPairs(attn::AttendOp op) {
@@ -263,7 +235,7 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
       if (failed(emitFactKernel(plan, fact, mask.violations, index)))
         return failure();
   }
-  if (!evaluates)
+  if (!evaluates && !mask.violations)
     return mask;
   auto blocks = [&](int64_t which, int64_t size) -> Value {
     return arith::CeilDivSIOp::create(b, getAttendSize(plan, b, op, which), plan.constant(size));
@@ -277,6 +249,16 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
   Value sizes[] = {mask.byBatch ? getAttendSize(plan, b, op, 0) : one,
                    mask.byHead ? getAttendSize(plan, b, op, 1) : one, blocks(2, schedule.rows),
                    blocks(3, schedule.keys)};
+  if (!evaluates) {
+    // Packed rows find their sequence and their rows in the kernel itself.
+    if (!PackedRows::find(op, plan)) {
+      int64_t ends = 4 * mask.analysis->getRanges().size();
+      mask.table =
+          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, ends}, i32), ArrayRef(sizes).drop_back());
+      emitRangeTable(plan, op, schedule, mask);
+    }
+    return mask;
+  }
   auto lists = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, i32);
   Value states = plan.allocate(lists, sizes);
   mask.list = plan.allocate(lists, sizes);

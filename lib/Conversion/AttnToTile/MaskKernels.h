@@ -18,7 +18,8 @@ namespace heddle {
 struct PreparedMask {
   std::optional<MaskAnalysis> analysis; ///< none: every key is visible
   mlir::Value violations;               ///< i32 per fact, nonzero where it does not hold; null without facts
-  bool byBatch = false, byHead = false; ///< whether the lists differ between batches or heads
+  mlir::Value table;                    ///< i32 (b, h, row block, ends): ranges that tables were searched for; or null
+  bool byBatch = false, byHead = false; ///< whether lists and tables of ranges differ between batches or heads
   mlir::Value list, count;              ///< evaluated blocks (KeyBlocks::fromList); null inside the algebra
 };
 
