@@ -4,7 +4,7 @@
   matrix.py run DIR --runtime libheddle_rt.so       on the device: check, time, print tables (and write them to $OUT)
 
 Each spec runs in a process of its own under a watchdog, because a wrong barrier hangs. Outputs are poisoned with NaN.
-FLOPs count visible pairs only: 4 * pairs * d.
+FLOPs count visible pairs only: 2 * pairs * (d + e).
 """
 import argparse
 import json
@@ -27,9 +27,9 @@ DOCUMENTS = """%a = tensor.extract %doc[%b, %i] : tensor<?x?xi32>
  %m = arith.cmpi sle, %j, %i : index
  %y = arith.andi %e, %m : i1
  attn.yield %y : i1"""
-BLOCKS = """%c64 = arith.constant 64 : index
- %ib = arith.floordivsi %i, %c64 : index
- %jb = arith.floordivsi %j, %c64 : index
+BLOCKS = """%c128 = arith.constant 128 : index
+ %ib = arith.floordivsi %i, %c128 : index
+ %jb = arith.floordivsi %j, %c128 : index
  %s = tensor.extract %seen[%ib, %jb] : tensor<?x?xi32>
  %c0 = arith.constant 0 : i32
  %y = arith.cmpi ne, %s, %c0 : i32
@@ -48,6 +48,8 @@ SPECS = {
     "full_bf16_128": ("bf16", 128, 128, None, SCALE, "softmax", ""),
     "causal_bf16_128": ("bf16", 128, 128, CAUSAL, SCALE, "softmax", ""),
     "full_bf16_64": ("bf16", 64, 64, None, SCALE, "softmax", ""),
+    "causal_bf16_64": ("bf16", 64, 64, CAUSAL, SCALE, "softmax", ""),
+    "causal_bf16_256": ("bf16", 256, 256, CAUSAL, SCALE, "softmax", ""),
     "causal_f16_64": ("f16", 64, 64, CAUSAL, SCALE, "softmax", ""),
     "causal_f32_64": ("f32", 64, 64, CAUSAL, SCALE, "softmax", ""),
     "full_bf16_8_24": ("bf16", 8, 24, None, SCALE, "softmax", ""),
@@ -62,8 +64,12 @@ SPECS = {
 }
 # Few heads, odd lengths, grouped heads, one row, no key, split keys.
 SHAPES = [(1, 2, 2, 128, 128), (2, 4, 2, 200, 333), (1, 2, 1, 1, 1000), (1, 1, 1, 3, 5000), (2, 2, 2, 77, 0), (1, 3, 3, 1029, 1029)]
-TIMED = {"full_bf16_128": 8192, "causal_bf16_128": 8192, "full_bf16_64": 8192, "causal_f16_64": 8192, "window_bf16_128": 16384,
-         "documents_bf16_128": 16384, "blocks_bf16_128": 16384, "slopes_bf16_128": 8192, "sigmoid_bf16_128": 8192}
+# name: (heads, sequence lengths; 16384 tokens in all)
+TIMED = {"full_bf16_128": (16, [2048, 4096, 8192, 16384]), "causal_bf16_128": (16, [2048, 4096, 8192, 16384]),
+         "full_bf16_64": (32, [4096, 16384]), "causal_bf16_64": (32, [4096, 16384]),
+         "full_bf16_256": (8, [4096, 16384]), "causal_bf16_256": (8, [4096, 16384]),
+         "causal_bf16_192_128": (16, [8192]), "window_bf16_128": (16, [16384]), "documents_bf16_128": (16, [16384]),
+         "blocks_bf16_128": (16, [16384]), "slopes_bf16_128": (16, [8192]), "sigmoid_bf16_128": (16, [8192])}
 
 
 def text(name):
@@ -110,7 +116,7 @@ def one(directory, runtime, name):
             ids = (torch.arange(width, device="cuda") * count // max(width, 1)).to(torch.int32)
             return [ids.expand(b, width).contiguous()]
         if "%seen" in extra:
-            return [(torch.rand((t + 63) // 64, max((s + 63) // 64, 1), generator=generator, device="cuda") < 0.1).to(torch.int32)]
+            return [(torch.rand((t + 127) // 128, max((s + 127) // 128, 1), generator=generator, device="cuda") < 0.1).to(torch.int32)]
         if "%slope" in extra:
             return [2.0 ** -torch.arange(1, h + 1, device="cuda", dtype=torch.float32)]
         return []
@@ -125,7 +131,7 @@ def one(directory, runtime, name):
             return ((j <= i) & (j > i - more[0]))[None]
         if mask is DOCUMENTS:
             return (more[0][:, :t, None] == more[0][:, None, :s]) & (j <= i)
-        return (more[0][i // 64, j // 64] != 0)[None]
+        return (more[0][i // 128, j // 128] != 0)[None]
 
     result = {"name": name, "errors": []}
     for b, hq, hk, t, s in SHAPES:
@@ -157,11 +163,12 @@ def one(directory, runtime, name):
         ok = error < TOLERANCE[dtype] and same
         result["errors"].append([list((b, hq, hk, t, s)), error, same, ok])
 
-    if name in TIMED:
-        length, heads = TIMED[name], 16 if d == 128 else 32
+    heads, lengths = TIMED.get(name, (0, []))
+    result["timed"] = {}
+    for length in lengths:
         batch = max(1, 16384 // length)
-        q, k, v = (random(batch, heads, length, d) for _ in range(3))
-        o, more = torch.empty_like(q), extras(batch, heads, length, length)
+        q, k, v = (random(batch, heads, length, width) for width in (d, d, e))
+        o, more = torch.empty_like(v), extras(batch, heads, length, length)
         candidates = {"heddle": launcher([q, k, v] + more + [o])}
         pairs = sum(int(visible(1, length, length, [m[:1] if m.dim() == 2 and "%doc" in extra else m for m in more if not isinstance(m, int)] or more)[0, a:a + 1024].sum()) for a in range(0, length, 1024)) if mask is not None else length * length
         from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -173,8 +180,7 @@ def one(directory, runtime, name):
                 return call
             candidates["fa2"] = sdpa(SDPBackend.FLASH_ATTENTION)
             candidates["cudnn"] = sdpa(SDPBackend.CUDNN_ATTENTION)
-        result["timed"] = time_all(torch, candidates, 4.0 * pairs * batch * heads * d)
-        result["pairs"] = pairs
+        result["timed"][length] = time_all(torch, candidates, 2.0 * pairs * batch * heads * (d + e))
     print(json.dumps(result))
 
 
@@ -191,12 +197,20 @@ def time_all(torch, candidates, flops, rounds=5):
         except RuntimeError as error:
             print(f"{name}: {error}", file=sys.stderr)
             del candidates[name], times[name]
+    warm = {}
+    for name, call in candidates.items():
+        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        start.record()
+        call()
+        end.record()
+        torch.cuda.synchronize()
+        warm[name] = start.elapsed_time(end)
     for _ in range(rounds):
         for name in random.sample(list(candidates), len(candidates)):
             time.sleep(0.1)
             start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
             start.record()
-            repeats = 4
+            repeats = max(1, round(15 / warm[name]))
             for _ in range(repeats):
                 candidates[name]()
             end.record()
@@ -210,7 +224,7 @@ def run(directory, runtime, names):
     for name in names:
         try:
             done = subprocess.run([sys.executable, __file__, "one", directory, "--runtime", runtime, "--name", name],
-                                  capture_output=True, text=True, timeout=90)
+                                  capture_output=True, text=True, timeout=120)
         except subprocess.TimeoutExpired:
             lines.append(f"{name}: hangs")
             failed += 1
@@ -224,8 +238,10 @@ def run(directory, runtime, names):
         failed += bool(bad)
         worst = max(entry[1] for entry in result["errors"])
         line = f"{name}: {'ok' if not bad else 'WRONG ' + str(bad)}, worst error {worst:.1e}"
-        for rival, (milliseconds, rate) in result.get("timed", {}).items():
-            line += f" | {rival} {milliseconds:.3f} ms {rate:.0f} TFLOP/s"
+        for length, rivals in result["timed"].items():
+            line += f"\n  {length:>6}:"
+            for rival, (milliseconds, rate) in rivals.items():
+                line += f" {rival} {milliseconds:.3f} ms {rate:.0f} TFLOP/s |"
         lines.append(line)
         print(line, flush=True)
     report = "\n".join(lines) + f"\n{len(names) - failed} passed, {failed} failed\n"
@@ -242,11 +258,11 @@ if __name__ == "__main__":
     parser.add_argument("--compiler", default="heddle-compile")
     parser.add_argument("--target", default="sm_90a")
     parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    parser.add_argument("--name", choices=list(SPECS))
+    parser.add_argument("--name", help="specs, separated by commas (all)")
     options = parser.parse_args()
     if options.mode == "build":
-        build(options.directory, options.compiler, options.target, [options.name] if options.name else list(SPECS))
+        build(options.directory, options.compiler, options.target, options.name.split(",") if options.name else list(SPECS))
     elif options.mode == "one":
         one(options.directory, options.runtime, options.name)
     else:
-        sys.exit(run(options.directory, options.runtime, [options.name] if options.name else list(SPECS)))
+        sys.exit(run(options.directory, options.runtime, options.name.split(",") if options.name else list(SPECS)))

@@ -1,0 +1,186 @@
+"""Keys and rows through views on a GPU: packed sequences, lengths, pages, and few rows over many keys.
+
+  views.py build DIR [--compiler heddle-compile]   here, with the Python package: compile every case to DIR/<name>.pack
+  views.py run DIR --runtime libheddle_rt.so       on the device: check against float64, time, print (and write to $OUT)
+
+What lies beyond a length is NaN, as are outputs before a run. Each case is a process of its own under a watchdog.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+
+TOLERANCE = 1e-2
+CASES = ("packed", "lengths", "pages_64", "pages_16", "decode")
+
+
+def texts():
+    import heddle
+    rank4 = "?x?x?x128xbf16"
+
+    @heddle.spec(q="?x?x128xbf16", k="?x?x128xbf16", v="?x?x128xbf16", starts="?xi32")
+    def packed(q, k, v, starts):
+        return heddle.attend(q, k, v, cu_seqlens_q=starts, cu_seqlens_k=starts, causal=True, layout="thd")
+
+    @heddle.spec(q=rank4, k=rank4, v=rank4, lengths="?xi32")
+    def lengths(q, k, v, lengths):
+        return heddle.attend(q, k, v, kv_lengths=lengths, causal=True)
+
+    # Few rows: the query heads that share keys are rows of one head.
+    @heddle.spec(q="?x?x4x128xbf16", k=rank4, v=rank4)
+    def decode(q, k, v):
+        return heddle.attend(q, k, v)
+
+    def pages(size):
+        pool = f"?x?x{size}x128xbf16"
+
+        @heddle.spec(q=rank4, k=pool, v=pool, table="?x?xi32", lengths="?xi32")
+        def paged(q, k, v, table, lengths):
+            return heddle.attend(q, k, v, block_table=table, cache_seqlens=lengths, causal=True)
+        return paged
+    specs = {"packed": packed, "lengths": lengths, "decode": decode, "pages_64": pages(64), "pages_16": pages(16)}
+    return {name: specs[name].text for name in CASES}
+
+
+def build(directory, compiler, target):
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in texts().items():
+        source = directory / f"{name}.mlir"
+        source.write_text(text)
+        subprocess.run([compiler, source, f"--target={target}", "-o", directory / f"{name}.pack"], check=True)
+        print(name, flush=True)
+
+
+def one(directory, runtime, name):
+    import torch
+    from matrix import time_all
+    from packs import Pack
+    launcher = Pack(runtime, directory / f"{name}.pack").launcher
+    generator = torch.Generator(device="cuda").manual_seed(1)
+    result = {"name": name, "errors": [], "timed": {}}
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator, device="cuda").to(torch.bfloat16)
+
+    def ints(values):
+        return torch.tensor(values, dtype=torch.int32, device="cuda")
+
+    def reference(q, k, v, causal):
+        """(h, t, d) over (h', s, d)."""
+        k, v = (x.double().repeat_interleave(q.shape[0] // x.shape[0], 0) for x in (k, v))
+        x = q.double() @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+        t, s = x.shape[-2:]
+        if causal:
+            seen = torch.arange(s, device="cuda")[None] <= torch.arange(t, device="cuda")[:, None] + s - t
+            x = x.masked_fill(~seen, -math.inf)
+        return torch.softmax(x, -1).nan_to_num(0.0) @ v if s else torch.zeros_like(q, dtype=torch.float64)
+
+    def verify(run, output, wanted):
+        """`wanted`: pairs of a slice of the output and its reference."""
+        firsts = []
+        for _ in range(4):
+            output.fill_(math.nan)
+            run()
+            torch.cuda.synchronize()
+            firsts.append(output.clone())
+        same = all(bool((a == firsts[0]).all()) for a in firsts[1:])
+        worst = 0.0
+        for part, want in wanted:
+            got, scale = part(firsts[0]).double(), want.norm().item()
+            error = (got - want).norm().item() / scale if scale else got.abs().max().item() if got.numel() else 0.0
+            worst = max(worst, error if error == error else math.inf)
+        result["errors"].append([worst, same, worst < TOLERANCE and same])
+
+    if name == "packed":
+        for spans in ([5, 0, 1, 700, 128, 129, 1000], [64] * 9, [2048]):
+            total, starts = sum(spans), [sum(spans[:n]) for n in range(len(spans) + 1)]
+            q, k, v, o = (random(total, h, 128) for h in (4, 2, 2, 4))
+            wanted = [(lambda x, a=a, b=b: x[a:b].transpose(0, 1), reference(*(x[a:b].transpose(0, 1) for x in (q, k, v)), True))
+                      for a, b in zip(starts, starts[1:]) if b > a]
+            verify(launcher([q, k, v, ints(starts), o]), o, wanted)
+        spans = (torch.rand(12, generator=torch.Generator().manual_seed(2)) + 0.1)
+        spans = (spans / spans.sum() * 16384).int().tolist()
+        spans[-1] += 16384 - sum(spans)
+        starts = [sum(spans[:n]) for n in range(len(spans) + 1)]
+        q, k, v, o = (random(16384, 16, 128) for _ in range(4))
+        pairs = sum(n * (n + 1) / 2 for n in spans)
+        result["timed"]["16384 tokens"] = time_all(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128)
+    elif name == "decode":
+        for b, h, s in ((2, 3, 1000), (1, 8, 65536), (3, 1, 1), (2, 2, 0)):
+            q, k, v, o = random(b, h, 4, 128), random(b, h, s, 128), random(b, h, s, 128), random(b, h, 4, 128)
+            verify(launcher([q, k, v, o]), o, [(lambda x, n=n: x[n], reference(q[n], k[n], v[n], False)) for n in range(b)])
+        for b, s in ((32, 8192), (1, 65536), (128, 2048)):
+            q, k, v, o = random(b, 8, 4, 128), random(b, 8, s, 128), random(b, 8, s, 128), random(b, 8, 4, 128)
+            copy = torch.empty_like(k)
+            moved = 2 * k.numel() * 2
+            # "TFLOP/s" here are TB/s: bytes of keys and values, and bytes that a copy reads and writes.
+            times = time_all(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved)
+            result["timed"][f"{b} x {s} (TB/s)"] = times
+    else:
+        for page, spans, rows in ((64, [0, 1, 700, 129], 5), (64, [640, 64, 65, 3], 1), (64, [512, 300, 700, 129], 200)):
+            page = 16 if name == "pages_16" else page
+            most, b = 768, len(spans)
+            q, k, v, o = random(b, 4, rows, 128), random(b, 2, most, 128), random(b, 2, most, 128), random(b, 4, rows, 128)
+            wanted = [(lambda x, n=n: x[n], reference(q[n], k[n, :, :span], v[n, :, :span], True)) for n, span in enumerate(spans)]
+            for n, span in enumerate(spans):
+                k[n, :, span:] = v[n, :, span:] = math.nan
+            arguments = [q, k, v, ints(spans), o]
+            if name != "lengths":
+                order = torch.randperm(b * most // page, generator=generator, device="cuda")
+                table = order.reshape(b, most // page).to(torch.int32)
+                pools = []
+                for x in (k, v):
+                    pool = torch.empty(b * most // page, 2, page, 128, dtype=torch.bfloat16, device="cuda")
+                    pool[order] = x.reshape(b, 2, most // page, page, 128).transpose(1, 2).reshape(-1, 2, page, 128)
+                    pools.append(pool)
+                arguments = [q, *pools, table, ints(spans), o]
+            verify(launcher(arguments), o, wanted)
+    print(json.dumps(result))
+
+
+def run(directory, runtime, names):
+    lines, failed = [], 0
+    for name in names:
+        try:
+            done = subprocess.run([sys.executable, __file__, "one", directory, "--runtime", runtime, "--name", name],
+                                  capture_output=True, text=True, timeout=90)
+        except subprocess.TimeoutExpired:
+            lines.append(f"{name}: hangs")
+            failed += 1
+            continue
+        if done.returncode:
+            lines.append(f"{name}: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}")
+            failed += 1
+            continue
+        result = json.loads(done.stdout.strip().splitlines()[-1])
+        bad = [entry for entry in result["errors"] if not entry[2]]
+        failed += bool(bad)
+        lines.append(f"{name}: {'ok' if not bad else 'WRONG ' + str(result['errors'])}, worst error {max(e[0] for e in result['errors']):.1e}")
+        for what, times in result["timed"].items():
+            lines.append(f"  {what}: " + " | ".join(f"{rival} {ms:.3f} ms {rate:.3g}" for rival, (ms, rate) in times.items()))
+    report = "\n".join(lines) + f"\n{len(names) - failed} passed, {failed} failed\n"
+    if os.environ.get("OUT"):
+        pathlib.Path(os.environ["OUT"], "views.txt").write_text(report)
+    print(report)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("mode", choices=["build", "run", "one"])
+    parser.add_argument("directory", type=pathlib.Path)
+    parser.add_argument("--compiler", default="heddle-compile")
+    parser.add_argument("--target", default="sm_90a")
+    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
+    parser.add_argument("--name", help="cases, separated by commas (all)")
+    options = parser.parse_args()
+    names = options.name.split(",") if options.name else list(CASES)
+    if options.mode == "build":
+        build(options.directory, options.compiler, options.target)
+    elif options.mode == "one":
+        one(options.directory, options.runtime, options.name)
+    else:
+        sys.exit(run(options.directory, options.runtime, names))
