@@ -54,6 +54,9 @@ SPECS = {
     "causal_f32_64": ("f32", 64, 64, CAUSAL, SCALE, "softmax", ""),
     "full_bf16_8_24": ("bf16", 8, 24, None, SCALE, "softmax", ""),
     "causal_bf16_80_96": ("bf16", 80, 96, CAUSAL, SCALE, "softmax", ""),
+    "causal_bf16_80": ("bf16", 80, 80, CAUSAL, SCALE, "softmax", ""),
+    "causal_bf16_96": ("bf16", 96, 96, CAUSAL, SCALE, "softmax", ""),
+    "full_bf16_512": ("bf16", 512, 512, None, SCALE, "softmax", ""),
     "causal_bf16_192_128": ("bf16", 192, 128, CAUSAL, SCALE, "softmax", ""),
     "full_bf16_256": ("bf16", 256, 256, None, SCALE, "softmax", ""),
     "window_bf16_128": ("bf16", 128, 128, WINDOW, SCALE, "softmax", ", %w: index"),
@@ -68,6 +71,7 @@ SHAPES = [(1, 2, 2, 128, 128), (2, 4, 2, 200, 333), (1, 2, 1, 1, 1000), (1, 1, 1
 TIMED = {"full_bf16_128": (16, [2048, 4096, 8192, 16384]), "causal_bf16_128": (16, [2048, 4096, 8192, 16384]),
          "full_bf16_64": (32, [4096, 16384]), "causal_bf16_64": (32, [4096, 16384]),
          "full_bf16_256": (8, [4096, 16384]), "causal_bf16_256": (8, [4096, 16384]),
+         "causal_bf16_80": (16, [8192]), "causal_bf16_96": (16, [8192]), "full_bf16_512": (4, [8192]),
          "causal_bf16_192_128": (16, [8192]), "window_bf16_128": (16, [16384]), "documents_bf16_128": (16, [16384]),
          "blocks_bf16_128": (16, [16384]), "slopes_bf16_128": (16, [8192]), "sigmoid_bf16_128": (16, [8192])}
 
@@ -95,7 +99,7 @@ def build(directory, compiler, target, names):
         print(name, flush=True)
 
 
-def one(directory, runtime, name):
+def one(directory, runtime, name, check_only=False, with_flex=False):
     import torch
     from packs import Pack
 
@@ -134,7 +138,7 @@ def one(directory, runtime, name):
         return (more[0][i // 128, j // 128] != 0)[None]
 
     result = {"name": name, "errors": []}
-    for b, hq, hk, t, s in SHAPES:
+    for b, hq, hk, t, s in SHAPES[:3] if check_only else SHAPES:
         q, k, v = random(b, hq, t, d), random(b, hk, s, d), random(b, hk, s, e)
         o = torch.full((b, hq, t, e), math.nan, dtype=torch_type, device="cuda")
         more = extras(b, hq, t, s)
@@ -163,7 +167,7 @@ def one(directory, runtime, name):
         ok = error < TOLERANCE[dtype] and same
         result["errors"].append([list((b, hq, hk, t, s)), error, same, ok])
 
-    heads, lengths = TIMED.get(name, (0, []))
+    heads, lengths = TIMED.get(name, (0, [])) if not check_only else (0, [])
     result["timed"] = {}
     for length in lengths:
         batch = max(1, 16384 // length)
@@ -180,8 +184,31 @@ def one(directory, runtime, name):
                 return call
             candidates["fa2"] = sdpa(SDPBackend.FLASH_ATTENTION)
             candidates["cudnn"] = sdpa(SDPBackend.CUDNN_ATTENTION)
+        if with_flex and (flex_mod := flex_modifiers(mask, score, more)):
+            candidates["flex"] = flex(torch, q, k, v, length, *flex_mod)
         result["timed"][length] = time_all(torch, candidates, 2.0 * pairs * batch * heads * (d + e))
     print(json.dumps(result))
+
+
+def flex_modifiers(mask, score, more):
+    """(mask_mod, score_mod) of FlexAttention for the specs that are not plain; None for those that are."""
+    causal = lambda b, h, i, j: i >= j  # noqa: E731
+    if mask is WINDOW:
+        return (lambda b, h, i, j: (i >= j) & (i - j < more[0])), None
+    if mask is DOCUMENTS:
+        return (lambda b, h, i, j: (i >= j) & (more[0][b, i] == more[0][b, j])), None
+    if mask is BLOCKS:
+        return (lambda b, h, i, j: more[0][i // 128, j // 128] != 0), None
+    if score is SLOPES:
+        return causal, (lambda s, b, h, i, j: s + more[0][h] * (j - i))
+    return None
+
+
+def flex(torch, q, k, v, length, mask_mod, score_mod):
+    from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+    compiled = torch.compile(flex_attention, dynamic=False)
+    blocks = torch.compile(create_block_mask)(mask_mod, q.shape[0], None, length, length, device="cuda")
+    return lambda: compiled(q, k, v, score_mod=score_mod, block_mask=blocks)
 
 
 def time_all(torch, candidates, flops, rounds=5):
@@ -259,10 +286,12 @@ if __name__ == "__main__":
     parser.add_argument("--target", default="sm_90a")
     parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
     parser.add_argument("--name", help="specs, separated by commas (all)")
+    parser.add_argument("--flex", action="store_true", help="with one: FlexAttention as a rival, where the spec is not plain (its compilation may take minutes)")
+    parser.add_argument("--check-only", action="store_true", help="with one: three shapes, no timing (for compute-sanitizer)")
     options = parser.parse_args()
     if options.mode == "build":
         build(options.directory, options.compiler, options.target, options.name.split(",") if options.name else list(SPECS))
     elif options.mode == "one":
-        one(options.directory, options.runtime, options.name)
+        one(options.directory, options.runtime, options.name, options.check_only, options.flex)
     else:
         sys.exit(run(options.directory, options.runtime, options.name.split(",") if options.name else list(SPECS)))

@@ -132,6 +132,7 @@ void AttendKernel::startBlock() {
   Value rowBlocks = packedRows ? packedRows->countBlocks(kernel, batchCount, schedule.rows)
                                : Value(arith::CeilDivSIOp::create(h, rowCount, constant(schedule.rows)));
   Value blocks = arith::MulIOp::create(h, rowBlocks, perRow);
+  // Packed rows: how long a piece is depends on its sequence; dealt out in advance, pieces were 10 % slower.
   WorkItem item = canLoop() && !packedRows
                       ? startWorkLoop(kernel, blocks, headCount, batchCount, headsPerGroup())
                       : startBlocks(kernel, blocks, headCount, packedRows ? constant(1) : batchCount);
