@@ -111,6 +111,16 @@ def dtype_of(value, name):
     return getattr(value.__array_namespace__(), name)
 
 
+def has_views(value):
+    """Whether `split_heads` knows the array's library."""
+    return library(value) in ("numpy", "torch")
+
+
+def split_heads(value, shape):
+    """The same memory, its heads divided in two dimensions; dimensions of one element may go or come."""
+    return value.reshape(shape) if library(value) == "numpy" else value.view(shape)
+
+
 def empty_like(value, shape, element_type):
     """A new array of `value`'s library and device."""
     which = library(value)

@@ -11,7 +11,7 @@ from . import _scalar
 from ._captures import element
 from ._errors import TraceError
 from ._graph import Node, Owner, Region, TensorType
-from ._regions import arguments, mask_region, score_region
+from ._regions import HeadsAsRows, arguments, as_they_are, mask_region, score_region
 from ._scalar import INTEGER, lift
 from ._source import here
 from ._tensor import Tensor
@@ -38,6 +38,12 @@ class AttendSpec:
     normalizer: str = "softmax"     # symbol
     normalizer_arguments: tuple = ()
     return_lse: bool = False
+    group: int = 1                  # above 1: q is (b, h, group, d), one query of so many heads (see HeadsAsRows)
+
+    @property
+    def meant(self):
+        """From positions of the operator to those that functions and masks are about."""
+        return HeadsAsRows(self.group) if self.group > 1 else as_they_are
 
 
 def build(spec):
@@ -45,8 +51,8 @@ def build(spec):
     layout = {"bhtd": _Plain, "bthd": _HeadsInner, "thd": _Packed}[spec.layout](spec)
     q, k, v = layout.operands()
     conditions = list(_diagonal_conditions(spec, layout))
-    score = score_region(spec.scale, spec.score_mod)
-    mask = mask_region(conditions, spec.mask_mod)
+    score = score_region(spec.scale, spec.score_mod, spec.meant)
+    mask = mask_region(conditions, spec.mask_mod, spec.meant)
 
     operands, regions, text = [q, k, v], [score], ["attn.attend dot({0}, {1}) value({2}) normalize @" + spec.normalizer]
     if spec.normalizer_arguments:
@@ -88,18 +94,22 @@ def _diagonal_conditions(spec, layout):
     """Conditions on (b, h, i, j) from causal and window: all relative to the diagonal of row i."""
     if spec.diagonal == "none" and spec.left is None and spec.right is None:
         return
+    # The only query of a sequence is at its last key: there is nothing behind its diagonal.
+    is_last = spec.group > 1 and spec.diagonal != "top-left"
 
     def diagonal(b, i):
         if spec.diagonal == "top-left":
             return i
         shift = layout.shift(b)
+        if is_last:
+            return shift
         return i if shift is None else _scalar.add(i, shift)
 
-    if spec.diagonal != "none":
+    if spec.diagonal != "none" and not is_last:
         yield lambda b, h, i, j: _scalar.less_equal(j, diagonal(b, i))
     if spec.left is not None:
         yield lambda b, h, i, j: _scalar.greater_equal(j, _scalar.subtract(diagonal(b, i), spec.left))
-    if spec.right is not None:
+    if spec.right is not None and not is_last:
         yield lambda b, h, i, j: _scalar.less_equal(j, _scalar.add(diagonal(b, i), spec.right))
 
 
@@ -180,7 +190,7 @@ class _Plain:
         pools = self.spec.block_table is not None
         k, v = (_paged(self.spec, x, lift(q.sizes[0], INTEGER)) if pools else self.view(x, self.spec.kv_lengths)
                 for x in (self.spec.k, self.spec.v))
-        self.rows, self.keys = q.sizes[2], k.sizes[2]
+        self.rows, self.keys = q.sizes[2] if self.spec.group == 1 else 1, k.sizes[2]
         return q, k, v
 
     def shift(self, b):

@@ -17,6 +17,7 @@ class Shapes(NamedTuple):
     heads: int
     query_length: int
     key_length: int
+    group: int  # heads of q that share one of k and v and are read as its rows: 1, or all of them where each has one query
 
 
 def arrays(q, k, v):
@@ -126,7 +127,8 @@ def call(given, out):
         _vector("sink", given.sink, "f32", heads)
     if out is not None:
         _output(out, result, q)
-    return Shapes(result, lse, batch * heads * rows, batch, heads, rows, keys)
+    return Shapes(result, lse, batch * heads * rows, batch, heads, rows, keys,
+                  heads // key_heads if layout != "thd" and rows == 1 and key_heads == value_heads else 1)
 
 
 def _sides(shape, layout, batch):

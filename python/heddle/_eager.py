@@ -30,6 +30,7 @@ class _Known(NamedTuple):
     scale: float    # the default
     shapes: _checks.Shapes
     element: str
+    rows: Any       # None, or (batch, heads of k, heads of q for each): q's heads are read as rows
 
 
 def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None, cu_seqlens_q=None, cu_seqlens_k=None,
@@ -39,6 +40,11 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
     strides, windows, the scale, captured arrays and run-time scalars are arguments of what was compiled.
+
+    Where sequences have one query each (decoding) and g heads of q share a head of k and v, those g heads are read as g rows
+    of one head, so that keys and values are read once, not g times; g is then compiled in. This changes no result, no
+    position and no memory: functions still see head h and query 0. It happens to NumPy's and PyTorch's arrays in layouts
+    "bhtd" and "bthd"; `heddle explain` calls such an entry attend_heads_as_rows.
 
     Args:
         q, k, v: arrays of float32, float16 or bfloat16 (one type), on a CPU or a CUDA device: NumPy (with ml_dtypes),
@@ -117,7 +123,7 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
 
     options = (layout, causal, left is None, right is None, cu_seqlens_q is None, cu_seqlens_k is None, lengths is None,
                block_table is None, sink is None, return_lse, page_size, num_splits, deterministic, mods, out is None,
-               kv_lengths is None)
+               kv_lengths is None, _arrays.has_views(q) and (out is None or _arrays.has_views(out)))
     try:
         memo = _memos.get(options)
     except TypeError:
@@ -135,6 +141,8 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if return_lse:
         lse = _arrays.empty_like(q, known.shapes.lse, "f32")
         values.append(lse)
+    if known.rows is not None:
+        _read_heads_as_rows(values, known.rows, return_lse)
     if known.entry is not None:
         known.entry(values, None, known.allocate, status)
     elif status is not None:
@@ -149,21 +157,32 @@ def _prepare(given, deterministic, options, values, leaves, names, out):
         raise ValueError(f"expected deterministic=True or False, got {deterministic!r}")
     _checks.options(given)
     page = None if given.block_table is None else _checks.page_of(given.k, given.layout)
-    key = (options, given.q.dtype, given.q.shape[-1], given.v.shape[-1], page)
     shapes = _checks.call(given, out)
+    group = shapes.group if options[-1] else 1
+    key = (options, given.q.dtype, given.q.shape[-1], given.v.shape[-1], page, group)
     plan = _plans.get(key)
     if plan is None:
-        plan = _plans[key] = Plan(given)
+        plan = _plans[key] = Plan(given, group)
     if leaves:
         plan.check_captures(leaves, names, shapes)
     device = _arrays.device(given.q)
     known = _Known(plan.entry_on(device) if shapes.rows else None, plan.allocator(given.q, device),
-                   1.0 / math.sqrt(given.q.shape[-1]), shapes, plan.element)
+                   1.0 / math.sqrt(given.q.shape[-1]), shapes, plan.element,
+                   (shapes.batch, shapes.heads // group, group) if shapes.rows and group > 1 else None)
     # What arrays on a CPU hold is checked in every call.
     checked = (given.cu_seqlens_q, given.cu_seqlens_k, given.lengths, given.block_table)
     if device[0] != "cpu" or all(array is None for array in checked):
         _memos.setdefault(options, Memo()).remember(values, known)
     return known
+
+
+def _read_heads_as_rows(values, rows, return_lse):
+    """The arrays of a call whose plan has q's heads as rows: views of q, of the result and of its lse, which are the last."""
+    at_out = len(values) - (2 if return_lse else 1)
+    for at in (0, at_out):
+        values[at] = _arrays.split_heads(values[at], (*rows, values[at].shape[-1]))
+    if return_lse:
+        values[-1] = _arrays.split_heads(values[-1], rows)
 
 
 def _lengths(kv_lengths, cache_seqlens):

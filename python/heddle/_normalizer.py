@@ -3,10 +3,11 @@
 import hashlib
 import re
 
+from . import _scalar
 from ._captures import Fingerprint
 from ._errors import TraceError
 from ._graph import Owner, Printer, Region, Scope
-from ._regions import arguments, call, count_positional, number
+from ._regions import arguments, as_they_are, call, count_positional, number
 from ._source import location_of
 
 # Symbols of the compiler's prelude (dialects/Attn/Prelude.mlir) and whether they have the statistic lse.
@@ -68,14 +69,16 @@ def _one(*sums):
 
 
 class TracedNormalizer:
-    """A normalizer as four regions. `parameters` are those of the function that it reads, its header's arguments."""
+    """A normalizer as four regions. `parameters` are those of the function that it reads, its header's arguments: those
+    given, then its captures. `meant` maps positions of the operator to those that its functions are about."""
 
-    def __init__(self, normalizer, captures):
+    def __init__(self, normalizer, captures, meant=as_they_are, parameters=()):
         reference, rescale, weight, finish = captures.bind(*normalizer.functions)
         found = Fingerprint()
         for function in normalizer.functions:
             found.key(function, root=True)
-        self.parameters = [captures.parameter_of(leaf) for leaf in found.leaves]
+        self.parameters = [*parameters, *(captures.parameter_of(leaf) for leaf in found.leaves)]
+        self.meant = meant
         has_reference = reference is not None
         self.weights, self.stats = normalizer.weights, normalizer.stats
         self.regions = {}
@@ -98,7 +101,7 @@ class TracedNormalizer:
         if takes is None or takes <= len(floats):
             given = names[:len(floats)]
         else:
-            given = names
+            given = [*names[:len(floats)], *(self.meant(*names[len(floats):]) if positions else ())]
         if takes is not None and takes not in (len(floats), len(names)) and function is not _one:
             raise TraceError(f"expected a {what} function of {' or '.join(str(n) for n in sorted({len(floats), len(names)}))} "
                              f"arguments, got one of {takes}", location_of(function))
@@ -128,3 +131,20 @@ class TracedNormalizer:
 def check_name(name):
     if name not in NAMES:
         raise ValueError(f"expected one of {', '.join(NAMES)} or a heddle.Normalizer as normalizer, got {name!r}")
+
+
+def softmax_of_row_sinks(sink):
+    """The prelude's softmax_sink where heads are rows, so that a row's sink is not known by the operator's head alone.
+    `sink`: a captured array."""
+    def finish(m, total, b, h, i):
+        top = _scalar.maximum(m, sink[h])
+        scale = _scalar.exp(_scalar.subtract(m, top))
+        denominator = _scalar.add(_scalar.multiply(scale, total), _scalar.exp(_scalar.subtract(sink[h], top)))
+        return _scalar.divide(scale, denominator), _scalar.add(top, _scalar.log(denominator))
+
+    def weight(s, m):
+        weight = _scalar.exp(_scalar.subtract(s, m))
+        return weight, weight
+
+    return Normalizer(reference=lambda s: s, rescale=lambda old, new: _scalar.exp(_scalar.subtract(old, new)), weight=weight,
+                      finish=finish, stats=("lse",), name="softmax_row_sink")

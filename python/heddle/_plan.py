@@ -4,9 +4,9 @@ from typing import Any, NamedTuple
 
 from . import _arrays, _compiler
 from ._attend import AttendSpec, build
-from ._captures import Captures
+from ._captures import CapturedArray, Captures
 from ._graph import Program, TensorType
-from ._normalizer import Normalizer, TracedNormalizer, check_name
+from ._normalizer import Normalizer, TracedNormalizer, check_name, softmax_of_row_sinks
 from ._scalar import FLOAT, INTEGER, Scalar
 from ._tensor import parameter
 
@@ -45,9 +45,9 @@ def diagonal(causal):
 
 
 class Plan:
-    """The program of a call, whatever the sizes of its arrays."""
+    """The program of a call, whatever the sizes of its arrays. `group`: how many heads of q are the rows of one."""
 
-    def __init__(self, given):
+    def __init__(self, given, group=1):
         self.element, self.entries = _arrays.element(given.q), {}
         self.schedule = f"splits={given.num_splits}" if given.num_splits else None
         self.packed, paged = given.layout == "thd", given.block_table is not None
@@ -61,9 +61,14 @@ class Plan:
                 shape[1 if self.packed else 2] = given.k.shape[2 if given.layout == "bhtd" else 1]
             return parameter(TensorType((*shape[:-1], width), self.element), name)
 
+        def queries(width):
+            shape = (None, None, group, width)
+            return parameter(TensorType(shape, self.element), "q") if group > 1 else array("q", width, False)
+
         width, value_width = given.q.shape[-1], given.v.shape[-1]
-        spec = AttendSpec(array("q", width, False), array("k", width, paged), array("v", value_width, paged),
-                          Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), return_lse=given.return_lse)
+        spec = AttendSpec(queries(width), array("k", width, paged), array("v", value_width, paged),
+                          Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), return_lse=given.return_lse,
+                          group=group)
         parameters = [spec.q, spec.k, spec.v]
 
         def optional(name, value, type):
@@ -87,12 +92,15 @@ class Plan:
         results = build(spec)
         parameters += captures.parameters
         self.captures = captures
-        self.program = Program("attend", tuple(parameters), (), results, symbols)
+        # The name tells it where only the pack is there: `heddle explain`.
+        name = "attend_heads_as_rows" if group > 1 else "attend"
+        self.program = Program(name, tuple(parameters), (), results, symbols)
         self.names = [p.hint for p in parameters] + ["out", "lse"][:len(results)]
         kinds = {FLOAT: "f", INTEGER: "i"}
         self.kinds = "".join(kinds.get(p.type, "t") if isinstance(p.type, str) else "t" for p in parameters) + "t" * len(results)
         inner = [0, 2, 1, 3]
-        self.orders = [inner if given.layout == "bthd" and n in ("q", "k", "v", "out") else [] for n in self.names]
+        exchanged = () if given.layout != "bthd" else ("k", "v") if group > 1 else ("q", "k", "v", "out")
+        self.orders = [inner if n in exchanged else [] for n in self.names]
 
     def check_captures(self, leaves, names, shapes):
         """An array that a position indexes has an element for every value of the position."""
@@ -104,7 +112,7 @@ class Plan:
             leaf = leaves[number]
             for positions in stand_in.uses:
                 for axis, position in enumerate(positions):
-                    needed = extents.get(position.hint) if position.node is None else None
+                    needed = extents.get(position.hint)
                     if needed is not None and leaf.shape[axis] < needed:
                         raise ValueError(f"expected {names[number]} to have {needed} elements along axis {axis}, which "
                                          f"{position.hint} indexes, got {leaf.shape[axis]}")
@@ -114,7 +122,7 @@ class Plan:
         entry = self.entries.get(device)
         if entry is None:
             pack = _compiler.load(self.program, _compiler.target_for(*device), self.schedule)
-            entry = self.entries[device] = pack.entry("attend", self.kinds, self.names, self.orders)
+            entry = self.entries[device] = pack.entry(self.program.name, self.kinds, self.names, self.orders)
         return entry
 
     @staticmethod
@@ -126,11 +134,15 @@ class Plan:
 def use_normalizer(spec, normalizer, sinks, captures):
     """Set the normalizer of a spec; returns the definitions that the module needs."""
     if isinstance(normalizer, Normalizer):
-        traced = TracedNormalizer(normalizer, captures)
+        traced = TracedNormalizer(normalizer, captures, spec.meant)
         spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
         return ((traced.name, traced.text),)
     check_name(normalizer)
     spec.normalizer = normalizer
+    if sinks is not None and spec.group > 1:
+        traced = TracedNormalizer(softmax_of_row_sinks(CapturedArray(sinks)), captures, spec.meant, (sinks,))
+        spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
+        return ((traced.name, traced.text),)
     if sinks is not None:
         spec.normalizer, spec.normalizer_arguments = "softmax_sink", (sinks,)
     return ()

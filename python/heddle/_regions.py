@@ -16,6 +16,24 @@ def arguments(owner, *names, floats=()):
     return [Scalar(None, FLOAT if name in floats else INTEGER, hint=name, owner=owner) for name in names]
 
 
+class HeadsAsRows:
+    """The positions that a caller means where the `group` heads of one query that share a key head are the rows of one
+    head: row i of head h is query 0 of head h * group + i."""
+
+    def __init__(self, group):
+        self.group = group
+
+    def __call__(self, b, h, i, *j):
+        head, query = _scalar.add(_scalar.multiply(h, self.group), i), _scalar.constant(0, INTEGER)
+        head.hint, query.hint = h.hint, i.hint  # what they are to a check of what they index
+        return (b, head, query, *j)
+
+
+def as_they_are(*positions):
+    """The positions that a caller means where they are those of the operator."""
+    return positions
+
+
 def call(function, what, *values):
     """Call a user's function while tracing. Any error it raises becomes a TraceError that names its line."""
     try:
@@ -53,25 +71,26 @@ def count_positional(function):
     return sum(1 for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty)
 
 
-def score_region(scale, score_mod):
-    """score(s, b, h, i, j): the scaled dot product, through the user's score_mod. None when it would be the identity."""
+def score_region(scale, score_mod, meant):
+    """score(s, b, h, i, j): the scaled dot product, through the user's score_mod of the positions that are meant."""
     owner = Owner()
     names = arguments(owner, "s", *POSITIONS, floats=("s",))
     value = _scalar.multiply(names[0], scale)
     if score_mod is not None:
-        value = number(call(score_mod, "a score_mod", value, *names[1:]), "a score_mod", score_mod)
+        value = number(call(score_mod, "a score_mod", value, *meant(*names[1:])), "a score_mod", score_mod)
     return Region(tuple(names), (value,), owner)
 
 
-def mask_region(conditions, mask_mod):
-    """mask(b, h, i, j): all of the conditions, functions of Scalars, and the user's mask_mod. None if everything is seen."""
+def mask_region(conditions, mask_mod, meant):
+    """mask(b, h, i, j): all of the conditions, functions of Scalars, and the user's mask_mod, of the positions that are
+    meant. None if everything is seen."""
     owner = Owner()
     names = arguments(owner, *POSITIONS)
-    value = None
+    value, positions = None, meant(*names)
     for condition in conditions:
-        part = condition(*names)
+        part = condition(*positions)
         value = part if value is None else _scalar.bit_and(value, part)
     if mask_mod is not None:
-        part = number(call(mask_mod, "a mask_mod", *names), "a mask_mod", mask_mod, CONDITION)
+        part = number(call(mask_mod, "a mask_mod", *positions), "a mask_mod", mask_mod, CONDITION)
         value = part if value is None else _scalar.bit_and(value, part)
     return None if value is None else Region(tuple(names), (value,), owner)
