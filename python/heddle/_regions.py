@@ -71,7 +71,7 @@ def count_positional(function):
     return sum(1 for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty)
 
 
-def score_region(scale, score_mod, meant):
+def score_region(scale, score_mod, meant=as_they_are):
     """score(s, b, h, i, j): the scaled dot product, through the user's score_mod of the positions that are meant."""
     owner = Owner()
     names = arguments(owner, "s", *POSITIONS, floats=("s",))
@@ -81,7 +81,7 @@ def score_region(scale, score_mod, meant):
     return Region(tuple(names), (value,), owner)
 
 
-def mask_region(conditions, mask_mod, meant):
+def mask_region(conditions, mask_mod, meant=as_they_are):
     """mask(b, h, i, j): all of the conditions, functions of Scalars, and the user's mask_mod, of the positions that are
     meant. None if everything is seen."""
     owner = Owner()
