@@ -107,10 +107,13 @@ std::optional<Expression> heddle::tensorMapGuard(const Plan &plan, llvm::ArrayRe
   std::optional<Expression> least;
   for (uint32_t parameter : mapped)
     for (uint32_t axis = 0; axis + 1 < plan.parameters[parameter].sizes.size(); ++axis) {
-      Expression stride = Expression::stride(parameter, axis);
+      // A dimension of one position has no stride to speak of.
+      Expression isSingle =
+          Expression::binary(HEDDLE_OP_LE, Expression::size(parameter, axis), Expression::constant(1));
+      Expression stride = Expression::select(isSingle, Expression::constant(1), Expression::stride(parameter, axis));
       least = least ? Expression::binary(HEDDLE_OP_MIN, *least, stride) : stride;
     }
   if (!least)
     return std::nullopt;
-  return Expression::binary(HEDDLE_OP_LE, Expression::constant(0), *least);
+  return Expression::binary(HEDDLE_OP_LE, Expression::constant(1), *least);
 }

@@ -19,7 +19,7 @@ mlir::FailureOr<std::vector<heddle_tensor_map_record>> readTensorMaps(mlir::Oper
                                                                       mlir::TypeRange arguments);
 
 /// Beside the alignment guard, what a caller's tensors must hold for a plan's launches to have their maps: strides that
-/// are not negative. Nothing where no launch makes a map of the caller's tensors.
+/// are positive (a repeated position, of stride 0, is nothing that a driver promises to map). Nothing where no launch makes a map of the caller's tensors.
 std::optional<Expression> tensorMapGuard(const Plan &plan, llvm::ArrayRef<CompiledKernel> kernels);
 
 } // namespace heddle
