@@ -78,8 +78,9 @@ def assembled(tmp_path_factory):
 
 @pytest.mark.parametrize("name", matrix.SPECS)
 def test_what_runs_on_a_device_assembles_without_waste(name, assembled):
-    # What a work loop carries from piece to piece waits beside the loop over keys: four registers of two kernels.
-    check(assembled[name].result(), name, 16)
+    # What a work loop carries from piece to piece waits beside the loop over keys: six registers of one kernel, by one
+    # version of ptxas four.
+    check(assembled[name].result(), name, 32)
 
 
 def test_a_spill_in_a_loop_is_found(tmp_path):
