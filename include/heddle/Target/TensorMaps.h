@@ -18,9 +18,9 @@ namespace heddle {
 mlir::FailureOr<std::vector<heddle_tensor_map_record>> readTensorMaps(mlir::Operation *function,
                                                                       mlir::TypeRange arguments);
 
-/// Beside the alignment guard, what a caller's tensors must hold for a plan's launches to have their maps: positive strides
-/// of dimensions with more than one position (no driver promises to map a stride of 0). Nothing where no launch makes a
-/// map of the caller's tensors.
+/// Beside the alignment guard, what a caller's tensors must hold for a plan's launches to have their maps: positive
+/// strides of dimensions with more than one position (no driver promises to map a stride of 0). Nothing where no launch
+/// makes a map of the caller's tensors.
 std::optional<Expression> tensorMapGuard(const Plan &plan, llvm::ArrayRef<CompiledKernel> kernels);
 
 } // namespace heddle
