@@ -176,6 +176,12 @@ void waitFor(ImplicitLocOpBuilder &builder, Value barrier, Value parity) {
             "r,r,~{memory}");
 }
 
+/// A predicate, not a branch, which could break a chain of products in flight.
+void arriveIf(ImplicitLocOpBuilder &builder, Value barrier, Value condition) {
+  inlineAsm(builder, {}, {barrier, arith::ExtUIOp::create(builder, builder.getI32Type(), condition)},
+            "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}", "r,r,~{memory}");
+}
+
 struct LowerBulkRing : OpConversionPattern<warp::RingOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::RingOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
@@ -225,10 +231,7 @@ struct LowerRelease : OpConversionPattern<warp::ReleaseOp> {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getCursor()[0]);
     Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, laneIndex(builder), constantI32(builder, 0));
-    // A predicate: a branch here could break a chain of products in flight.
-    inlineAsm(builder, {}, {place.empty, arith::ExtUIOp::create(builder, builder.getI32Type(), first)},
-              "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}",
-              "r,r,~{memory}");
+    arriveIf(builder, place.empty, first);
     rewriter.eraseOp(op);
     return success();
   }
@@ -369,10 +372,7 @@ private:
     inlineAsm(builder, {}, {}, "cp.async.wait_all;\nfence.proxy.async.shared::cta;", "~{memory}");
     NVVM::BarrierOp::create(builder, Type(), constantI32(builder, producerBarrier), constantI32(builder, producers),
                             NVVM::BarrierReductionAttr(), Value());
-    Value first = arith::ExtUIOp::create(builder, builder.getI32Type(), isThread(builder, firstProducer(builder)));
-    inlineAsm(builder, {}, {dest[1], first},
-              "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}",
-              "r,r,~{memory}");
+    arriveIf(builder, dest[1], isThread(builder, firstProducer(builder)));
   }
 };
 } // namespace
