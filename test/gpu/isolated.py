@@ -2,7 +2,9 @@
 
 A script's main is `isolated.main(__file__, names, run_one, seconds)`; it takes FOLDER [--time].
 """
+import json
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -30,3 +32,33 @@ def main(script, names, run_one, seconds):
         failed += status != 0
     print(f"{failed} failed", flush=True)
     sys.exit(failed != 0)
+
+
+def report(script, options, names, describe, seconds):
+    """Runs `script one DIRECTORY --runtime .. --name NAME` for each name; the last line it prints is JSON, with a list
+    `errors` whose entries end in whether they passed, and `describe(result)` gives its figures as text. Prints the report,
+    writes it to $OUT, and says whether something failed."""
+    lines, failed = [], 0
+    for name in names:
+        command = [sys.executable, script, "one", options.directory, "--runtime", options.runtime, "--name", name]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            line, good = f"{name}: hangs", False
+        else:
+            good = done.returncode == 0
+            if good:
+                result = json.loads(done.stdout.strip().splitlines()[-1])
+                bad = [entry for entry in result["errors"] if not entry[-1]]
+                good = not bad
+                line = f"{name}: {'ok' if good else f'WRONG {bad}'}{describe(result)}"
+            else:
+                line = f"{name}: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}"
+        failed += not good
+        lines.append(line)
+        print(line, flush=True)
+    lines.append(f"{len(names) - failed} passed, {failed} failed")
+    print(lines[-1])
+    if os.environ.get("OUT"):
+        pathlib.Path(os.environ["OUT"], pathlib.Path(script).stem + ".txt").write_text("\n".join(lines) + "\n")
+    return bool(failed)

@@ -9,10 +9,11 @@ FLOPs count visible pairs only: 2 * pairs * (d + e).
 import argparse
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
+
+import isolated
 
 TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
 CAUSAL = "%m = arith.cmpi sle, %j, %i : index\n attn.yield %m : i1"
@@ -246,36 +247,11 @@ def time_all(torch, candidates, flops, rounds=5):
     return {name: [statistics.median(t), flops / statistics.median(t) / 1e9] for name, t in times.items()}
 
 
-def run(directory, runtime, names):
-    lines, failed = [], 0
-    for name in names:
-        try:
-            done = subprocess.run([sys.executable, __file__, "one", directory, "--runtime", runtime, "--name", name],
-                                  capture_output=True, text=True, timeout=120)
-        except subprocess.TimeoutExpired:
-            lines.append(f"{name}: hangs")
-            failed += 1
-            continue
-        if done.returncode:
-            lines.append(f"{name}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else done.returncode}")
-            failed += 1
-            continue
-        result = json.loads(done.stdout.strip().splitlines()[-1])
-        bad = [entry for entry in result["errors"] if not entry[3]]
-        failed += bool(bad)
-        worst = max(entry[1] for entry in result["errors"])
-        line = f"{name}: {'ok' if not bad else 'WRONG ' + str(bad)}, worst error {worst:.1e}"
-        for length, rivals in result["timed"].items():
-            line += f"\n  {length:>6}:"
-            for rival, (milliseconds, rate) in rivals.items():
-                line += f" {rival} {milliseconds:.3f} ms {rate:.0f} TFLOP/s |"
-        lines.append(line)
-        print(line, flush=True)
-    report = "\n".join(lines) + f"\n{len(names) - failed} passed, {failed} failed\n"
-    if os.environ.get("OUT"):
-        pathlib.Path(os.environ["OUT"], "matrix.txt").write_text(report)
-    print(report)
-    return bool(failed)
+def describe(result):
+    text = f", worst error {max(entry[1] for entry in result['errors']):.1e}"
+    for length, rivals in result["timed"].items():
+        text += f"\n  {length:>6}:" + "".join(f" {rival} {ms:.3f} ms {rate:.0f} TFLOP/s |" for rival, (ms, rate) in rivals.items())
+    return text
 
 
 if __name__ == "__main__":
@@ -294,4 +270,4 @@ if __name__ == "__main__":
     elif options.mode == "one":
         one(options.directory, options.runtime, options.name, options.check_only, options.flex)
     else:
-        sys.exit(run(options.directory, options.runtime, options.name.split(",") if options.name else list(SPECS)))
+        sys.exit(isolated.report(__file__, options, options.name.split(",") if options.name else list(SPECS), describe, 120))

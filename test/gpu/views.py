@@ -8,10 +8,11 @@ What lies beyond a length is NaN, as are outputs before a run. Each case is a pr
 import argparse
 import json
 import math
-import os
 import pathlib
 import subprocess
 import sys
+
+import isolated
 
 TOLERANCE = 1e-2
 CASES = ("packed", "lengths", "pages_64", "pages_16", "decode")
@@ -141,31 +142,11 @@ def one(directory, runtime, name):
     print(json.dumps(result))
 
 
-def run(directory, runtime, names):
-    lines, failed = [], 0
-    for name in names:
-        try:
-            done = subprocess.run([sys.executable, __file__, "one", directory, "--runtime", runtime, "--name", name],
-                                  capture_output=True, text=True, timeout=90)
-        except subprocess.TimeoutExpired:
-            lines.append(f"{name}: hangs")
-            failed += 1
-            continue
-        if done.returncode:
-            lines.append(f"{name}: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}")
-            failed += 1
-            continue
-        result = json.loads(done.stdout.strip().splitlines()[-1])
-        bad = [entry for entry in result["errors"] if not entry[2]]
-        failed += bool(bad)
-        lines.append(f"{name}: {'ok' if not bad else 'WRONG ' + str(result['errors'])}, worst error {max(e[0] for e in result['errors']):.1e}")
-        for what, times in result["timed"].items():
-            lines.append(f"  {what}: " + " | ".join(f"{rival} {ms:.3f} ms {rate:.3g}" for rival, (ms, rate) in times.items()))
-    report = "\n".join(lines) + f"\n{len(names) - failed} passed, {failed} failed\n"
-    if os.environ.get("OUT"):
-        pathlib.Path(os.environ["OUT"], "views.txt").write_text(report)
-    print(report)
-    return bool(failed)
+def describe(result):
+    text = f", worst error {max(entry[0] for entry in result['errors']):.1e}"
+    for what, times in result["timed"].items():
+        text += f"\n  {what}: " + " | ".join(f"{rival} {ms:.3f} ms {rate:.3g}" for rival, (ms, rate) in times.items())
+    return text
 
 
 if __name__ == "__main__":
@@ -183,4 +164,4 @@ if __name__ == "__main__":
     elif options.mode == "one":
         one(options.directory, options.runtime, options.name)
     else:
-        sys.exit(run(options.directory, options.runtime, names))
+        sys.exit(isolated.report(__file__, options, names, describe, 90))
