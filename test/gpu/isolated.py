@@ -5,8 +5,10 @@ A script's main is `isolated.main(__file__, names, run_one, seconds)`; it takes 
 import json
 import os
 import pathlib
+import queue
 import subprocess
 import sys
+import tempfile
 import threading
 
 
@@ -34,26 +36,18 @@ def main(script, names, run_one, seconds):
     sys.exit(failed != 0)
 
 
-def report(script, options, names, describe, seconds):
-    """Runs `script one DIRECTORY --runtime .. --name NAME` for each name; the last line it prints is JSON, with a list
-    `errors` whose entries end in whether they passed, and `describe(result)` gives its figures as text. Prints the report,
-    writes it to $OUT, and says whether something failed."""
+def report(script, options, names, describe, seconds, more=()):
+    """Runs `script one DIRECTORY --runtime .. --name NAMES`, and `more`. For each name it prints a line of JSON, with a list
+    `errors` whose entries end in whether they passed, and `describe(result)` gives its figures as text. Where that process
+    ends early or takes longer than `seconds` for one name, that one has failed and a new process goes on behind it. Prints
+    the report, writes it to $OUT, and says whether something failed."""
     lines, failed = [], 0
-    for name in names:
-        command = [sys.executable, script, "one", options.directory, "--runtime", options.runtime, "--name", name]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        except subprocess.TimeoutExpired:
-            line, good = f"{name}: hangs", False
+    for name, result in results(script, options, names, seconds, more):
+        if isinstance(result, str):
+            good, line = False, f"{name}: {result}"
         else:
-            good = done.returncode == 0
-            if good:
-                result = json.loads(done.stdout.strip().splitlines()[-1])
-                bad = [entry for entry in result["errors"] if not entry[-1]]
-                good = not bad
-                line = f"{name}: {'ok' if good else f'WRONG {bad}'}{describe(result)}"
-            else:
-                line = f"{name}: {(done.stderr.strip().splitlines() or [done.returncode])[-1]}"
+            bad = [entry for entry in result["errors"] if not entry[-1]]
+            good, line = not bad, f"{name}: {f'WRONG {bad}' if bad else 'ok'}{describe(result)}"
         failed += not good
         lines.append(line)
         print(line, flush=True)
@@ -62,3 +56,38 @@ def report(script, options, names, describe, seconds):
     if os.environ.get("OUT"):
         pathlib.Path(os.environ["OUT"], pathlib.Path(script).stem + ".txt").write_text("\n".join(lines) + "\n")
     return bool(failed)
+
+
+def results(script, options, names, seconds, more):
+    """(name, its result, or what went wrong as text) for each name."""
+    waiting = list(names)
+    while waiting:
+        command = [sys.executable, script, "one", options.directory, "--runtime", options.runtime, "--name", ",".join(waiting), *more]
+        with tempfile.TemporaryFile("w+") as errors:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+            lines = queue.Queue()
+            threading.Thread(target=pass_on, args=(process.stdout, lines), daemon=True).start()
+            while waiting:
+                try:
+                    line = lines.get(timeout=seconds)
+                except queue.Empty:
+                    wrong = f"hangs ({seconds} s)"
+                    break
+                if line is None:
+                    wrong = f"ended with status {process.wait()}"
+                    break
+                if line.startswith("{"):
+                    yield waiting.pop(0), json.loads(line)
+            process.kill()
+            process.wait()
+            if waiting:
+                errors.seek(0)
+                said = errors.read()
+                print(said[-4000:], file=sys.stderr, flush=True)
+                yield waiting.pop(0), f"{wrong}: {(said.strip().splitlines() or [''])[-1]}"
+
+
+def pass_on(stream, lines):
+    for line in stream:
+        lines.put(line)
+    lines.put(None)

