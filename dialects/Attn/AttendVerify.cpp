@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Attn/AttnOps.h"
+#include "dialects/Attn/OperandExtents.h"
 #include "dialects/Attn/ScalarRegion.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -22,15 +23,11 @@ static LogicalResult verifyWidths(AttendOp op, StringRef what, ValueRange operan
     if (type.getElementType() != first.getElementType()) // C2
       return op.emitOpError("expected the operands of a ")
              << what << " to have one element type, got " << first.getElementType() << " and " << type.getElementType();
-    int64_t width = type.getDimSize(3);
-    if (ShapedType::isDynamic(width) || width % 8 != 0 || width < 8 || width > 512) { // C2
-      auto error = op.emitOpError("expected the last extent of a ")
-                   << what << " operand to be a multiple of 8 up to 512, got ";
-      return ShapedType::isDynamic(width) ? error << "?" : error << width;
-    }
-    if (width != first.getDimSize(3)) // C2
+    if (failed(verifyWidth(op, what, type.getDimSize(3)))) // C2
+      return failure();
+    if (type.getDimSize(3) != first.getDimSize(3)) // C2
       return op.emitOpError("expected the operands of a ")
-             << what << " to have one last extent, got " << first.getDimSize(3) << " and " << width;
+             << what << " to have one last extent, got " << first.getDimSize(3) << " and " << type.getDimSize(3);
   }
   return success();
 }
@@ -65,48 +62,23 @@ static LogicalResult verifyOperands(AttendOp op) {
 
 /// C3: the lengths of one side agree where they are static.
 static FailureOr<int64_t> sideLength(AttendOp op, StringRef side, ArrayRef<Value> operands) {
-  int64_t length = ShapedType::kDynamic;
-  for (Value operand : operands) {
-    int64_t extent = tensorType(operand).getDimSize(2);
-    if (ShapedType::isDynamic(length))
-      length = extent;
-    else if (!ShapedType::isDynamic(extent) && extent != length) // C3
-      return op.emitOpError("expected ") << side << " of one length, got " << length << " and " << extent;
-  }
-  return length;
+  return verifyLength(op, side,
+                      llvm::map_to_vector(operands, [](Value operand) { return tensorType(operand).getDimSize(2); }));
 }
 
-/// C4: `extents` against the largest of the operands'.
+/// C4, C7: extents against the largest of the operands'.
 static LogicalResult verifyExtents(AttendOp op) {
-  SmallVector<RankedTensorType> types;
+  OperandExtents operands, summed, whole;
   for (const SmallVector<Value> &side : {op.getRowOperands(), op.getKeyOperands(), op.getSecondKeyOperands()})
     for (Value operand : side)
-      types.push_back(tensorType(operand));
-  int64_t heads = 1, batch = 1;
-  bool everyHead = true, everyBatch = true;
-  for (RankedTensorType type : types) {
-    heads = std::max(heads, type.getDimSize(1));
-    batch = std::max(batch, type.getDimSize(0));
-    everyHead &= !type.isDynamicDim(1);
-    everyBatch &= !type.isDynamicDim(0);
-  }
+      operands.add(tensorType(operand));
   for (Value result : op.getResults().take_front(op.getNumValues() + op.getNumCovalues()))
-    types.push_back(tensorType(result));
-  for (RankedTensorType type : types) {
-    int64_t h = type.getDimSize(1), b = type.getDimSize(0);
-    // The largest extent is only known when every operand's is.
-    if (everyHead && !ShapedType::isDynamic(h) && (h == 0 || heads % h != 0)) // C4
-      return op.emitOpError("expected head extents that divide ") << heads << ", got " << h;
-    if (everyBatch && !ShapedType::isDynamic(b) && b != 1 && b != batch) // C4
-      return op.emitOpError("expected batch extents of 1 or ") << batch << ", got " << b;
-  }
-  for (Value stat : op.getStatResults()) {
-    RankedTensorType type = tensorType(stat);
-    if ((everyHead && failed(verifyCompatibleDims({type.getDimSize(1), heads}))) ||
-        (everyBatch && failed(verifyCompatibleDims({type.getDimSize(0), batch})))) // C7
-      return op.emitOpError("expected a statistic of ") << batch << " batches and " << heads << " heads, got " << type;
-  }
-  return success();
+    summed.add(tensorType(result));
+  for (Value stat : op.getStatResults())
+    whole.add(tensorType(stat));
+  if (failed(operands.verifyDivide(op, operands)) || failed(operands.verifyDivide(op, summed))) // C4
+    return failure();
+  return operands.verifyEqual(op, "a statistic", whole); // C7
 }
 
 /// C6 for one result over positions of a side of length `length`.

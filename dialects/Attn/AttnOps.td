@@ -4,11 +4,12 @@
 
 include "dialects/Attn/AttnBase.td"
 include "dialects/Attn/AttnNormalizer.td"
+include "dialects/Attn/AttnRecur.td"
 include "dialects/Attn/AttnViews.td"
 include "mlir/Interfaces/ControlFlowInterfaces.td"
 
 def Attn_YieldOp : Attn_Op<"yield", [Pure, ReturnLike, Terminator,
-    ParentOneOf<["AttendOp", "NormalizerOp", "ViewOp", "AccumulateOp"]>]> {
+    ParentOneOf<["AttendOp", "NormalizerOp", "ViewOp", "AccumulateOp", "RecurOp", "MergeOp"]>]> {
   let summary = "the results of a region";
   let description = [{ Example: `attn.yield %b, %h, %t : index, index, index` }];
   let arguments = (ins Variadic<AnyType>:$results);

@@ -2,7 +2,7 @@
 
     out = heddle.attend(q, k, v, causal=True, score_mod=lambda s, b, h, q_idx, kv_idx: s + slopes[h] * (kv_idx - q_idx))
 
-`attend` is the function most callers need; `Spec` traces whole functions of arrays; `Normalizer` defines how scores become
+`attend` and `recur` are the functions most callers need; `Spec` traces whole functions of arrays; `Normalizer` defines how scores become
 weights. Everything Python does is write `attn` text and call one C function: what it prints, `heddle-opt` replays.
 """
 
@@ -17,6 +17,7 @@ from ._spec import Spec, spec
 from ._tensor import Tensor
 from ._verify import Report
 from ._eager import attend
+from ._recurrence import recur, recur_step
 
 __version__ = _version()
 
@@ -32,5 +33,6 @@ def scalar(value):
 
 
 __all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs", "and_masks",
-           "attend", "concat", "exp", "exp2", "floor", "log", "maximum", "minimum", "num_threads", "or_masks", "scalar",
+           "attend", "concat", "exp", "exp2", "floor", "log", "maximum", "minimum", "num_threads", "or_masks", "recur",
+           "recur_step", "scalar",
            "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]

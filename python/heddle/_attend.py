@@ -48,7 +48,7 @@ class AttendSpec:
 
 def build(spec):
     """The tuple of result tensors: the output and, if asked for, the log-sum-exp."""
-    layout = {"bhtd": _Plain, "bthd": _HeadsInner, "thd": _Packed}[spec.layout](spec)
+    layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
     conditions = list(_diagonal_conditions(spec, layout))
     score = score_region(spec.scale, spec.score_mod, spec.meant)
@@ -66,7 +66,7 @@ def build(spec):
         text.append(" mask{r1}")
         regions.append(mask)
 
-    batch, heads = _largest(q, k, v, axis=0), _largest(q, k, v, axis=1)
+    batch, heads = largest(q, k, v, axis=0), largest(q, k, v, axis=1)
     shape = (batch[0], heads[0], q.type.shape[2], v.type.shape[3])
     sizes = (batch[1], heads[1], q.sizes[2], v.sizes[3])
     types = [TensorType(shape, q.type.element)]
@@ -81,8 +81,8 @@ def build(spec):
     return tuple(layout.result(output) for output in outputs)
 
 
-def _largest(*tensors, axis):
-    """(extent in the type, size) of the largest batch or head extent: those of q where they cannot be compared."""
+def largest(*tensors, axis):
+    """(extent in the type, size) of the largest batch or head extent: those of the first where they cannot be compared."""
     known = [tensor.type.shape[axis] for tensor in tensors]
     if known[0] is None or any(size is None for size in known):
         return known[0], tensors[0].sizes[axis]
@@ -185,6 +185,10 @@ class _Plain:
         region = _coordinates("bhtc", lambda b, h, t, c: (b, h, t, c))
         return _rename("view", x, region, x.type.shape, x.sizes, lengths)
 
+    def tokens(self, x):
+        """Numbers of every token and head, and perhaps channel, in the order of the operator."""
+        return x
+
     def operands(self):
         q = self.view(self.spec.q, None)
         pools = self.spec.block_table is not None
@@ -208,9 +212,12 @@ class _HeadsInner(_Plain):
     """Arrays (b, t, h, d)."""
 
     def view(self, x, lengths):
-        region = _coordinates("bhtc", lambda b, h, t, c: (b, t, h, c))
-        order = (0, 2, 1, 3)
+        region = _coordinates("bhtc"[:x.ndim], lambda b, h, t, *c: (b, t, h, *c))
+        order = (0, 2, 1, 3)[:x.ndim]
         return _rename("view", x, region, [x.type.shape[a] for a in order], [x.sizes[a] for a in order], lengths)
+
+    def tokens(self, x):
+        return self.view(x, None)
 
     def result(self, tensor):
         if tensor.ndim != 4:
@@ -243,16 +250,19 @@ class _Packed:
 
         return Tensor(Node(f"arith.subi {{0}}, {{1}} : {type}", (part(1), part(0)), (type,)), type, (self.batch,))
 
+    def view(self, x, starts, lengths):
+        region = _coordinates("bhtc"[:x.ndim + 1], lambda b, h, t, *c: (_scalar.add(_index(starts, b), t), h, *c))
+        total, heads, *width = x.sizes
+        return _rename("view", x, region, (None, x.type.shape[1], None, *x.type.shape[2:]),
+                       (self.batch, heads, lift(total, INTEGER), *width), lengths)
+
+    def tokens(self, x):
+        return self.view(x, self.starts, self.row_lengths)
+
     def operands(self):
         row_lengths = self.row_lengths = self.lengths(self.starts)
         key_lengths = row_lengths if self.key_starts is self.starts else self.lengths(self.key_starts)
-
-        def view(x, starts, lengths):
-            region = _coordinates("bhtc", lambda b, h, t, c: (_scalar.add(_index(starts, b), t), h, c))
-            total, heads, width = x.sizes
-            return _rename("view", x, region, (None, x.type.shape[1], None, x.type.shape[2]),
-                           (self.batch, heads, lift(total, INTEGER), width), lengths)
-
+        view = self.view
         if self.spec.block_table is not None:
             q = view(self.spec.q, self.starts, row_lengths)
             k, v = (_paged(self.spec, x, self.batch) for x in (self.spec.k, self.spec.v))
@@ -280,3 +290,6 @@ class _Packed:
                            (total, heads[1], tensor.sizes[3]), self.row_lengths, injective=True)
         region = _coordinates("bht", lambda b, h, t: (h, _scalar.add(_index(self.starts, b), t)))
         return _rename("accumulate", tensor, region, (heads[0], None), (heads[1], total), self.row_lengths, injective=True)
+
+
+LAYOUTS = {"bhtd": _Plain, "bthd": _HeadsInner, "thd": _Packed}

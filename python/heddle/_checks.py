@@ -6,7 +6,7 @@ from . import _arrays
 from ._normalizer import NAMES, Normalizer
 
 _FLOATS = ("f32", "f16", "bf16")
-_RANKS = {"bhtd": 4, "bthd": 4, "thd": 3}
+RANKS = {"bhtd": 4, "bthd": 4, "thd": 3}
 
 
 class Shapes(NamedTuple):
@@ -39,7 +39,7 @@ def arrays(q, k, v):
 def options(given):
     """Options of a call that do not fit each other."""
     layout, normalizer, paged = given.layout, given.normalizer, given.block_table is not None
-    if layout not in _RANKS:
+    if layout not in RANKS:
         raise ValueError(f"expected layout \"bhtd\", \"bthd\" or \"thd\", got {layout!r}")
     if not isinstance(normalizer, (str, Normalizer)):
         raise TypeError(f"expected a name or a heddle.Normalizer as normalizer, got {type(normalizer).__name__}")
@@ -75,7 +75,7 @@ def call(given, out):
     """The arrays of one call fit each other; returns the sizes of its results."""
     q, k, v, layout, table = given.q, given.k, given.v, given.layout, given.block_table
     query, key, value = q.shape, k.shape, v.shape
-    rank = _RANKS[layout]
+    rank = RANKS[layout]
     if table is not None:
         if not (len(query) == rank and len(key) == len(value) == 4):
             raise ValueError(f"expected q of rank {rank} and pools of pages k and v of rank 4 for layout {layout!r} with a "
@@ -86,7 +86,7 @@ def call(given, out):
     if k.dtype != dtype or v.dtype != dtype:
         raise TypeError(f"expected q, k and v of one type, got {q.dtype}, {k.dtype} and {v.dtype}")
     for name, array in (("q", q), ("k", k), ("v", v)):
-        _contiguous(name, array)
+        contiguous(name, array)
         if _arrays.requires_grad(array):
             raise NotImplementedError(f"expected inputs that do not require gradients (there is no backward yet), got {name} with "
                                       "requires_grad: detach it, or call under torch.no_grad()")
@@ -104,7 +104,7 @@ def call(given, out):
     if not key_heads or not value_heads or heads % key_heads or heads % value_heads:
         raise ValueError(f"expected heads of q that are a multiple of those of k and v, got {heads}, {key_heads} and {value_heads}")
     if layout == "thd":
-        _offsets("cu_seqlens_q", given.cu_seqlens_q, None, rows)
+        offsets("cu_seqlens_q", given.cu_seqlens_q, None, rows)
     if table is not None:
         keys = _pages(given, (key_batch, keys), (value_batch, values), batch)
     elif keys != values:
@@ -113,7 +113,7 @@ def call(given, out):
         raise ValueError(f"expected batches of k and v of {batch} (as q) or 1, got {key_batch} and {value_batch}")
     if layout == "thd" and table is None:
         if given.cu_seqlens_k is not None:
-            _offsets("cu_seqlens_k", given.cu_seqlens_k, batch + 1, keys)
+            offsets("cu_seqlens_k", given.cu_seqlens_k, batch + 1, keys)
         elif keys != rows:
             raise ValueError(f"expected cu_seqlens_k where k has another length than q, got none for {rows} rows and {keys} keys")
     if given.lengths is not None:
@@ -126,7 +126,7 @@ def call(given, out):
     if given.sink is not None:
         _vector("sink", given.sink, "f32", heads)
     if out is not None:
-        _output(out, result, q)
+        output(out, result, q)
     return Shapes(result, lse, batch * heads * rows, batch, heads, rows, keys,
                   heads // key_heads if layout != "thd" and rows == 1 and key_heads == value_heads else 1)
 
@@ -156,7 +156,7 @@ def _pages(given, keys, values, batch):
         raise ValueError(f"expected block_table of shape ({batch}, pages of a sequence), got {tuple(table.shape)}")
     if _arrays.element(table) != "i32":
         raise TypeError(f"expected block_table of int32, got {table.dtype}")
-    _contiguous("block_table", table)
+    contiguous("block_table", table)
     if given.lengths is not None:
         _vector(given.lengths_name, given.lengths, "i32", batch)
     if pages < 1 and batch and table.shape[1]:
@@ -187,7 +187,7 @@ def _shapes(*values):
     return ", ".join(str(tuple(value.shape)) for value in values)
 
 
-def _contiguous(name, array):
+def contiguous(name, array):
     which = _arrays.library(array)
     if which == "numpy":
         good = array.strides[-1] == array.itemsize or array.shape[-1] <= 1 or not array.size
@@ -206,10 +206,10 @@ def _vector(name, array, element, size):
         raise ValueError(f"expected {name} of shape ({'B + 1' if size is None else size},), got {tuple(array.shape)}")
     if _arrays.element(array) != element:
         raise TypeError(f"expected {name} of {_arrays.NAMES[element]}, got {array.dtype}")
-    _contiguous(name, array)
+    contiguous(name, array)
 
 
-def _offsets(name, array, size, total):
+def offsets(name, array, size, total):
     _vector(name, array, "i32", size)
     if array.shape[0] < 1:
         raise ValueError(f"expected {name} of at least 1 element, got 0")
@@ -228,7 +228,7 @@ def _lengths(name, array, batch, keys):
             raise ValueError(f"expected {name} from 0 to {keys}, got {values.tolist()[:16]}")
 
 
-def _output(out, shape, q):
+def output(out, shape, q):
     if not _arrays.is_array(out):
         raise TypeError(f"expected an array as out, got {type(out).__name__}")
     if tuple(out.shape) != shape:
@@ -237,4 +237,4 @@ def _output(out, shape, q):
         raise TypeError(f"expected out of {q.dtype}, got {out.dtype}")
     if not _arrays.is_writeable(out):
         raise ValueError("expected out to be writeable, got a read-only array")
-    _contiguous("out", out)
+    contiguous("out", out)

@@ -83,6 +83,7 @@ class Spec:
         self.parameter_names = list(inspect.signature(function).parameters)
         self.types = None
         self._compiled = {}
+        self._schedule = None  # text, for runs
         if types is not None:
             if set(types) != set(self.parameter_names):
                 raise ValueError(f"expected a type for each of {', '.join(self.parameter_names)}, got {', '.join(types) or 'none'}")
@@ -120,7 +121,7 @@ class Spec:
         key = types, found.key(self.function, root=True)
         compiled = self._compiled.get(key)
         if compiled is None:
-            compiled = self._compiled[key] = _Compiled(self, types)
+            compiled = self._compiled[key] = _Compiled(self, types, self._schedule)
         return compiled, found.leaves
 
     @property
@@ -158,7 +159,7 @@ class Spec:
         return verify_pack(self.compile("cpu"), arguments or None, seed)
 
     def __call__(self, *arguments, out=None, status=None):
-        """Run on arrays; returns an array, or a tuple of them. `out`: arrays to write to, one per result. `status`: a
+        """Run on arrays; returns an array, or a tuple of them. `out`: arrays to write to, one per result (None: a new one). `status`: a
         heddle.Status, which receives what the kernels say of values that they found in arrays."""
         types = self.types or self._types_of(arguments)
         if len(arguments) != len(types):
@@ -170,8 +171,8 @@ class Spec:
 class _Compiled:
     """A spec for some types: its program and its entries."""
 
-    def __init__(self, spec, types):
-        self.types, self.names, self.entries = types, spec.parameter_names, {}
+    def __init__(self, spec, types, schedule):
+        self.types, self.names, self.entries, self.schedule = types, spec.parameter_names, {}, schedule
         trace, before = Trace(), getattr(_state, "trace", None)
         trace.captures.names.update(spec.parameter_names)
         self.parameters = [parameter(type, name) if isinstance(type, TensorType) else Scalar(None, type, hint=name)
@@ -205,14 +206,17 @@ class _Compiled:
             raise TypeError("expected at least one array among the arguments, got none")
         sizes = dict(zip(self.program.parameters, values))
         if out is None:
-            out = [_arrays.empty_like(first, tuple(evaluate(size, sizes) for size in result.sizes), result.type.element)
-                   for result in self.results]
+            out = [None] * len(self.results)
         else:
             out = [out] if self.single else list(out)
+            if len(out) != len(self.results):
+                raise ValueError(f"expected {len(self.results)} arrays as out, got {len(out)}")
+        out = [_arrays.empty_like(first, tuple(evaluate(size, sizes) for size in result.sizes), result.type.element)
+               if given is None else given for given, result in zip(out, self.results)]
         where = _arrays.device(first)
         entry = self.entries.get(where)
         if entry is None:
-            pack = _compiler.load(self.program, _compiler.target_for(*where))
+            pack = _compiler.load(self.program, _compiler.target_for(*where), self.schedule)
             entry = self.entries[where] = pack.entry(self.program.name, self.kinds, self.all_names, [[]] * len(self.kinds))
         entry((*values, *out), None, None if where[0] == "cpu" else _arrays.workspace_allocator(first), status)
         return out[0] if self.single else tuple(out)

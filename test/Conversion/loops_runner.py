@@ -6,6 +6,7 @@ import ctypes
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -55,3 +56,25 @@ def compile(text, precision="f64"):
         getattr(library, f"_mlir_ciface_{name}")(*passed)
 
     return call
+
+
+def worst(got, expected):
+    """The largest error relative to the largest value, and where; infinities must agree."""
+    got, expected = got.astype(float), np.asarray(expected, float)
+    both = np.isfinite(got) & np.isfinite(expected)
+    close = np.abs(np.where(both, got, 0) - np.where(both, expected, 0))
+    error = np.where(both, close, np.where(got == expected, 0, np.inf))
+    index = np.unravel_index(error.argmax(), error.shape)
+    return error[index] / max(1e-30, np.abs(expected[np.isfinite(expected)]).max(initial=0)), index
+
+
+def run_checks(checks):
+    """Run (spec, function) pairs; each function calls entries of its spec and yields (name, got, expected)."""
+    failed = 0
+    for spec, function in checks:
+        for name, got, expected in function(compile(spec)):
+            error, index = worst(got, expected)
+            failed += not error < 2e-7
+            print(f"{function.__name__}, {name}: ", end="")
+            print(f"{error:.1e}" if error < 2e-7 else f"expected {np.asarray(expected)[index]}, got {got[index]} at {index}")
+    sys.exit(failed != 0)

@@ -1,6 +1,4 @@
 """The reference semantics against NumPy, written from the formulas and not from the spec's text. Usage: loops_values.py"""
-import sys
-
 import numpy as np
 
 import loops_runner
@@ -261,21 +259,4 @@ def around(call):
     yield "named", m, 1 + np.arange(1, 9).reshape(2, 4) @ x[:, 4:].T.astype(float)
 
 
-def worst(got, expected):
-    """The largest error relative to the largest value, and where; infinities must agree."""
-    got, expected = got.astype(float), np.asarray(expected, float)
-    both = np.isfinite(got) & np.isfinite(expected)
-    close = np.abs(np.where(both, got, 0) - np.where(both, expected, 0))
-    error = np.where(both, close, np.where(got == expected, 0, np.inf))
-    index = np.unravel_index(error.argmax(), error.shape)
-    return error[index] / max(1e-30, np.abs(expected[np.isfinite(expected)]).max(initial=0)), index
-
-
-failed = 0
-for spec, function in CHECKS:
-    for name, got, expected in function(loops_runner.compile(spec)):
-        error, index = worst(got, expected)
-        failed += not error < 2e-7
-        print(f"{function.__name__}, {name}: ", end="")
-        print(f"{error:.1e}" if error < 2e-7 else f"expected {np.asarray(expected)[index]}, got {got[index]} at {index}")
-sys.exit(failed != 0)
+loops_runner.run_checks(CHECKS)

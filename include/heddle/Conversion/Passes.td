@@ -72,7 +72,7 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{
     Every function becomes a plan (host side) and one kernel per attend, or two more that share the keys of few rows
-    among blocks. Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
+    among blocks, and one per recur, whose blocks go over the tokens in chunks. Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
     into the kernel that reads them; contractions, and what two attends share, have kernels of their own. Block lists
     are closed forms of the mask's algebra, computed by each block. For a CPU's matrix unit, kernels in front bring keys
     and values in its order once for all blocks of rows.
@@ -83,7 +83,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let options = [
     Option<"rows", "rows", "int64_t", "0", "rows of a block (0: what suits the target)">,
     Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
-    Option<"valueColumns", "value-columns", "int64_t", "256", "columns of values per block">,
+    Option<"chunk", "chunk", "int64_t", "0", "tokens of a step of a recurrence (0: what suits the target)">,
+    Option<"valueColumns", "value-columns", "int64_t", "256", "most columns of values per block">,
     Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">,
     Option<"splits", "splits", "int64_t", "0",
            "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">,

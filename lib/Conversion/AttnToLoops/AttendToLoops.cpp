@@ -188,7 +188,7 @@ static LogicalResult lowerAttend(attn::AttendOp op, PlanBuilder &plan) {
     return op.emitOpError("expected ") << op.getNormalizerAttr() << " to be defined, got no such symbol";
   auto hostExtent = [&](unsigned dim) {
     return largestExtent(
-        op, [&](Value operand) { return plan.size(operand, dim); },
+        operandDimensions(op, dim), [&](Value operand, int64_t dimension) { return plan.size(operand, dimension); },
         [&](Value a, Value b) { return plan.host().createOrFold<arith::MaxSIOp>(a, b); });
   };
   Value batch = hostExtent(0), heads = hostExtent(1);

@@ -83,6 +83,8 @@ class AttnToLoops : public heddle::impl::AttnToLoopsBase<AttnToLoops> {
     }
     loops::LoopLowerings lowerings;
     loops::addAttendLowering(lowerings);
+    loops::addRecurLowering(lowerings);
+    loops::addMergeLowering(lowerings);
     loops::addViewLowerings(lowerings);
     loops::addTensorLowerings(lowerings);
     loops::addLinalgLowerings(lowerings);

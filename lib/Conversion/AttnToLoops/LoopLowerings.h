@@ -41,6 +41,8 @@ private:
 };
 
 void addAttendLowering(LoopLowerings &lowerings);
+void addRecurLowering(LoopLowerings &lowerings);
+void addMergeLowering(LoopLowerings &lowerings);
 void addViewLowerings(LoopLowerings &lowerings);
 void addTensorLowerings(LoopLowerings &lowerings);
 void addLinalgLowerings(LoopLowerings &lowerings);

@@ -10,56 +10,23 @@ using namespace heddle;
 using namespace heddle::loops;
 using Values = KernelBuilder::Values;
 
-static SmallVector<Value> allOperands(attn::AttendOp op) {
-  SmallVector<Value> operands = op.getRowOperands();
-  llvm::append_range(operands, op.getKeyOperands());
-  llvm::append_range(operands, op.getSecondKeyOperands());
-  return operands;
-}
-
-Value heddle::loops::largestExtent(attn::AttendOp op, llvm::function_ref<Value(Value)> size,
-                                   llvm::function_ref<Value(Value, Value)> larger) {
-  Value result;
-  for (Value operand : allOperands(op)) {
-    Value extent = size(operand);
-    result = result && result != extent ? larger(result, extent) : extent;
-  }
-  return result;
+SmallVector<IterationExtents::Dimension> heddle::loops::operandDimensions(attn::AttendOp op, unsigned dim) {
+  SmallVector<IterationExtents::Dimension> dimensions;
+  for (const SmallVector<Value> &side : {op.getRowOperands(), op.getKeyOperands(), op.getSecondKeyOperands()})
+    for (Value operand : side)
+      dimensions.push_back({operand, dim});
+  return dimensions;
 }
 
 PairEmitter::PairEmitter(attn::AttendOp op, attn::NormalizerOp normalizer, KernelBuilder &kernel)
-    : op(op), normalizer(normalizer), kernel(kernel) {
-  auto extentOf = [&](unsigned dim) {
-    return largestExtent(
-        op, [&](Value operand) { return kernel.sizeOf(operand, dim); },
-        [&](Value a, Value b) { return kernel.combine<arith::MaxSIOp>(a, b); });
-  };
-  batch = extentOf(0);
-  heads = extentOf(1);
-}
+    : op(op), normalizer(normalizer), kernel(kernel),
+      extents(kernel, operandDimensions(op, 0), operandDimensions(op, 1)) {}
 
 Values PairEmitter::keyExtents() {
   Values extents = {keys()};
   if (op.hasSecondKeys())
     extents.push_back(kernel.sizeOf(op.getSecondKeyOperands().front(), 2));
   return extents;
-}
-
-Value PairEmitter::position(Value x, unsigned dim, Value memory) {
-  Value own = kernel.size(memory, dim), whole = extent(dim);
-  if (own == whole)
-    return x;
-  if (getConstantIntValue(own) == 1)
-    return kernel.constant(0);
-  // Once per position, where the position is made, and not in every loop that reads there.
-  Value &known = groups[{x, own}];
-  if (!known) {
-    Value group = kernel.combine<arith::DivUIOp>(whole, own);
-    OpBuilder::InsertionGuard guard(kernel.body());
-    kernel.body().setInsertionPointAfterValue(x);
-    known = arith::DivUIOp::create(kernel.body(), x, group);
-  }
-  return known;
 }
 
 Value PairEmitter::read(Value tensor, const Pair &pair, Value t, Value c) {

@@ -3,7 +3,7 @@
 #define HEDDLE_LIB_CONVERSION_ATTNTOLOOPS_PAIREMITTER_H
 
 #include "dialects/Attn/AttnOps.h"
-#include "lib/Conversion/AttnToLoops/KernelBuilder.h"
+#include "lib/Conversion/AttnToLoops/IterationExtents.h"
 
 namespace heddle::loops {
 
@@ -23,14 +23,16 @@ class PairEmitter {
 public:
   PairEmitter(attn::AttendOp op, attn::NormalizerOp normalizer, KernelBuilder &kernel);
 
-  mlir::Value extent(unsigned dim) { return dim == 0 ? batch : heads; }
+  mlir::Value extent(unsigned dim) { return extents.extent(dim); }
   mlir::Value rows() { return kernel.sizeOf(op.getRowOperands().front(), 2); }
   mlir::Value keys() { return kernel.sizeOf(op.getKeyOperands().front(), 2); }
   /// The extents that a row is summed over.
   KernelBuilder::Values keyExtents();
 
-  /// Where a tensor with its own extents is read for an iteration over all of them.
-  mlir::Value position(mlir::Value x, unsigned dim, mlir::Value tensor);
+  /// Where memory with its own extents is read for an iteration over all of them.
+  mlir::Value position(mlir::Value x, unsigned dim, mlir::Value memory) {
+    return extents.position(x, dim, memory, dim);
+  }
   mlir::Value read(mlir::Value tensor, const Pair &pair, mlir::Value t, mlir::Value c);
   /// Runs `emit` with the score region's results where the pair is visible; `otherwise` is carried past the rest.
   KernelBuilder::Values whenVisible(const Pair &pair, mlir::ValueRange otherwise,
@@ -50,13 +52,11 @@ private:
   attn::AttendOp op;
   attn::NormalizerOp normalizer;
   KernelBuilder &kernel;
-  mlir::Value batch, heads;
-  llvm::DenseMap<std::pair<mlir::Value, mlir::Value>, mlir::Value> groups;
+  IterationExtents extents;
 };
 
-/// The largest extent of an attend's operands, from what a function says about each.
-mlir::Value largestExtent(attn::AttendOp op, llvm::function_ref<mlir::Value(mlir::Value)> size,
-                          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> larger);
+/// Dimension `dim` of every operand of an attend.
+llvm::SmallVector<IterationExtents::Dimension> operandDimensions(attn::AttendOp op, unsigned dim);
 
 } // namespace heddle::loops
 

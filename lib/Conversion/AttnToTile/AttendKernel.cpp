@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "AttendKernel.h"
 #include "AttnShape.h"
+#include "BlockPlace.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
 #include "PackedRows.h"
@@ -46,8 +47,9 @@ private:
   bool canLoop() const;
   Value headsPerGroup();
   void startBlock();
-  Lifted batchOf(Value tensor);
-  Lifted headOf(Value tensor);
+  BlockPlace place() { return {kernel, batchCount, headCount, batch, head}; }
+  Lifted batchOf(Value tensor) { return place().batchOf(tensor); }
+  Lifted headOf(Value tensor) { return place().headOf(tensor); }
   int64_t getDepth(Value operand) { return padded(cast<RankedTensorType>(operand.getType()).getDimSize(3)); }
   int64_t getColumns(unsigned value) {
     return std::min(schedule.valueColumns,
@@ -81,23 +83,6 @@ private:
 };
 
 } // namespace
-
-Lifted AttendKernel::batchOf(Value tensor) {
-  Value extent = kernel.dim(tensor, 0);
-  if (extent == batchCount)
-    return {batch};
-  Value last = arith::SubIOp::create(b(), extent, constant(1));
-  return {arith::MinUIOp::create(b(), batch, last)};
-}
-
-Lifted AttendKernel::headOf(Value tensor) {
-  Value extent = kernel.dim(tensor, 1);
-  if (extent == headCount)
-    return {head};
-  // Every head if the extents agree, the group's head if not.
-  Value group = arith::DivUIOp::create(kernel.head(), headCount, extent);
-  return {arith::DivUIOp::create(b(), head, group)};
-}
 
 /// Work whose amount only the device knows is better given to blocks as they become free.
 bool AttendKernel::canLoop() const {
@@ -156,13 +141,8 @@ void AttendKernel::startBlock() {
   Lengths lengths = emitLengths(op, batch, rowCount, keyCount, kernel, emitter);
   rowLength = lengths.rows;
   keyLength = lengths.keys;
-  if (lengths.isClamped && role != AttendRole::Merge) {
-    auto report = scf::IfOp::create(b(), lengths.isClamped, /*withElseRegion=*/false);
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(report.thenBlock());
-    Value one = arith::ConstantIntOp::create(b(), 1, 32);
-    tile::AtomicMaxOp::create(b(), one, kernel.import(kernel.getPlan().getStatus()), constant(0));
-  }
+  if (role != AttendRole::Merge)
+    reportClamped(kernel, lengths.isClamped);
   row = Lifted::positions(0, schedule.rows, firstRow, rowLength);
   normalizer.setRow({batch}, {head}, row);
 }

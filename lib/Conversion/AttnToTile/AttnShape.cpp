@@ -19,6 +19,15 @@ TiedDims heddle::getTiedDims(OpResult result, int64_t dimension) {
     return getGivenSize(type, view.getSizes(), dimension);
   if (auto accumulate = dyn_cast<attn::AccumulateOp>(op))
     return getGivenSize(type, accumulate.getSizes(), dimension);
+  if (auto recur = dyn_cast<attn::RecurOp>(op)) {
+    if (dimension == 0)
+      return recur.getBatchExtents();
+    if (dimension == 1)
+      return recur.getHeadExtents();
+    return {{recur.getQuery(), 2}};
+  }
+  if (auto merge = dyn_cast<attn::MergeOp>(op))
+    return {{merge.getParts().front(), dimension}};
   auto attend = dyn_cast<attn::AttendOp>(op);
   if (!attend)
     return {};

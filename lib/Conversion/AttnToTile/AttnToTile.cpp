@@ -14,6 +14,7 @@
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
 #include "Partition.h"
+#include "RecurKernels.h"
 #include "StagedKeys.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
@@ -42,19 +43,24 @@ namespace {
 /// Emits the kernels of one function in dependence order.
 class FunctionEmitter {
 public:
-  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule)
-      : function(function), schedule(schedule), partition(function), plan(PlanBuilder::create(function)) {}
+  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk)
+      : function(function), schedule(schedule), chunk(chunk), partition(function), plan(PlanBuilder::create(function)) {
+  }
 
   LogicalResult emit();
 
 private:
   LogicalResult require(Value tensor);
   LogicalResult requireReads(Value tensor);
-  LogicalResult emitAnchored(attn::AttendOp op);
+  LogicalResult emitAnchored(Operation *op);
+  LogicalResult emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs);
+  LogicalResult emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs);
+  void noteSchedule(StringRef note, int64_t warps);
   Value placeOf(Value tensor);
 
   func::FuncOp function;
   const AttendSchedule &schedule;
+  int64_t chunk; ///< tokens of a step of a recurrence; 0: open
   Partition partition;
   PlanBuilder plan;
   llvm::DenseSet<unsigned> givenOutputs;
@@ -143,7 +149,7 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, PlanBuilder &pla
   return schedule;
 }
 
-LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
+LogicalResult FunctionEmitter::emitAnchored(Operation *op) {
   for (Value read : getTensorsRead(op))
     if (failed(partition.isStored(read) ? require(read) : requireReads(read)))
       return failure();
@@ -151,7 +157,7 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
   for (Value tensor : partition.getStored())
     if (partition.getAnchor(tensor) == op) {
       outputs.push_back({tensor, placeOf(tensor)});
-      // What the output needs besides this attend.
+      // What the output needs besides this anchor.
       SmallVector<Value> pending{tensor};
       while (!pending.empty()) {
         Operation *producer = pending.pop_back_val().getDefiningOp();
@@ -167,6 +173,15 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
         }
       }
     }
+  auto attend = dyn_cast<attn::AttendOp>(op);
+  if (failed(attend ? emitKernels(attend, outputs) : emitKernels(cast<attn::RecurOp>(op), outputs)))
+    return failure();
+  for (const KernelOutput &output : outputs)
+    plan.store(output.tensor, output.memory);
+  return success();
+}
+
+LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs) {
   attn::NormalizerOp definition = op.lookupNormalizer();
   if (op.isNormalized() && !definition)
     return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
@@ -175,24 +190,41 @@ LogicalResult FunctionEmitter::emitAnchored(attn::AttendOp op) {
   AttendSchedule complete = completeSchedule(schedule, plan, op, definition, note);
   if (failed(emitAttend(plan, op, definition, complete, outputs)))
     return failure();
-  // What was chosen, and why not something else, goes with the kernels.
-  if (!note.empty())
-    for (auto kernel : op->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
-      if (kernel->hasAttr(tile::kKernelAttr) && !kernel->hasAttr(kScheduleAttr)) {
-        Builder builder(op.getContext());
-        kernel->setAttr(kScheduleAttr, builder.getStringAttr(note));
-        if (complete.warps)
-          kernel->setAttr(tile::kWarpsAttr, builder.getI64IntegerAttr(complete.warps));
-      }
-  for (const KernelOutput &output : outputs)
-    plan.store(output.tensor, output.memory);
+  noteSchedule(note, complete.warps);
   return success();
+}
+
+LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs) {
+  auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+  auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
+  RecurSchedule given;
+  given.chunk = isOneToken(op) ? 1 : chunk;
+  RecurSchedule complete = chooseRecurSchedule(target, {padded(op.getKeyWidth()), padded(op.getValueWidth())}, given);
+  complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
+  if (failed(emitRecur(plan, op, complete, outputs)))
+    return failure();
+  if (target)
+    noteSchedule(complete.note, complete.warps);
+  return success();
+}
+
+/// What was chosen, and why not something else, goes with the kernels.
+void FunctionEmitter::noteSchedule(StringRef note, int64_t warps) {
+  if (note.empty())
+    return;
+  Builder builder(function.getContext());
+  for (auto kernel : function->getParentOfType<ModuleOp>().getOps<func::FuncOp>())
+    if (kernel->hasAttr(tile::kKernelAttr) && !kernel->hasAttr(kScheduleAttr)) {
+      kernel->setAttr(kScheduleAttr, builder.getStringAttr(note));
+      if (warps)
+        kernel->setAttr(tile::kWarpsAttr, builder.getI64IntegerAttr(warps));
+    }
 }
 
 LogicalResult FunctionEmitter::require(Value tensor) {
   if (plan.memory(tensor))
     return success();
-  if (attn::AttendOp anchor = partition.getAnchor(tensor))
+  if (Operation *anchor = partition.getAnchor(tensor))
     return emitAnchored(anchor);
   if (failed(requireReads(tensor)))
     return failure();
@@ -239,7 +271,7 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;
-      if (failed(FunctionEmitter(function, schedule).emit()))
+      if (failed(FunctionEmitter(function, schedule, chunk).emit()))
         return signalPassFailure();
       function.erase();
     }

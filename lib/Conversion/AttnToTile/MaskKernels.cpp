@@ -1,5 +1,6 @@
 //===- MaskKernels.cpp ------------------------------------------------------===//
 #include "MaskKernels.h"
+#include "BlockPlace.h"
 #include "MaskEvaluation.h"
 #include "PackedRows.h"
 #include "dialects/Attn/SequenceLengths.h"
@@ -26,27 +27,12 @@ Value heddle::getAttendSize(ScalarScope &scope, ImplicitLocOpBuilder &b, attn::A
 
 Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Value keyCount, KernelBuilder &kernel,
                             TileEmitter &emitter) {
-  ImplicitLocOpBuilder &b = emitter.builder();
-  Lengths result;
-  auto bounded = [&](Value count, ArrayRef<Value> operands) {
-    llvm::SetVector<Value> lengths;
-    for (Value operand : operands)
-      if (Value array = attn::findSequenceLengths(operand))
-        lengths.insert(array);
-    Value least = count;
-    for (Value array : lengths) {
-      Value length = emitter.lengthOf(array, {batch});
-      Value isLow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, length, kernel.constant(0));
-      Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, length, count);
-      Value isOut = arith::OrIOp::create(b, isLow, isHigh);
-      result.isClamped = result.isClamped ? arith::OrIOp::create(b, result.isClamped, isOut).getResult() : isOut;
-      least = arith::MinSIOp::create(b, least, length);
-    }
-    return lengths.empty() ? least : arith::MaxSIOp::create(b, least, kernel.constant(0)).getResult();
-  };
-  result.rows = bounded(rowCount, op.getRowOperands());
-  result.keys = bounded(keyCount, op.getKeyOperands());
-  return result;
+  SequenceEnd rows = findSequenceEnd(op.getRowOperands(), batch, rowCount, kernel, emitter);
+  SequenceEnd keys = findSequenceEnd(op.getKeyOperands(), batch, keyCount, kernel, emitter);
+  Value isClamped = rows.isClamped ? rows.isClamped : keys.isClamped;
+  if (rows.isClamped && keys.isClamped)
+    isClamped = arith::OrIOp::create(emitter.builder(), rows.isClamped, keys.isClamped);
+  return {rows.count, keys.count, isClamped};
 }
 
 KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,

@@ -21,6 +21,25 @@ SmallVector<Value> heddle::getTensorsRead(Operation *op) {
   return tensors;
 }
 
+static bool isAnchor(Operation *op) { return isa<attn::AttendOp, attn::RecurOp>(op); }
+
+/// Parts of a merge, and tables that its weights read at the row's own position.
+static SmallVector<Value> getMergedAtOwnPosition(attn::MergeOp merge) {
+  SmallVector<Value> tensors(merge.getParts());
+  Block &weights = merge.getWeights().front();
+  llvm::DenseSet<Value> elsewhere;
+  SmallVector<Value> tables;
+  for (auto extract : weights.getOps<tensor::ExtractOp>()) {
+    if (!llvm::equal(extract.getIndices(), weights.getArguments()))
+      elsewhere.insert(extract.getTensor());
+    tables.push_back(extract.getTensor());
+  }
+  for (Value table : tables)
+    if (!elsewhere.contains(table))
+      tensors.push_back(table);
+  return tensors;
+}
+
 /// Whether element x of the result is computed from element x of every tensor operand.
 static bool isPointwise(Operation *op) {
   if (auto generic = dyn_cast<linalg::LinalgOp>(op)) {
@@ -51,13 +70,13 @@ static bool isExpensive(Operation *op) {
   return generic && linalg::isaContractionOpInterface(generic);
 }
 
-/// Attends that `tensor` follows from without passing through memory; `pointwise` ones at the same position.
-static void collectAttends(Value tensor, bool pointwise, const llvm::SetVector<Value> &stored,
+/// Results of anchors that `tensor` follows from without passing through memory; `pointwise` ones at the same position.
+static void collectAnchors(Value tensor, bool pointwise, const llvm::SetVector<Value> &stored,
                            llvm::MapVector<Value, bool> &found) {
   Operation *op = tensor.getDefiningOp();
   if (!op || stored.contains(tensor))
     return;
-  if (isa<attn::AttendOp>(op)) {
+  if (isAnchor(op)) {
     auto [entry, isNew] = found.insert({tensor, pointwise});
     entry->second &= pointwise;
     return;
@@ -67,8 +86,10 @@ static void collectAttends(Value tensor, bool pointwise, const llvm::SetVector<V
     samePosition = getPointwiseOperands(op);
   if (auto accumulate = dyn_cast<attn::AccumulateOp>(op))
     samePosition.push_back(accumulate.getSource());
+  if (auto merge = dyn_cast<attn::MergeOp>(op))
+    samePosition = getMergedAtOwnPosition(merge);
   for (Value read : getTensorsRead(op))
-    collectAttends(read, pointwise && llvm::is_contained(samePosition, read), stored, found);
+    collectAnchors(read, pointwise && llvm::is_contained(samePosition, read), stored, found);
 }
 
 Partition::Partition(func::FuncOp function) {
@@ -76,12 +97,17 @@ Partition::Partition(func::FuncOp function) {
   for (Operation &op : function.front()) {
     if (isExpensive(&op) || isa<attn::AccumulateOp>(op))
       stored.insert(op.getResult(0));
-    if (isa<attn::AttendOp>(op) || isExpensive(&op)) {
+    // A state is known only when all rows are: whoever reads it, reads memory.
+    if (auto recur = dyn_cast<attn::RecurOp>(op))
+      for (Value state : {recur.getFinalState(), recur.getFinalMass()})
+        if (state && !state.use_empty())
+          stored.insert(state);
+    if (isAnchor(&op) || isExpensive(&op)) {
       for (Value read : getTensorsRead(&op)) {
         llvm::MapVector<Value, bool> found;
-        collectAttends(read, false, stored, found);
-        for (auto [attend, pointwise] : found)
-          stored.insert(attend);
+        collectAnchors(read, false, stored, found);
+        for (auto [anchor, pointwise] : found)
+          stored.insert(anchor);
       }
     }
   }
@@ -89,28 +115,28 @@ Partition::Partition(func::FuncOp function) {
     if (result.getDefiningOp())
       stored.insert(result);
 
-  // A kernel computes one attend: of several, all but the last are read from memory; so are those read elsewhere than
+  // A kernel computes one anchor: of several, all but the last are read from memory; so are those read elsewhere than
   // at the result's own position.
   for (size_t i = 0; i < stored.size(); ++i) {
     Value tensor = stored[i];
     llvm::SetVector<Value> others = stored;
     others.remove(tensor);
     llvm::MapVector<Value, bool> found;
-    collectAttends(tensor, true, others, found);
+    collectAnchors(tensor, true, others, found);
     Operation *last = nullptr;
-    for (auto [attend, pointwise] : found)
-      if (pointwise && (!last || last->isBeforeInBlock(attend.getDefiningOp())))
-        last = attend.getDefiningOp();
-    for (auto [attend, pointwise] : found)
-      if (attend != tensor && (!pointwise || attend.getDefiningOp() != last))
-        stored.insert(attend);
+    for (auto [anchor, pointwise] : found)
+      if (pointwise && (!last || last->isBeforeInBlock(anchor.getDefiningOp())))
+        last = anchor.getDefiningOp();
+    for (auto [anchor, pointwise] : found)
+      if (anchor != tensor && (!pointwise || anchor.getDefiningOp() != last))
+        stored.insert(anchor);
   }
   for (Value tensor : stored) {
     llvm::SetVector<Value> others = stored;
     others.remove(tensor);
     llvm::MapVector<Value, bool> found;
-    collectAttends(tensor, true, others, found);
+    collectAnchors(tensor, true, others, found);
     if (!found.empty())
-      anchors[tensor] = cast<attn::AttendOp>(found.front().first.getDefiningOp());
+      anchors[tensor] = found.front().first.getDefiningOp();
   }
 }

@@ -1,10 +1,11 @@
 //===- Partition.h - which kernels an attn function becomes -----------------===//
 //
-// A tensor is *stored* when something can only read it from memory: a result of the
-// function, a result of an attend that another attend reads, the operand of a
+// An *anchor* is an operation with a kernel of its own kind: an attend or a recur. A
+// tensor is *stored* when something can only read it from memory: a result of the
+// function, a result of an anchor that another anchor reads, the operand of a
 // contraction's user, and so on. Every other tensor is pulled into the kernel of
-// its reader. A stored tensor that follows from one attend element by element is
-// an output of that attend's kernel; any other has a kernel of its own.
+// its reader. A stored tensor that follows from one anchor element by element is
+// an output of that anchor's kernel; any other has a kernel of its own.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
@@ -24,12 +25,12 @@ public:
   llvm::ArrayRef<mlir::Value> getStored() const { return stored.getArrayRef(); }
   bool isStored(mlir::Value tensor) const { return stored.contains(tensor); }
 
-  /// The attend whose kernel stores `tensor`, or null.
-  attn::AttendOp getAnchor(mlir::Value tensor) const { return anchors.lookup(tensor); }
+  /// The attend or recur whose kernel stores `tensor`, or null.
+  mlir::Operation *getAnchor(mlir::Value tensor) const { return anchors.lookup(tensor); }
 
 private:
   llvm::SetVector<mlir::Value> stored;
-  llvm::DenseMap<mlir::Value, attn::AttendOp> anchors;
+  llvm::DenseMap<mlir::Value, mlir::Operation *> anchors;
 };
 
 /// Tensors that `op` reads: operands and what its regions capture.

@@ -242,41 +242,6 @@ Lifted TileEmitter::elementOfSlice(Operation *operation, ArrayRef<Lifted> indice
   return element(op.getSource(), inner);
 }
 
-Lifted TileEmitter::elementOfConcat(Operation *operation, ArrayRef<Lifted> indices) {
-  auto op = cast<tensor::ConcatOp>(operation);
-  ImplicitLocOpBuilder &b = builder();
-  int64_t dim = op.getDim(), offset = 0;
-  Lifted result;
-  for (Value input : op.getInputs()) {
-    int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(dim);
-    if (ShapedType::isDynamic(size)) {
-      op.emitOpError("expected static sizes along the concatenated dimension");
-      return {};
-    }
-    SmallVector<Lifted> inner(indices);
-    Value tile = materialize(indices[dim], {});
-    auto tileType = dyn_cast<RankedTensorType>(tile.getType());
-    TileShape shape = tileType ? TileShape(tileType.getShape()) : TileShape{};
-    Type integer = tileType ? tileType.getElementType() : tile.getType();
-    auto constant = [&](int64_t value) -> Value {
-      return tileType ? constantTile(shape, integer, value) : Value(arith::ConstantIndexOp::create(b, value));
-    };
-    // Outside its own part an input may be read anywhere: a gather clamps.
-    inner[dim] = {arith::SubIOp::create(b, tile, constant(offset))};
-    Lifted part = element(input, inner);
-    if (!part.value)
-      return {};
-    if (!result.value) {
-      result = part;
-    } else {
-      Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, tile, constant(offset));
-      result = select({here}, part, result);
-    }
-    offset += size;
-  }
-  return result;
-}
-
 Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices) {
   auto op = cast<attn::ViewOp>(operation);
   SmallVector<Lifted> inner(indices);
@@ -335,6 +300,8 @@ Lifted TileEmitter::element(Value tensor, ArrayRef<Lifted> indices) {
     return elementOfConcat(op, indices);
   if (isa<attn::ViewOp>(op))
     return elementOfView(op, indices);
+  if (isa<attn::MergeOp>(op))
+    return elementOfMerge(op, indices);
   if (isa<linalg::LinalgOp>(op))
     return elementOfGeneric(op, indices);
   if (OpTrait::hasElementwiseMappableTraits(op)) {

@@ -93,7 +93,9 @@ private:
   Lifted elementOfContraction(mlir::Operation *op, llvm::ArrayRef<Lifted> loops, unsigned reduced);
   Lifted elementOfSlice(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfConcat(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  std::optional<Lifted> concatWholeParts(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfView(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  Lifted elementOfMerge(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
 
   KernelBuilder &kernel;
   struct Provided {

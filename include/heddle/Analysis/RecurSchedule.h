@@ -1,0 +1,34 @@
+//===- RecurSchedule.h - tile sizes of a recurrence -------------------------===//
+//
+// A block owns some columns of a state and goes over the tokens in chunks. Inside of a
+// chunk the work per token grows with its size, between chunks the state is passed over
+// once: 64 tokens balance the two where keys have 64 to 128 channels. What bounds the
+// columns is the memory that holds the state all the while: registers, or a core's cache.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_ANALYSIS_RECURSCHEDULE_H
+#define HEDDLE_ANALYSIS_RECURSCHEDULE_H
+
+#include "dialects/Tile/TileTarget.h"
+#include <string>
+
+namespace heddle {
+
+/// What a recurrence works on, widths as products take them (multiples of 16).
+struct RecurWork {
+  int64_t keyWidth = 0, valueWidth = 0;
+};
+
+struct RecurSchedule {
+  int64_t chunk = 0;        ///< tokens of a step; 0: open
+  int64_t valueColumns = 0; ///< columns of the state that a block owns; 0: open
+  int64_t warps = 0;        ///< of a GPU's block; 0: not said
+  std::string note;         ///< for people: the choice and its budget
+};
+
+/// Completes what `given` leaves open. `target` may be null.
+RecurSchedule chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given);
+
+} // namespace heddle
+
+#endif

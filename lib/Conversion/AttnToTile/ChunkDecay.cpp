@@ -1,0 +1,244 @@
+//===- ChunkDecay.cpp - what the gates of a chunk multiply ------------------===//
+#include "ChunkDecay.h"
+
+using namespace mlir;
+using namespace heddle;
+using arith::CmpIPredicate;
+
+static constexpr double kLog2E = 1.44269504088896340736;
+/// Below this power of two f32 is 0. A gate that is less is taken as this, so that sums of gates stay small, and of
+/// -inf (forget everything) finite.
+static constexpr double kLeastExponent = -150;
+
+ChunkDecay::Kind ChunkDecay::kind() {
+  if (!op.getGate())
+    return Kind::None;
+  int64_t rank = op.getGate().getType().getRank();
+  return rank == 1 ? Kind::Head : rank == 3 ? Kind::Token : Kind::Channel;
+}
+
+Value ChunkDecay::inBase2(Value gate) {
+  return math.larger(math.mul(math.wide(gate), math.number(kLog2E)), math.number(kLeastExponent));
+}
+
+Value ChunkDecay::pairMask(CmpIPredicate predicate) { return math.compare(predicate, i, j); }
+
+/// The transpose of a column, exactly: a sum of one element and zeros.
+Value ChunkDecay::asRow(Value column) {
+  return math.sum(math.select(pairMask(CmpIPredicate::eq), column, math.number(0)), 0);
+}
+
+Value ChunkDecay::numberOfHead(const BlockPlace &place) {
+  return emitter.tile(op.getGate(), {place.headOf(op.getGate(), 0)}, {1, 1});
+}
+
+LogicalResult ChunkDecay::start(const BlockPlace &place, const Lifted &row, Value present) {
+  Value zero = kernel.constant(0);
+  i = emitter.materialize(Lifted::positions(0, size, zero), {});
+  j = emitter.materialize(Lifted::positions(1, size, zero), {});
+  difference = sameSegment = prefix = suffix = whole = Value();
+  gates.clear();
+  LogicalResult started = success();
+  switch (kind()) {
+  case Kind::None:
+    break;
+  case Kind::Head:
+    started = startHead(place, present);
+    break;
+  case Kind::Token:
+    started = startToken(place, row);
+    break;
+  case Kind::Channel:
+    started = startChannel(place, row);
+    break;
+  }
+  if (succeeded(started) && op.getSegments())
+    started = startSegments(place, row, present);
+  return started;
+}
+
+LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
+  Value number = numberOfHead(place);
+  if (!number)
+    return failure();
+  Value gate = inBase2(number);
+  auto steps = [&](Value count) -> Value {
+    Type type = TileMath::typeOf(count).clone(math.b().getF32Type());
+    return math.mul(arith::SIToFPOp::create(math.b(), type, count), gate);
+  };
+  auto subtract = [&](Value x, Value y, ArrayRef<int64_t> shape) -> Value {
+    return arith::SubIOp::create(math.b(), math.repeat(x, shape), math.repeat(y, shape));
+  };
+  difference = steps(subtract(i, j, {size, size}));
+  Value count = math.repeat(present, {1, 1}), one = emitter.constantTile({1, 1}, math.b().getI32Type(), 1);
+  prefix = math.exp2(steps(subtract(i, emitter.constantTile({1, 1}, math.b().getI32Type(), -1), {size, 1})));
+  // Tokens beyond the end have keys of 0; what they multiply only has to be finite.
+  Value left = subtract(subtract(count, one, {1, 1}), i, {size, 1});
+  Value none = emitter.constantTile({size, 1}, math.b().getI32Type(), 0);
+  suffix = math.exp2(steps(arith::MaxSIOp::create(math.b(), left, none)));
+  whole = math.exp2(steps(count));
+  return success();
+}
+
+LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row) {
+  Value gate = op.getGate();
+  Value column = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row}, {size, 1});
+  if (!column)
+    return failure();
+  column = inBase2(column);
+  Value zero = math.number(0), sums, rest, all;
+  auto accumulate = [&](Value &total, Value part) { total = total ? math.add(total, part) : part; };
+  for (Value part : partsOf(column)) {
+    Value asRows = asRow(part);
+    Value partSums = math.sum(math.select(pairMask(CmpIPredicate::sge), asRows, zero), 1);
+    accumulate(sums, partSums);
+    accumulate(rest, math.sum(math.select(pairMask(CmpIPredicate::slt), asRows, zero), 1));
+    accumulate(all, math.sum(part, 0));
+    accumulate(difference, math.sub(partSums, asRow(partSums)));
+  }
+  prefix = math.exp2(sums);
+  suffix = math.exp2(rest);
+  whole = math.exp2(all);
+  return success();
+}
+
+/// Parts whose sums lose nothing that the products keep. In f32 a difference of long sums would: multiples of 1/64 are
+/// summed exactly, and what is left over is small. A narrower type keeps less than one sum does.
+SmallVector<Value> ChunkDecay::partsOf(Value gate) {
+  if (!op.getKey().getType().getElementType().isF32())
+    return {gate};
+  constexpr double kUlpOfOne64th = 3 << 16; // f32 has steps of 1/64 here, 150 to either side included
+  Value shift = math.number(kUlpOfOne64th);
+  Value coarse = math.sub(math.add(gate, shift), shift);
+  return {coarse, math.sub(gate, coarse)};
+}
+
+/// 1 where `mask`, else 0.
+static Value asFloats(TileMath &math, Value mask) { return math.select(mask, math.number(1), math.number(0)); }
+
+LogicalResult ChunkDecay::startChannel(const BlockPlace &place, const Lifted &row) {
+  Value gate = op.getGate();
+  int64_t width = llvm::alignTo(op.getKeyWidth(), 16);
+  Lifted channels = Lifted::positions(1, width, kernel.constant(0));
+  Value tile = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
+  if (!tile)
+    return failure();
+  tile = inBase2(tile);
+  whole = math.exp2(math.sum(tile, 0));
+  gates = {tile};
+  // Two terms of 8 bits are as much as a gate of narrow operands needs, and their products are the matrix unit's own.
+  if (Type narrow = math.b().getBF16Type(); !op.getKey().getType().getElementType().isF32()) {
+    Value leading = math.narrow(tile, narrow);
+    gates = {leading, math.narrow(math.sub(tile, math.wide(leading)), narrow)};
+  }
+  prefix = math.exp2(sumAlong(pairMask(CmpIPredicate::sge)));
+  suffix = math.exp2(sumAlong(pairMask(CmpIPredicate::slt)));
+  return success();
+}
+
+/// Sums of the gates of every channel over the tokens of a mask, one sum for each of its rows.
+Value ChunkDecay::sumAlong(Value mask) {
+  Value path = asFloats(math, mask), sums = math.zeros(TileMath::typeOf(gates.front()).getShape());
+  for (Value part : gates)
+    sums = math.dot(math.narrow(path, TileMath::typeOf(part).getElementType()), part, sums);
+  return sums;
+}
+
+/// A token begins a segment where its number differs from the one before; what is before it counts for nothing behind
+/// it.
+LogicalResult ChunkDecay::startSegments(const BlockPlace &place, const Lifted &row, Value present) {
+  ImplicitLocOpBuilder &b = math.b();
+  Value segments = op.getSegments();
+  Lifted batch = place.batchOf(segments);
+  Value own = emitter.tile(segments, {batch, row}, {size, 1});
+  // The token before the first is the first. (A gather: positions of a load are not negative.)
+  Value token = emitter.materialize(Lifted::positions(0, size, row.base), {});
+  Value before =
+      arith::MaxSIOp::create(b, arith::SubIOp::create(b, token, emitter.constantTile({size, 1}, b.getI32Type(), 1)),
+                             emitter.constantTile({size, 1}, b.getI32Type(), 0));
+  Lifted other = emitter.element(segments, {batch, {before}});
+  if (!own || !other.value)
+    return failure();
+  Value begins = asFloats(math, math.compare(CmpIPredicate::ne, own, emitter.materialize(other, {size, 1})));
+  Value exists = math.compare(CmpIPredicate::slt, i, math.repeat(present, {1, 1}));
+  begins = math.select(exists, begins, math.number(0));
+  // How many segments begin up to a token, in numbers that f32 holds exactly.
+  Value counts = math.sum(math.select(pairMask(CmpIPredicate::sge), asRow(begins), math.number(0)), 1);
+  Value all = math.sum(begins, 0);
+  auto isEqual = [&](Value x, Value y) -> Value {
+    Value distance = math.sub(x, y);
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, distance,
+                                 math.zeros(TileMath::typeOf(distance).getShape()));
+  };
+  sameSegment = isEqual(counts, asRow(counts));
+  auto keep = [&](Value &factor, Value condition) {
+    factor = math.select(condition, factor ? factor : math.number(1), math.number(0));
+  };
+  keep(prefix, isEqual(counts, math.number(0)));
+  keep(suffix, isEqual(counts, all));
+  keep(whole, isEqual(all, math.number(0)));
+  return success();
+}
+
+Value ChunkDecay::weightsByChannel(Value queries, Value keys) {
+  ImplicitLocOpBuilder &b = math.b();
+  Type element = TileMath::typeOf(queries).getElementType();
+  Value q = math.wide(queries), k = math.wide(keys), none = math.zeros({size, size});
+  Value weights = math.select(pairMask(CmpIPredicate::eq), math.sum(math.mul(q, k), 1), none);
+  auto shifted = [&](Value positions, int64_t bits) -> Value {
+    auto type = TileMath::typeOf(positions);
+    return arith::ShRUIOp::create(b, positions, emitter.constantTile(type.getShape(), type.getElementType(), bits));
+  };
+  for (int64_t bit = 0; (int64_t(1) << bit) < size; ++bit) {
+    // From token i of an upper half back to its middle, or from token j of a lower half on to it: (i, s) is 1 where s
+    // is in the same half and between.
+    Value half = shifted(i, bit), group = shifted(i, bit + 1);
+    Value two = emitter.constantTile({size, 1}, b.getI32Type(), 2);
+    Value isUpper = math.compare(CmpIPredicate::ne, half, arith::MulIOp::create(b, group, two));
+    Value inHalf = math.compare(CmpIPredicate::eq, half, shifted(j, bit));
+    Value between = arith::SelectOp::create(b, math.repeat(isUpper, {size, size}), pairMask(CmpIPredicate::sge),
+                                            pairMask(CmpIPredicate::slt));
+    Value decay = math.exp2(sumAlong(arith::AndIOp::create(b, inHalf, between)));
+    Value product = math.dot(math.narrow(math.mul(q, decay), element), math.narrow(math.mul(k, decay), element), none,
+                             /*transX=*/false, /*transY=*/true);
+    Value inGroup = math.compare(CmpIPredicate::eq, group, shifted(j, bit + 1));
+    Value isPair = arith::AndIOp::create(b, arith::AndIOp::create(b, inGroup, pairMask(CmpIPredicate::sgt)),
+                                         math.compare(CmpIPredicate::ne, half, shifted(j, bit)));
+    weights = math.select(isPair, product, weights);
+  }
+  return weights;
+}
+
+Value ChunkDecay::weights(Value queries, Value keys) {
+  Value none = math.zeros({size, size}), result;
+  if (kind() == Kind::Channel) {
+    result = weightsByChannel(queries, keys);
+  } else {
+    result = math.dot(queries, keys, none, /*transX=*/false, /*transY=*/true);
+    if (difference)
+      result = math.mul(result, math.exp2(difference));
+    // After the product: what is above the diagonal may be infinite.
+    result = math.select(pairMask(CmpIPredicate::sge), result, none);
+  }
+  return sameSegment ? math.select(sameSegment, result, none) : result;
+}
+
+FailureOr<Value> ChunkDecay::ofToken(const BlockPlace &place, const Lifted &token, int64_t channels) {
+  Value gate = op.getGate(), tile;
+  if (kind() == Kind::None)
+    return Value();
+  if (kind() == Kind::Head) {
+    tile = numberOfHead(place);
+  } else {
+    SmallVector<Lifted> indices{place.batchOf(gate), place.headOf(gate), token};
+    TileShape shape{1, 1};
+    if (kind() == Kind::Channel) {
+      indices.push_back(Lifted::positions(0, channels, kernel.constant(0)));
+      shape[0] = channels;
+    }
+    tile = emitter.tile(gate, indices, shape);
+  }
+  if (!tile)
+    return failure();
+  return math.exp2(inBase2(tile));
+}

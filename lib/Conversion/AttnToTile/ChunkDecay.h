@@ -1,0 +1,81 @@
+//===- ChunkDecay.h - what the gates of a chunk multiply --------------------===//
+//
+// With b_i the sum of the gates of a chunk up to and with token i (every sum starts in
+// its chunk, so that it stays small), a chunk's part of a recurrence is
+//
+//   o_i = exp(b_i) q_i S + sum_{j <= i} exp(b_i - b_j) (q_i k_j) v_j
+//   S'  = exp(b_C) S + sum_j exp(b_C - b_j) k_j v_j^T
+//
+// Every exponent is at most 0. Sums of gates of one channel are `1`, of several `dk` wide:
+//
+//   prefix   exp(b_i)          C x 1 or C x dk
+//   suffix   exp(b_C - b_j)    C x 1 or C x dk, by sums of its own: no difference
+//   whole    exp(b_C)          1 x 1 or 1 x dk
+//
+// With one gate for all channels exp(b_i - b_j) is a factor of the product. With one per
+// channel it goes into q and k, and no single point to split it at keeps both parts below
+// 1 for all pairs. So pairs are sorted by the highest bit in which i and j differ: for bit
+// n, all pairs of an aligned group of 2^(n+1) tokens have i in its upper and j in its lower
+// half, and splitting at the middle is safe. That is one product for each bit, masked to
+// its pairs, and the diagonal, which has no decay.
+//
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_CHUNKDECAY_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_CHUNKDECAY_H
+
+#include "BlockPlace.h"
+#include "TileMath.h"
+#include "dialects/Attn/AttnOps.h"
+
+namespace heddle {
+
+class ChunkDecay {
+public:
+  /// For chunks of `size` tokens.
+  ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, int64_t size)
+      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(size) {}
+
+  /// Reads the gates of the chunk at tokens `row`, of which `present` (index) exist.
+  mlir::LogicalResult start(const BlockPlace &place, const Lifted &row, mlir::Value present);
+
+  /// Weights of the chunk's pairs, size x size: 0 where j > i.
+  mlir::Value weights(mlir::Value queries, mlir::Value keys);
+
+  /// f32, or null where it is 1.
+  mlir::Value getPrefix() const { return prefix; }
+  mlir::Value getSuffix() const { return suffix; }
+  mlir::Value getWhole() const { return whole; }
+
+  /// The decay of one token: 1x1, or (channels of the keys) x 1; null without a gate.
+  mlir::FailureOr<mlir::Value> ofToken(const BlockPlace &place, const Lifted &token, int64_t channels);
+
+private:
+  enum class Kind { None, Head, Token, Channel };
+  Kind kind();
+  mlir::Value numberOfHead(const BlockPlace &place);
+  mlir::Value inBase2(mlir::Value gate);
+  mlir::Value pairMask(mlir::arith::CmpIPredicate predicate); ///< i ? j, size x size
+  mlir::Value asRow(mlir::Value column);
+  llvm::SmallVector<mlir::Value> partsOf(mlir::Value gate);
+  mlir::Value sumAlong(mlir::Value mask);
+  mlir::LogicalResult startHead(const BlockPlace &place, mlir::Value present);
+  mlir::LogicalResult startToken(const BlockPlace &place, const Lifted &row);
+  mlir::LogicalResult startChannel(const BlockPlace &place, const Lifted &row);
+  mlir::LogicalResult startSegments(const BlockPlace &place, const Lifted &row, mlir::Value present);
+  mlir::Value weightsByChannel(mlir::Value queries, mlir::Value keys);
+
+  attn::RecurOp op;
+  TileEmitter &emitter;
+  KernelBuilder &kernel;
+  TileMath math;
+  int64_t size;
+  mlir::Value i, j;                     ///< positions in the chunk, size x 1 and 1 x size
+  mlir::Value difference;               ///< b_i - b_j in base 2, size x size; null without a gate of one channel
+  llvm::SmallVector<mlir::Value> gates; ///< terms in base 2, size x dk, with a gate per channel
+  mlir::Value sameSegment;              ///< size x size; null without segments
+  mlir::Value prefix, suffix, whole;    ///< see above
+};
+
+} // namespace heddle
+
+#endif

@@ -1,0 +1,85 @@
+//===- ConcatElements.cpp - elements of tensors one after another -----------===//
+#include "TileEmitter.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace heddle;
+
+/// Registers of whole groups of so many columns are put side by side without moving.
+static constexpr int64_t kColumnGroup = 8;
+
+/// All columns of all inputs: their tiles side by side. Nothing where the columns are others, or inputs are ragged.
+std::optional<Lifted> TileEmitter::concatWholeParts(Operation *operation, ArrayRef<Lifted> indices) {
+  auto op = cast<tensor::ConcatOp>(operation);
+  int64_t dim = op.getDim();
+  const Lifted &columns = indices[dim];
+  bool isWhole = columns.isPositions() && columns.dim == 1 && getConstantIntValue(columns.base) == 0;
+  if (!isWhole || dim + 1 != static_cast<int64_t>(indices.size()))
+    return std::nullopt;
+  int64_t rows = 1, total = 0;
+  for (const Lifted &index : indices)
+    if (index.isPositions() && index.dim == 0)
+      rows = index.extent;
+  for (Value input : op.getInputs()) {
+    int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(dim);
+    if (ShapedType::isDynamic(size) || size % kColumnGroup)
+      return std::nullopt;
+    total += size;
+  }
+  if (columns.extent < total)
+    return std::nullopt;
+  SmallVector<Value> parts;
+  Type element = op.getType().getElementType();
+  for (Value input : op.getInputs()) {
+    SmallVector<Lifted> inner(indices);
+    inner[dim].extent = cast<RankedTensorType>(input.getType()).getDimSize(dim);
+    Lifted part = this->element(input, inner);
+    if (!part.value)
+      return part;
+    parts.push_back(materialize(part, {rows, inner[dim].extent}));
+  }
+  if (columns.extent > total)
+    parts.push_back(constantTile({rows, columns.extent - total}, element, 0));
+  return Lifted{
+      tile::ConcatOp::create(builder(), RankedTensorType::get({rows, columns.extent}, element), ValueRange(parts))};
+}
+
+Lifted TileEmitter::elementOfConcat(Operation *operation, ArrayRef<Lifted> indices) {
+  auto op = cast<tensor::ConcatOp>(operation);
+  ImplicitLocOpBuilder &b = builder();
+  int64_t dim = op.getDim(), offset = 0;
+  if (std::optional<Lifted> whole = concatWholeParts(op, indices))
+    return *whole;
+  Lifted result;
+  for (Value input : op.getInputs()) {
+    int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(dim);
+    if (ShapedType::isDynamic(size)) {
+      op.emitOpError("expected static sizes along the concatenated dimension");
+      return {};
+    }
+    SmallVector<Lifted> inner(indices);
+    Value tile = materialize(indices[dim], {});
+    auto tileType = dyn_cast<RankedTensorType>(tile.getType());
+    TileShape shape = tileType ? TileShape(tileType.getShape()) : TileShape{};
+    Type integer = tileType ? tileType.getElementType() : tile.getType();
+    auto constant = [&](int64_t value) -> Value {
+      return tileType ? constantTile(shape, integer, value) : Value(arith::ConstantIndexOp::create(b, value));
+    };
+    // Outside its own part an input may be read anywhere: a gather clamps.
+    inner[dim] = {arith::SubIOp::create(b, tile, constant(offset))};
+    Lifted part = element(input, inner);
+    if (!part.value)
+      return {};
+    if (!result.value) {
+      result = part;
+    } else {
+      Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, tile, constant(offset));
+      result = select({here}, part, result);
+    }
+    offset += size;
+  }
+  return result;
+}

@@ -1,0 +1,101 @@
+"""The attn text of `heddle.recur`: an `attn.recur` between the views that lay out its arrays, its feature maps in front of it
+and what divides and scales its rows behind it, as plain tensor code. All symbolic, as _attend.py is."""
+
+from dataclasses import dataclass
+from typing import Any, Optional
+
+from . import _scalar
+from ._attend import LAYOUTS, largest
+from ._errors import TraceError
+from ._graph import Node, TensorType
+from ._regions import call
+from ._source import here, location_of
+from ._tensor import Tensor, elementwise, renamed
+
+
+@dataclass
+class RecurSpec:
+    """What a recurrence means, in symbols."""
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    layout: str = "bhtd"
+    gate: Optional[Tensor] = None
+    feature_maps: tuple = (None, None)  # of q and k, already bound to their captures
+    scale: Any = None                   # Scalar or float; None: 1 / sqrt(width of the features)
+    normalizer: str = "none"
+    initial: tuple = ()                 # the state and, with a normalizer, its mass
+    return_final: bool = False
+    cu_seqlens_q: Optional[Tensor] = None
+    # What the layouts of heddle.attend also ask for.
+    cu_seqlens_k: Optional[Tensor] = None
+    kv_lengths: Optional[Tensor] = None
+    block_table: Optional[Tensor] = None
+    group: int = 1
+
+
+def build(spec):
+    """The tuple of result tensors: the output, then the final state and its mass where they are asked for."""
+    layout = LAYOUTS[spec.layout](spec)
+    q, k, v = layout.operands()
+    element = spec.q.type.element
+    q, k = (_features(function, x) for function, x in zip(spec.feature_maps, (q, k)))
+    if q.type.shape[3] != k.type.shape[3]:
+        raise TraceError(f"expected feature maps that make q and k equally wide, got {q.type.shape[3]} and {k.type.shape[3]}", here())
+    operands, text = [q, k, v], ["attn.recur query({0}) key({1}) value({2})"]
+    if spec.gate is not None:
+        text.append(f" gate({{{len(operands)}}})")
+        operands.append(layout.tokens(spec.gate) if spec.gate.ndim > 1 else spec.gate)
+    if spec.initial:
+        names = ", ".join(f"{{{len(operands) + n}}}" for n in range(len(spec.initial)))
+        text.append(f" init({names})")
+        operands += spec.initial
+    has_mass = spec.normalizer == "sum"
+    if has_mass:
+        text.append(" stats [mass]")
+    if spec.return_final:
+        text.append(" final")
+
+    tensors = [x for x in operands if x.ndim >= 3]
+    batch, heads = largest(*tensors, axis=0), largest(*tensors, axis=1)
+    shape, sizes = (batch[0], heads[0]), (batch[1], heads[1])
+    widths = q.type.shape[3], v.type.shape[3]
+    rows = (*shape, q.type.shape[2]), (*sizes, q.sizes[2])
+    results = [(TensorType((*rows[0], widths[1]), "f32"), (*rows[1], widths[1]))]
+    if has_mass:
+        results.append((TensorType(rows[0], "f32"), rows[1]))
+    if spec.return_final:
+        results.append((TensorType((*shape, *widths), "f32"), (*sizes, *widths)))
+        if has_mass:
+            results.append((TensorType((*shape, widths[0]), "f32"), (*sizes, widths[0])))
+    types = [type for type, _ in results]
+    shown = str(types[0]) if len(types) == 1 else f"({', '.join(map(str, types))})"
+    text.append(f" : ({', '.join(str(x.type) for x in operands)}) -> {shown}")
+    node = Node("".join(text), operands, types)
+    outputs = [Tensor(node, type, sizes, index=n) for n, (type, sizes) in enumerate(results)]
+
+    out = outputs[0]
+    if has_mass:
+        # Both features are scaled alike, so that a scale would cancel.
+        mass = renamed(outputs[1], (*rows[0], 1), (*rows[1], 1), range(3))
+        out = elementwise(_scalar.divide, out, mass)
+    else:
+        scale = widths[0] ** -0.5 if spec.scale is None else spec.scale
+        if not (isinstance(scale, (int, float)) and scale == 1):
+            out = elementwise(_scalar.multiply, out, scale)
+    final = outputs[1 + has_mass:] if spec.return_final else []
+    return (layout.result(out.astype(element)), *final)
+
+
+def _features(function, x):
+    """What a feature map makes of an array (b, h, t, c), in the array's type."""
+    if function is None:
+        return x
+    made = call(function, "a feature_map", x)
+    if not isinstance(made, Tensor) or made.ndim != 4:
+        raise TraceError(f"expected a feature_map that returns an array of rank 4, got {getattr(made, 'type', type(made).__name__)}",
+                         location_of(function))
+    if made.type.shape[3] is None:
+        raise TraceError("expected a feature_map whose width is known while tracing, got ?", location_of(function))
+    return made if made.type.element == x.type.element else made.astype(x.type.element)

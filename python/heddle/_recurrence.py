@@ -1,0 +1,168 @@
+"""`heddle.recur` and `heddle.recur_step` on arrays: each is a `heddle.Spec` of the function that _recur.py builds, made for
+the options of a call."""
+
+import inspect
+import warnings
+
+from . import _arrays, _recur_checks
+from ._recur import RecurSpec, build
+from ._spec import Spec, current_trace
+from ._tensor import Tensor
+
+_compiled = {}  # options and types -> what a Spec has compiled
+
+
+def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None, initial_state=None,
+          return_final_state=False, cu_seqlens=None, scale=None, chunk_size=None, layout="bhtd", out=None):
+    """A gated recurrence: S_t = exp(gate_t) S_{t-1} + f(k_t) v_t^T, o_t = scale * f(q_t)^T S_t, of every head.
+
+    It is compiled in chunks: within a chunk products of tiles with the decay between its tokens, from chunk to chunk a state
+    that stays with the block that computes it, so that time and memory grow with T alone. Sums are float32, gates are
+    summed in float32 from the start of a chunk, and no factor is ever above 1.
+
+    Args:
+        q, k, v: arrays as in `heddle.attend`, of one type and one length. Head sizes are multiples of 8 up to 512, that of v
+            may differ. Heads of k, v and gate divide the largest number of heads.
+        gate: logarithms of decays, at most 0, of any float type: (H,), one per head; (B, H, T), one per token, or (B, T, H)
+            and (total, H) where the layout has positions first; with a last dimension of the width of the features, one
+            per token and channel. -inf forgets all that was before the token.
+        feature_map: f(x) -> features, of a traced array (B, H, T, D) in whatever layout: NumPy's operators, `@` with arrays
+            of the closure ((D, F) or (H, D, F)), heddle.exp and its kin, heddle.softmax, heddle.concat. Or a pair of
+            such, of q and of k. None: q and k themselves.
+        normalizer: "none", or "sum": rows are divided by f(q_t)^T z_t with z_t = exp(gate_t) z_{t-1} + f(k_t), which makes
+            a weighted mean of features that are not negative. scale then cancels, and is left out.
+        beta: refused; the delta rule is not compiled yet.
+        initial_state: float32 (B, H, F, E) with the heads of the result and features by channels of v: what S is before the
+            first token (of each sequence). With normalizer "sum" a pair of that and z, (B, H, F).
+        return_final_state: also return the state after the last token: S, or the pair (S, z) with normalizer "sum".
+        cu_seqlens: int32 of B + 1 elements, for layout "thd": where packed sequences start and the last ends. Each has
+            states of its own.
+        scale: default 1 / sqrt(F).
+        chunk_size: tokens of a chunk, a power of two from 16 to 256 (None: what suits the machine). It changes rounding only.
+        layout: "bhtd", "bthd" or "thd", of q, k, v, gate and the result.
+        out: an array to write the result to.
+
+    Returns:
+        The result, of q's type and layout with v's head size, or (result, final state).
+
+    Gates on a CPU are checked not to be positive. Raises what `heddle.attend` raises. Inside of a `heddle.Spec` everything
+    may be a traced array.
+    """
+    if beta is not None:
+        raise NotImplementedError("expected beta=None: the delta rule (what the state says of k is taken out of v first) is not "
+                                  "compiled yet, got beta")
+    given = _recur_checks.Call(q, k, v, gate, normalizer, initial_state, return_final_state, cu_seqlens, chunk_size, layout, out)
+    maps = _maps(feature_map, given)
+    if type(q) is Tensor:
+        return _traced(given, maps, scale)
+    return _run(given, maps, scale, None if out is None else [out])
+
+
+def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none", scale=None, out=None, out_state=None):
+    """One token of a recurrence, for decoding: `recur` for T = 1, by a kernel that goes over the state once.
+
+    Args:
+        q, k, v: (B, H, D), (B, Hk, D) and (B, Hv, E), of NumPy or PyTorch.
+        state: S, float32 (B, H, F, E), or a pair (S, z) with normalizer "sum"; what `recur` returns.
+        gate: (H,), (B, H) or (B, H, F).
+        out_state: what to write the next state to, in the form of `state`; it may be `state` itself.
+        The rest is as in `recur`.
+
+    Returns:
+        (result, next state).
+    """
+    for name, array in (("q", q), ("k", k), ("v", v)):
+        if not _arrays.is_array(array) or len(array.shape) != 3:
+            raise ValueError(f"expected {name} of rank 3 (batch, heads, channels), got {getattr(array, 'shape', type(array).__name__)}")
+    if gate is not None and len(gate.shape) > 1:
+        gate = _one_token(gate)
+    given = _recur_checks.Call(_one_token(q), _one_token(k), _one_token(v), gate, normalizer, state, True, None, None, "bhtd", None)
+    maps = _maps(feature_map, given)
+    results = None
+    if out is not None or out_state is not None:
+        states = out_state if isinstance(out_state, (tuple, list)) else (out_state,)
+        results = [None if out is None else _one_token(out), *states]
+    out, state = _run(given, maps, scale, results, one_token=True)
+    return out[:, :, 0], state
+
+
+def _maps(feature_map, given):
+    """The maps of q and k."""
+    _recur_checks.options(given)
+    maps = tuple(feature_map) if isinstance(feature_map, (tuple, list)) else (feature_map, feature_map)
+    _recur_checks.feature_maps(maps)
+    if given.normalizer == "sum" and None in maps:
+        warnings.warn("normalizer=\"sum\" divides by a sum of q.k, which may be 0 or negative: without a feature_map (of both) that "
+                      "is never negative, rows are not weighted means", stacklevel=3)
+    return maps
+
+
+def _one_token(array):
+    """(b, h, ..) as (b, h, 1, ..), the same memory."""
+    return array[:, :, None]
+
+
+def _type(name, array, layout, one_token):
+    """An array's type: channels are part of it, and the number of tokens if it is 1 for good."""
+    rank = len(array.shape)
+    channels = {"cu_seqlens": 0, "state": 2, "gate": int(rank == len(layout))}.get(name, 1)
+    known = set(range(rank - channels, rank)) | ({2} if one_token and name in ("q", "k", "v", "gate") else set())
+    return "x".join([*(str(extent) if axis in known else "?" for axis, extent in enumerate(array.shape)), _arrays.element(array)])
+
+
+def _run(given, maps, scale, out, one_token=False):
+    """The results of the spec for these options, on these arrays."""
+    states = given.states()
+    _recur_checks.call(given, states, maps)
+    named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
+             **dict(zip(("state", "mass"), states))}
+    named = {name: array for name, array in named.items() if array is not None}
+    types = {name: _type(name, array, given.layout, one_token) for name, array in named.items()}
+    if scale is not None:
+        named["scale"], types["scale"] = float(scale), "f32"
+    names, (query_map, key_map), normalizer, layout = tuple(named), maps, given.normalizer, given.layout
+    final = given.return_final_state
+
+    def recurrence(*values):
+        known = dict(zip(names, values))
+        initial = tuple(known[name] for name in ("state", "mass") if name in known)
+        return build(RecurSpec(known["q"], known["k"], known["v"], layout, known.get("gate"), (query_map, key_map),
+                               known.get("scale"), normalizer, initial, final, known.get("cu_seqlens")))
+
+    recurrence.__name__ = "recur"
+    recurrence.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
+    spec = Spec(recurrence, types)
+    if given.chunk_size is not None:
+        spec._schedule = f"chunk={given.chunk_size}"
+    spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, final, given.chunk_size), {})
+    count = 1 + (0 if not final else 2 if normalizer == "sum" else 1)
+    if out is not None:
+        out = out + [None] * (count - len(out))
+    return _results(spec(*named.values(), out=out), final)
+
+
+def _results(results, final):
+    """The result, or it and the state (with its mass, if it has one)."""
+    if not final:
+        return results[0]
+    first, *states = results
+    return first, states[0] if len(states) == 1 else tuple(states)
+
+
+def _traced(given, maps, scale):
+    """recur inside of a heddle.Spec: adds to the function that is being traced."""
+    if given.out is not None:
+        raise ValueError("expected no out= inside of a heddle.Spec, got one")
+    if given.chunk_size is not None:
+        raise ValueError("expected no chunk_size inside of a heddle.Spec (give it a schedule), got one")
+    trace = current_trace()
+
+    def tensor(value, name):
+        return None if value is None else trace.tensor(value, name)
+
+    q, k, v = (tensor(getattr(given, name), name) for name in ("q", "k", "v"))
+    states = tuple(tensor(state, name) for state, name in zip(given.states(), ("state", "mass")))
+    results = build(RecurSpec(q, k, v, given.layout, tensor(given.gate, "gate"), tuple(trace.captures.bind(*maps)),
+                              None if scale is None else trace.number(scale, "scale"), given.normalizer, states,
+                              given.return_final_state, tensor(given.cu_seqlens, "cu_seqlens")))
+    return _results(results, given.return_final_state)

@@ -1,0 +1,202 @@
+"""heddle.recur and heddle.recur_step on a CPU against float64 NumPy."""
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+
+import heddle
+from recur_oracle import difference, recurrence, wide
+
+ml_dtypes = pytest.importorskip("ml_dtypes")
+TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 1e-2}
+
+
+def array(generator, shape, dtype="float32"):
+    return generator.standard_normal(shape, np.float32).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+
+
+def logarithms(generator, shape, strength):
+    """Log-gates: near 0, of a sigmoid, or so strong that a product over a chunk is 0 in float32."""
+    x = generator.standard_normal(shape).astype(np.float32)
+    return {"weak": lambda: -np.abs(x) / 500, "usual": lambda: -np.log1p(np.exp(-x)), "strong": lambda: -20 * np.abs(x)}[strength]()
+
+
+def poisoned(shape, dtype):
+    return np.full(shape, np.nan, dtype)
+
+
+GATES = {"none": None, "head": lambda b, h, t, d: (h,), "token": lambda b, h, t, d: (b, h, t), "channel": lambda b, h, t, d: (b, h, t, d)}
+
+
+def spread(gate, heads):
+    """A gate as the oracle wants it."""
+    if gate is None:
+        return None
+    gate = gate.astype(np.float64)
+    if gate.ndim == 1:
+        return np.repeat(gate, heads // gate.shape[0])[None, :, None, None]
+    return wide(gate, heads) if gate.ndim == 4 else wide(gate, heads)[..., None]
+
+
+@pytest.mark.parametrize("strength", ["weak", "usual", "strong"])
+@pytest.mark.parametrize("kind", list(GATES))
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_every_gate(kind, dtype, strength):
+    if kind == "none" and strength != "usual":
+        pytest.skip("no gate")
+    generator = np.random.default_rng(zlib.crc32(f"{kind} {dtype} {strength}".encode()))
+    b, h, t, d, e = 2, 4, 150, 32, 48
+    q, k, v = array(generator, (b, h, t, d), dtype), array(generator, (b, 2, t, d), dtype), array(generator, (b, 1, t, e), dtype)
+    gate = None if GATES[kind] is None else logarithms(generator, GATES[kind](b, 2, t, d), strength)
+    state = array(generator, (b, h, d, e))
+    out = poisoned((b, h, t, e), q.dtype)
+    got, final = heddle.recur(q, k, v, gate=gate, initial_state=state, return_final_state=True, out=out)
+    assert got is out
+    expected, s, _ = recurrence(wide(q, h), wide(k, h), wide(v, h), spread(gate, h), state, scale=d**-0.5)
+    assert difference(got, expected) < TOLERANCE[dtype]
+    assert difference(final, s) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize("kind", list(GATES))
+@pytest.mark.parametrize("size", [16, 32, 64, 128])
+def test_chunks_change_nothing(kind, size):
+    generator = np.random.default_rng(size)
+    b, h, t, d = 1, 2, 100, 16
+    q, k, v = (array(generator, (b, h, t, d)) for _ in range(3))
+    gate = None if GATES[kind] is None else logarithms(generator, GATES[kind](b, h, t, d), "usual")
+    got = heddle.recur(q, k, v, gate=gate, chunk_size=size, scale=0.5)
+    assert difference(got, recurrence(*(wide(x, h) for x in (q, k, v)), spread(gate, h), scale=0.5)[0]) < 1e-5
+
+
+def test_sum_normalizer_and_feature_map():
+    generator = np.random.default_rng(3)
+    b, h, t, d, e = 2, 2, 90, 24, 32
+    q, k, v = array(generator, (b, h, t, d)), array(generator, (b, h, t, d)), array(generator, (b, h, t, e))
+    gate = logarithms(generator, (b, h, t), "usual")
+    features = lambda x: heddle.where(x > 0, x + 1, heddle.exp(x))
+    plain = lambda x: np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))).astype(np.float64)
+    state, mass = np.abs(array(generator, (b, h, d, e))), np.abs(array(generator, (b, h, d)))
+    got, (s, z) = heddle.recur(q, k, v, gate=gate, feature_map=features, normalizer="sum", initial_state=(state, mass),
+                               return_final_state=True)
+    expected = recurrence(plain(q), plain(k), v.astype(float), spread(gate, h), state, mass, divide=True)
+    for one, other in zip((got, s, z), expected):
+        assert difference(one, other) < 1e-5
+
+
+def test_learned_features_of_each_head():
+    """Concatenated softmaxes of a linear map per head, of q and of k."""
+    generator = np.random.default_rng(4)
+    b, h, t, d, f, e = 1, 4, 70, 32, 16, 32
+    q, k, v = array(generator, (b, h, t, d)), array(generator, (b, h, t, d)), array(generator, (b, h, t, e))
+    maps = [array(generator, (h, d, f)) / 4 for _ in range(2)]
+
+    def features(w):
+        def apply(x):
+            y = x @ w
+            return heddle.concat([heddle.softmax(y), heddle.softmax(-y)])
+        return apply
+
+    def plain(x, w):
+        y = np.einsum("bhtc,hcf->bhtf", x.astype(float), w.astype(float))
+        parts = [np.exp(s - s.max(-1, keepdims=True)) for s in (y, -y)]
+        return np.concatenate([p / p.sum(-1, keepdims=True) for p in parts], -1)
+
+    got = heddle.recur(q, k, v, feature_map=tuple(features(w) for w in maps), normalizer="sum")
+    expected = recurrence(plain(q, maps[0]), plain(k, maps[1]), v.astype(float), divide=True)[0]
+    assert difference(got, expected) < 1e-5
+
+
+@pytest.mark.parametrize("kind", list(GATES))
+def test_layouts_and_packed_sequences(kind):
+    generator = np.random.default_rng(5)
+    b, h, t, d, e = 2, 4, 80, 32, 16
+    q, k, v = array(generator, (b, t, h, d)), array(generator, (b, t, 2, d)), array(generator, (b, t, h, e))
+    shape = None if GATES[kind] is None else GATES[kind](b, h, t, d)
+    gate = None if shape is None else logarithms(generator, shape if len(shape) == 1 else (b, t, h, *shape[3:]), "usual")
+    swapped = None if gate is None else gate if gate.ndim == 1 else np.moveaxis(gate, 1, 2)
+    got = heddle.recur(q, k, v, gate=gate, layout="bthd")
+    expected = recurrence(*(wide(np.moveaxis(x, 1, 2), h) for x in (q, k, v)), spread(swapped, h), scale=d**-0.5)[0]
+    assert difference(got, np.moveaxis(expected, 1, 2)) < 1e-5
+
+    offsets = np.array([0, 30, 30, 97, b * t - 3], np.int32)
+    flat = [x.reshape(b * t, *x.shape[2:]) for x in (q, k, v)]
+    flat_gate = None if gate is None else gate if gate.ndim == 1 else gate.reshape(b * t, *gate.shape[2:])
+    state = array(generator, (4, h, d, e))
+    got, final = heddle.recur(*flat, gate=flat_gate, layout="thd", cu_seqlens=offsets, initial_state=state, return_final_state=True)
+    for n, (start, end) in enumerate(zip(offsets, offsets[1:])):
+        own = [wide(np.moveaxis(x[start:end], 0, 1)[None], h) for x in flat]
+        own_gate = flat_gate if flat_gate is None or flat_gate.ndim == 1 else np.moveaxis(flat_gate[start:end], 0, 1)[None]
+        expected, s, _ = recurrence(*own, spread(own_gate, h), state[n:n + 1], scale=d**-0.5)
+        assert difference(final[n], s[0]) < 1e-5
+        if end > start:
+            assert difference(got[start:end], np.moveaxis(expected[0], 0, 1)) < 1e-5
+
+
+@pytest.mark.parametrize("normalizer", ["none", "sum"])
+@pytest.mark.parametrize("kind", list(GATES))
+def test_tokens_one_by_one_are_the_whole(kind, normalizer):
+    generator = np.random.default_rng(6)
+    b, h, t, d, e = 2, 4, 20, 32, 48
+    q, k, v = array(generator, (b, h, t, d)), array(generator, (b, 2, t, d)), array(generator, (b, 2, t, e))
+    gate = None if GATES[kind] is None else logarithms(generator, GATES[kind](b, h, t, d), "usual")
+    options = dict(feature_map=heddle.exp, normalizer=normalizer)
+    whole, last = heddle.recur(q, k, v, gate=gate, return_final_state=True, **options)
+    state = np.zeros((b, h, d, e), np.float32)
+    state = (state, np.zeros((b, h, d), np.float32)) if normalizer == "sum" else state
+    rows = []
+    for n in range(t):
+        own = gate if gate is None or gate.ndim == 1 else np.ascontiguousarray(gate[:, :, n])
+        row, state = heddle.recur_step(q[:, :, n], k[:, :, n], v[:, :, n], state, gate=own, out_state=state, **options)
+        rows.append(row)
+    assert difference(np.stack(rows, 2), whole) < 1e-5
+    for one, other in zip(state if normalizer == "sum" else (state,), last if normalizer == "sum" else (last,)):
+        assert difference(one, other) < 1e-5
+
+
+def test_reset_by_a_gate():
+    """-inf forgets all that was before its token."""
+    generator = np.random.default_rng(7)
+    q, k, v = (array(generator, (1, 1, 40, 16)) for _ in range(3))
+    gate = logarithms(generator, (1, 1, 40), "weak")
+    gate[0, 0, [5, 6, 31]] = -np.inf
+    got = heddle.recur(q, k, v, gate=gate)
+    assert difference(got, recurrence(q, k, v, spread(gate, 1), scale=0.25)[0]) < 1e-5
+
+
+def test_wide_states_are_divided():
+    generator = np.random.default_rng(8)
+    q, k, v = array(generator, (1, 1, 70, 256)), array(generator, (1, 1, 70, 256)), array(generator, (1, 1, 70, 320))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        got, (s, z) = heddle.recur(np.abs(q), np.abs(k), v, normalizer="sum", return_final_state=True)
+    expected = recurrence(np.abs(q).astype(float), np.abs(k).astype(float), v.astype(float), divide=True)
+    for one, other in zip((got, s, z), expected):
+        assert difference(one, other) < 1e-5
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (dict(beta=1.0), "expected beta=None"),
+    (dict(normalizer="softmax"), "expected normalizer=\"none\" or \"sum\", got 'softmax'"),
+    (dict(layout="thd"), "expected cu_seqlens for layout \"thd\""),
+    (dict(chunk_size=48), "expected chunk_size to be a power of two from 16 to 256, got 48"),
+    (dict(gate=np.ones((2,), np.float32)), "expected a gate of logarithms that are at most 0, got 1.0"),
+    (dict(gate=np.zeros((3,), np.float32)), "expected a gate of shape"),
+    (dict(gate=np.zeros((1, 2, 9), np.float32)), "expected a gate of shape"),
+    (dict(initial_state=np.zeros((1, 2, 16, 16), np.float64)), "expected initial_state of float32"),
+    (dict(initial_state=np.zeros((1, 2, 16, 8), np.float32)), "expected initial_state of shape"),
+    (dict(normalizer="sum", feature_map=heddle.exp, initial_state=np.zeros((1, 2, 16, 16), np.float32)), "expected a pair of a state and its mass"),
+    (dict(feature_map=lambda x: x.sum()), "expected a feature_map that returns an array of rank 4"),
+    (dict(out=np.zeros((1, 2, 8, 16), np.float32)), "expected out of shape"),
+])
+def test_refusals(arguments, message):
+    x = np.zeros((1, 2, 10, 16), np.float32)
+    with pytest.raises((ValueError, TypeError, NotImplementedError, heddle.TraceError)) as raised:
+        heddle.recur(x, x, x, **arguments)
+    assert message in str(raised.value)
+
+
+def test_warns_of_weights_that_may_be_negative():
+    x = np.ones((1, 1, 4, 16), np.float32)
+    with pytest.warns(UserWarning, match="may be 0 or negative"):
+        heddle.recur(x, x, x, normalizer="sum")
