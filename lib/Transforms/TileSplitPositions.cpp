@@ -4,7 +4,7 @@
 // a part for each row; only the first needs work for each element:
 //
 //   %d = sitofp (repeat(%j) - repeat(%i))      %c = %a * sitofp %j'     (a row vector of columns)
-//   %y = fma %a, %d, %x                        %t = %x + repeat(%c)
+//   %y = %x + %a * %d   (fma or not)           %t = %x + repeat(%c)
 //                                              %y = %t - repeat(%a * sitofp %i')
 //
 // The part for each row then moves behind masks and maxima, like a scale, until it meets
@@ -80,32 +80,47 @@ struct SplitDistance : OpRewritePattern<arith::SIToFPOp> {
   }
 };
 
-/// fma(a, repeat(c) - repeat(r), x), a uniform: (x + repeat(a c)) - repeat(a r).
-struct SplitMultiple : OpRewritePattern<math::FmaOp> {
+/// x + a * (repeat(c) - repeat(r)), a uniform: (x + repeat(a c)) - repeat(a r). Replaces `op`, which computes it.
+LogicalResult splitMultiple(PatternRewriter &rewriter, Operation *op, Value a, Value b, Value x) {
+  for (auto [factor, other] : {std::pair(a, b), std::pair(b, a)}) {
+    std::optional<UniformTile> uniform = UniformTile::match(factor);
+    std::optional<RowDifference> distance = RowDifference::match(other);
+    Value columns = distance ? repeatedAlong(distance->tile, 0) : Value();
+    if (!uniform || !columns)
+      continue;
+    Location loc = op->getLoc();
+    auto scale = [&](Value vector) -> Value {
+      Value repeated = uniform->getTile(rewriter, loc, cast<RankedTensorType>(vector.getType()));
+      return arith::MulFOp::create(rewriter, loc, vector, repeated);
+    };
+    Value bias = tile::BroadcastOp::create(rewriter, loc, cast<RankedTensorType>(x.getType()), scale(columns)), sum;
+    // A scaled score takes the bias in the same instruction.
+    auto scaled = x.getDefiningOp<arith::MulFOp>();
+    if (scaled && scaled->hasOneUse())
+      sum = math::FmaOp::create(rewriter, loc, scaled.getLhs(), scaled.getRhs(), bias);
+    else
+      sum = arith::AddFOp::create(rewriter, loc, x, bias);
+    rewriter.replaceOp(op, subtractRows(rewriter, loc, sum, scale(distance->rows)));
+    return success();
+  }
+  return rewriter.notifyMatchFailure(op, "not a multiple of columns minus rows");
+}
+
+struct SplitFusedMultiple : OpRewritePattern<math::FmaOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(math::FmaOp op, PatternRewriter &rewriter) const override {
-    for (auto [factor, other] : {std::pair(op.getA(), op.getB()), {op.getB(), op.getA()}}) {
-      std::optional<UniformTile> uniform = UniformTile::match(factor);
-      std::optional<RowDifference> distance = RowDifference::match(other);
-      Value columns = distance ? repeatedAlong(distance->tile, 0) : Value();
-      if (!uniform || !columns)
-        continue;
-      Location loc = op.getLoc();
-      auto scale = [&](Value vector) -> Value {
-        Value repeated = uniform->getTile(rewriter, loc, cast<RankedTensorType>(vector.getType()));
-        return arith::MulFOp::create(rewriter, loc, vector, repeated);
-      };
-      Value bias = tile::BroadcastOp::create(rewriter, loc, op.getType(), scale(columns)), sum;
-      // A scaled score takes the bias in the same instruction.
-      auto scaled = op.getC().getDefiningOp<arith::MulFOp>();
-      if (scaled && scaled->hasOneUse())
-        sum = math::FmaOp::create(rewriter, loc, scaled.getLhs(), scaled.getRhs(), bias);
-      else
-        sum = arith::AddFOp::create(rewriter, loc, op.getC(), bias);
-      rewriter.replaceOp(op, subtractRows(rewriter, loc, sum, scale(distance->rows)));
-      return success();
-    }
-    return rewriter.notifyMatchFailure(op, "not a multiple of columns minus rows");
+    return splitMultiple(rewriter, op, op.getA(), op.getB(), op.getC());
+  }
+};
+
+struct SplitAddedMultiple : OpRewritePattern<arith::AddFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::AddFOp op, PatternRewriter &rewriter) const override {
+    for (auto [multiple, other] : {std::pair(op.getLhs(), op.getRhs()), std::pair(op.getRhs(), op.getLhs())})
+      if (auto product = multiple.getDefiningOp<arith::MulFOp>())
+        if (succeeded(splitMultiple(rewriter, op, product.getLhs(), product.getRhs(), other)))
+          return success();
+    return rewriter.notifyMatchFailure(op, "adds no multiple of columns minus rows");
   }
 };
 
@@ -174,8 +189,8 @@ struct MergeDifferences : OpRewritePattern<arith::SubFOp> {
 struct TileSplitPositions : heddle::impl::TileSplitPositionsBase<TileSplitPositions> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SplitDistance, SplitMultiple, SinkBelowSelect, SinkBelowReduce, SinkBelowBranch, MergeDifferences>(
-        &getContext());
+    patterns.add<SplitDistance, SplitFusedMultiple, SplitAddedMultiple, SinkBelowSelect, SinkBelowReduce,
+                 SinkBelowBranch, MergeDifferences>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -32,6 +32,31 @@ func.func @slope(%s: tensor<16x32xf32>, %a: f32, %first: index, %key: index, %se
   return %r : tensor<16x32xf32>
 }
 
+// The same where a product is added, on either side.
+
+// CHECK-LABEL: func.func @added(
+// CHECK: %[[BIAS:.+]] = tile.broadcast %{{.+}} : tensor<1x32xf32> -> tensor<16x32xf32>
+// CHECK: %[[SUM:.+]] = arith.addf %{{.+}}, %[[BIAS]]
+// CHECK: tile.reduce max %[[SUM]] dim 1
+// CHECK: %[[SCALED:.+]] = math.fma %{{.+}}, %{{.+}}, %[[BIAS]]
+// CHECK: tile.reduce max %[[SCALED]] dim 1
+func.func @added(%s: tensor<16x32xf32>, %scale: tensor<16x32xf32>, %a: f32, %first: index, %key: index) -> (tensor<16x1xf32>, tensor<16x1xf32>) {
+  %i = tile.iota dim 0 offset %first : tensor<16x1xi32>
+  %j = tile.iota dim 1 offset %key : tensor<1x32xi32>
+  %is = tile.broadcast %i : tensor<16x1xi32> -> tensor<16x32xi32>
+  %js = tile.broadcast %j : tensor<1x32xi32> -> tensor<16x32xi32>
+  %d = arith.subi %js, %is : tensor<16x32xi32>
+  %f = arith.sitofp %d : tensor<16x32xi32> to tensor<16x32xf32>
+  %as = tensor.splat %a : tensor<16x32xf32>
+  %p = arith.mulf %as, %f : tensor<16x32xf32>
+  %y = arith.addf %s, %p : tensor<16x32xf32>
+  %m = tile.reduce max %y dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
+  %x = arith.mulf %s, %scale : tensor<16x32xf32>
+  %z = arith.addf %p, %x : tensor<16x32xf32>
+  %n = tile.reduce max %z dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
+  return %m, %n : tensor<16x1xf32>, tensor<16x1xf32>
+}
+
 // A sum over columns does not let the rows' part through, nor does a select against a finite number.
 
 // CHECK-LABEL: func.func @stays(
