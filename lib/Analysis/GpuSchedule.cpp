@@ -1,5 +1,6 @@
 //===- GpuSchedule.cpp - tile sizes of an attention kernel on a GPU ---------===//
 #include "heddle/Analysis/GpuSchedule.h"
+#include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -131,6 +132,61 @@ std::string describe(const GpuSchedule &schedule, llvm::StringRef kind, llvm::St
                        schedule.rows, schedule.keys, schedule.warps, kind, schedule.stages, schedule.registers,
                        schedule.sharedBytes, schedule.blocksPerUnit, dropped);
 }
+
+/// What fits, by registers and shared memory; else what spills least of that which fits shared memory, if with one
+/// step's keys and values at a time. No rows: nothing does.
+GpuSchedule choosePortableSchedule(tile::TargetAttr target, const AttendWork &work, std::string &dropped) {
+  GpuSchedule best, spilling;
+  for (int64_t stages : {2, 1}) {
+    for (int64_t rows : {128, 64, 32, 16}) {
+      for (int64_t keys : {128, 64, 32, 16}) {
+        GpuSchedule schedule;
+        schedule.rows = rows;
+        schedule.keys = keys;
+        schedule.stages = stages;
+        schedule.warps = std::min(kMaxWarps, rows / 16);
+        estimate(schedule, target, work);
+        bool fits = schedule.sharedBytes <= target.getSharedBytesPerBlock();
+        if (schedule.registers > target.getRegistersPerThread()) {
+          if (stages == 2)
+            dropped += llvm::formatv("{0}x{1}: {2} registers, {3} has {4}\n", rows, keys, schedule.registers,
+                                     target.getName(), target.getRegistersPerThread());
+          if (fits && (spilling.rows == 0 || schedule.registers < spilling.registers))
+            spilling = schedule;
+        } else if (!fits) {
+          dropped += llvm::formatv("{0}x{1}{2}: {3} bytes of shared memory, {4} has {5}\n", rows, keys,
+                                   stages == 1 ? " in one stage" : "", schedule.sharedBytes, target.getName(),
+                                   target.getSharedBytesPerBlock());
+        } else if (best.rows == 0 || cost(schedule) < cost(best)) {
+          best = schedule;
+        }
+      }
+    }
+    if (best.rows)
+      return best;
+  }
+  return spilling;
+}
+
+/// The least change of a spec that nothing fits, so that something does.
+std::string describeNearest(tile::TargetAttr target, const AttendWork &work) {
+  auto fits = [&](const AttendWork &changed) {
+    std::string ignored;
+    return choosePortableSchedule(target, changed, ignored).rows != 0;
+  };
+  std::string nearest;
+  AttendWork half = work;
+  half.elementBytes = 2;
+  if (work.elementBytes > 2 && fits(half))
+    nearest += "elements of 16 bits, or ";
+  AttendWork narrow = work;
+  for (int64_t most = *llvm::max_element(work.depths) - 16; most >= 16; most -= 16) {
+    narrow.depths = llvm::map_to_vector(work.depths, [&](int64_t depth) { return std::min(most, depth); });
+    if (fits(narrow))
+      return nearest + llvm::formatv("contracted sizes of at most {0}", most).str();
+  }
+  return nearest + "fewer dots and values";
+}
 } // namespace
 
 RoleRegisters heddle::divideRegisters(tile::TargetAttr target, int64_t consumerGroups, int64_t producerGroups,
@@ -148,33 +204,13 @@ RoleRegisters heddle::divideRegisters(tile::TargetAttr target, int64_t consumerG
 }
 
 GpuSchedule heddle::chooseGpuSchedule(tile::TargetAttr target, const AttendWork &work) {
-  GpuSchedule best, smallest;
   std::string dropped;
   if (target.getHasWarpgroupMma() && target.getHasBulkCopy() && work.elementBytes == 2 && work.isPlain)
     if (std::optional<GpuSchedule> schedule = chooseWarpgroupSchedule(target, work, dropped)) {
       schedule->note = describe(*schedule, "consuming and 4 copying warps", dropped);
       return *schedule;
     }
-  for (int64_t rows : {128, 64, 32, 16}) {
-    for (int64_t keys : {128, 64, 32, 16}) {
-      GpuSchedule schedule;
-      schedule.rows = rows;
-      schedule.keys = keys;
-      schedule.warps = std::min(kMaxWarps, rows / 16);
-      estimate(schedule, target, work);
-      smallest = schedule;
-      if (schedule.registers > target.getRegistersPerThread())
-        dropped += llvm::formatv("{0}x{1}: {2} registers, {3} has {4}\n", rows, keys, schedule.registers,
-                                 target.getName(), target.getRegistersPerThread());
-      else if (schedule.sharedBytes > target.getSharedBytesPerBlock())
-        dropped += llvm::formatv("{0}x{1}: {2} bytes of shared memory, {3} has {4}\n", rows, keys, schedule.sharedBytes,
-                                 target.getName(), target.getSharedBytesPerBlock());
-      else if (best.rows == 0 || cost(schedule) < cost(best))
-        best = schedule;
-    }
-  }
-  if (best.rows == 0)
-    best = smallest;
-  best.note = describe(best, "warps", dropped);
+  GpuSchedule best = choosePortableSchedule(target, work, dropped);
+  best.note = best.rows ? describe(best, "warps", dropped) : dropped + describeNearest(target, work);
   return best;
 }

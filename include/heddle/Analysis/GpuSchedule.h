@@ -50,7 +50,8 @@ inline constexpr int64_t fewestProducerRegisters = 24, ampleProducerRegisters = 
 RoleRegisters divideRegisters(tile::TargetAttr target, int64_t consumerGroups, int64_t producerGroups,
                               int64_t fewest = fewestProducerRegisters);
 
-/// The best schedule; when nothing fits, the smallest (the kernel is then correct and spills).
+/// The best schedule. Where registers never suffice, the one that needs fewest (the kernel is then correct and spills);
+/// where shared memory does not, none: its rows are 0 and its note holds the budgets and the nearest change that fits.
 GpuSchedule chooseGpuSchedule(tile::TargetAttr target, const AttendWork &work);
 
 } // namespace heddle

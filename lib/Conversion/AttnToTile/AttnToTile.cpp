@@ -118,8 +118,8 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
 }
 
 /// The sizes that the options leave open (0): what suits the target, or the usual ones where there is none.
-static AttendSchedule completeSchedule(AttendSchedule schedule, PlanBuilder &plan, attn::AttendOp op,
-                                       attn::NormalizerOp definition, std::string &note) {
+static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanBuilder &plan, attn::AttendOp op,
+                                                  attn::NormalizerOp definition, std::string &note) {
   if (schedule.rows && schedule.keys)
     return schedule;
   schedule.stagedStrip = 0;
@@ -128,6 +128,14 @@ static AttendSchedule completeSchedule(AttendSchedule schedule, PlanBuilder &pla
   int64_t rows = 64, keys = 64;
   if (target && target.getIsGpu()) {
     GpuSchedule chosen = chooseGpuSchedule(target, work);
+    if (!chosen.rows) {
+      InFlightDiagnostic error = op.emitOpError("expected a spec that fits a schedule of ")
+                                 << target.getName() << ", got one that needs more in every size";
+      auto [budgets, nearest] = StringRef(chosen.note).rsplit('\n');
+      error.attachNote() << "rows x keys:\n" << budgets;
+      error.attachNote() << "nearest that fits: " << nearest;
+      return failure();
+    }
     rows = chosen.rows;
     keys = chosen.keys;
     schedule.warps = chosen.warps;
@@ -187,10 +195,10 @@ LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOut
     return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
            << *op.getNormalizer();
   std::string note;
-  AttendSchedule complete = completeSchedule(schedule, plan, op, definition, note);
-  if (failed(emitAttend(plan, op, definition, complete, outputs)))
+  FailureOr<AttendSchedule> complete = completeSchedule(schedule, plan, op, definition, note);
+  if (failed(complete) || failed(emitAttend(plan, op, definition, *complete, outputs)))
     return failure();
-  noteSchedule(note, complete.warps);
+  noteSchedule(note, complete->warps);
   return success();
 }
 
