@@ -28,14 +28,25 @@ static void erasePlans(ModuleOp module) {
       function.erase();
 }
 
+/// A string as it is, its further lines indented; others as MLIR prints them.
+static std::string textOf(Attribute attribute) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (auto string = dyn_cast<StringAttr>(attribute))
+    llvm::interleave(llvm::split(string.getValue().rtrim('\n'), '\n'), stream, "\n    ");
+  else
+    stream << attribute;
+  return text;
+}
+
 std::string heddle::describeSchedules(ModuleOp module) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   for (Operation &op : module.getOps())
     for (NamedAttribute attribute : op.getDiscardableAttrs())
       if (attribute.getName().getValue().ends_with(".schedule"))
-        stream << "@" << SymbolTable::getSymbolName(&op).getValue() << " " << attribute.getName().getValue() << " = "
-               << attribute.getValue() << "\n";
+        stream << "@" << SymbolTable::getSymbolName(&op).getValue() << " sizes: " << textOf(attribute.getValue())
+               << "\n";
   return text;
 }
 
@@ -43,11 +54,12 @@ FailureOr<PendingCode> heddle::startCode(Session &session, ModuleOp module, cons
   std::string variant = target.name + (aligned ? "-aligned" : "");
   PendingCode pending;
   MachineCode &code = pending.code;
-  code.note = "target " + target.name +
-              (!target.isGpu ? ""
-               : aligned     ? ", 16-byte accesses"
-                             : ", narrow accesses") +
-              "\n" + describeSchedules(module);
+  code.note =
+      "target " + target.name +
+      (!target.isGpu ? ""
+       : aligned ? ", 16-byte accesses"
+                 : ", narrow accesses: slower, for arrays whose addresses or strides are no multiples of 16 bytes") +
+      "\n" + describeSchedules(module);
   std::vector<std::string> symbols = kernelNames(module);
   for (const std::string &symbol : symbols)
     code.kernels.emplace_back().symbol = symbol;
