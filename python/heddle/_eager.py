@@ -14,6 +14,7 @@ from ._captures import Fingerprint, RuntimeScalar
 from ._heddle import Memo
 from ._normalizer import Normalizer
 from ._plan import Call, Plan, diagonal, use_normalizer
+from ._relations import of_attend
 from ._scalar import Scalar
 from ._tensor import Tensor
 
@@ -230,6 +231,7 @@ def _attend_traced(given, scale, out, status):
     sinks = None if given.sink is None else trace.tensor(given.sink, "sink")
     for name, define in use_normalizer(spec, given.normalizer, sinks, trace.captures):
         trace.symbols[name] = define
+    trace.relations += of_attend(spec, sinks)
     results = build(spec)
     return results if given.return_lse else results[0]
 

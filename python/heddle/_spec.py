@@ -16,10 +16,10 @@ _state = threading.local()
 
 
 class Trace:
-    """The function that is being traced: what it captures and the definitions it needs."""
+    """The function that is being traced: what it captures, the definitions it needs, and how sizes must go together."""
 
     def __init__(self):
-        self.captures, self.symbols = Captures(tensors=True), {}
+        self.captures, self.symbols, self.relations = Captures(tensors=True), {}, []
 
     def tensor(self, value, name):
         """An argument of an operation as a traced array."""
@@ -187,7 +187,7 @@ class _Compiled:
         self.results = (results,) if self.single else tuple(results) if isinstance(results, (tuple, list)) else ()
         if not self.results or not all(isinstance(result, Tensor) for result in self.results):
             raise TraceError(f"expected a spec function that returns arrays, got {type(results).__name__}", location_of(spec.function))
-        self.captures = trace.captures
+        self.captures, self.relations = trace.captures, trace.relations
         self.program = Program(spec.name, (*self.parameters, *trace.captures.parameters), (), self.results,
                                tuple(trace.symbols.items()))
         kinds = {FLOAT: "f", INTEGER: "i"}
@@ -205,6 +205,8 @@ class _Compiled:
         if first is None:
             raise TypeError("expected at least one array among the arguments, got none")
         sizes = dict(zip(self.program.parameters, values))
+        for relation in self.relations:
+            relation.check([evaluate(size, sizes) for size in relation.sizes])
         if out is None:
             out = [None] * len(self.results)
         else:

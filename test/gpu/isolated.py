@@ -36,13 +36,13 @@ def main(script, names, run_one, seconds):
     sys.exit(failed != 0)
 
 
-def report(script, options, names, describe, seconds, more=()):
+def report(script, options, names, describe, seconds, more=(), processes=1):
     """Runs `script one DIRECTORY --runtime .. --name NAMES`, and `more`. For each name it prints a line of JSON, with a list
     `errors` whose entries end in whether they passed, and `describe(result)` gives its figures as text. Where that process
     ends early or takes longer than `seconds` for one name, that one has failed and a new process goes on behind it. Prints
-    the report, writes it to $OUT, and says whether something failed."""
+    the report, writes it to $OUT, and says whether something failed. `processes` of them share the names."""
     lines, failed = [], 0
-    for name, result in results(script, options, names, seconds, more):
+    for name, result in all_results(script, options, names, seconds, more, processes):
         if isinstance(result, str):
             good, line = False, f"{name}: {result}"
         else:
@@ -51,11 +51,34 @@ def report(script, options, names, describe, seconds, more=()):
         failed += not good
         lines.append(line)
         print(line, flush=True)
+    failed += len(names) - len(lines)
     lines.append(f"{len(names) - failed} passed, {failed} failed")
     print(lines[-1])
     if os.environ.get("OUT"):
         pathlib.Path(os.environ["OUT"], pathlib.Path(script).stem + ".txt").write_text("\n".join(lines) + "\n")
     return bool(failed)
+
+
+def all_results(script, options, names, seconds, more, processes):
+    """What `results` yields, in the order of arrival."""
+    arrived = queue.Queue()
+
+    def share(part):
+        try:
+            for each in results(script, options, part, seconds, more):
+                arrived.put(each)
+        finally:
+            arrived.put(None)
+
+    shares = [part for n in range(processes) if (part := names[n::processes])]
+    for part in shares:
+        threading.Thread(target=share, args=(part,), daemon=True).start()
+    working = len(shares)
+    while working:
+        each = arrived.get()
+        working -= each is None
+        if each is not None:
+            yield each
 
 
 def results(script, options, names, seconds, more):

@@ -119,6 +119,7 @@ def flex(torch, q, k, v, length, mask_mod, score_mod):
     if mask_mod is not None:
         blocks = create_block_mask(mask_mod, q.shape[0], None, length, length, device=q.device)
         print("block mask made", file=sys.stderr, flush=True)
+    torch.compiler.reset()  # what one process compiles is limited; beyond it runs uncompiled
     compiled = torch.compile(flex_attention, dynamic=False)
 
     def call():

@@ -1,9 +1,19 @@
 """Packs through the runtime's C interface, on PyTorch tensors of a CUDA device or the CPU."""
 import ctypes as c
+from typing import NamedTuple
 
 import torch
 
-CODES = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5}
+CODES = {torch.float32: 1, torch.float16: 2, torch.bfloat16: 3, torch.int32: 5, torch.int64: 6, torch.int8: 7}
+
+
+class View(NamedTuple):
+    """What PyTorch's tensors cannot say: strides may be negative. Offset and strides count elements of a contiguous tensor."""
+
+    tensor: torch.Tensor
+    offset: int
+    shape: tuple
+    strides: tuple
 
 
 class Arg(c.Structure):
@@ -32,7 +42,7 @@ class Pack:
         attribute `workspace` is what it needs of that in bytes. Workspace is poisoned once.
 
         The tensors' device is the one that runs it."""
-        args, keep = (Arg * len(values))(), []
+        args, keep, on_cpu = (Arg * len(values))(), [], True
         for arg, value in zip(args, values):
             if isinstance(value, int):
                 arg.kind, arg.i64 = 2, value
@@ -40,10 +50,12 @@ class Pack:
             if isinstance(value, float):
                 arg.kind, arg.f64 = 3, value
                 continue
-            arg.kind, arg.dtype, arg.rank, arg.data = 1, CODES[value.dtype], value.dim(), value.data_ptr()
-            keep += [(c.c_int64 * value.dim())(*value.shape), (c.c_int64 * value.dim())(*value.stride())]
+            view = value if isinstance(value, View) else View(value, 0, value.shape, value.stride())
+            tensor, rank = view.tensor, len(view.shape)
+            arg.kind, arg.dtype, arg.rank, arg.data = 1, CODES[tensor.dtype], rank, tensor.data_ptr() + view.offset * tensor.element_size()
+            keep += [(c.c_int64 * rank)(*view.shape), (c.c_int64 * rank)(*view.strides)]
             arg.sizes, arg.strides = keep[-2], keep[-1]
-        on_cpu = not any(isinstance(value, torch.Tensor) and value.is_cuda for value in values)
+            on_cpu &= not tensor.is_cuda
         size, device, count = c.c_size_t(), Device(1 if on_cpu else 2, 0), c.c_uint32(len(values))
         self.check(self.rt.heddle_workspace_bytes(self.handle, 0, device, args, count, c.byref(size)))
         workspace = torch.empty(size.value + 256, dtype=torch.uint8, device="cpu" if on_cpu else "cuda").fill_(255)

@@ -1,15 +1,13 @@
-"""The table of compiled attends that the random suite runs, and random cases of each.
+"""The table of compiled attends that the random suites run, on a CPU and on a GPU.
 
-A row of the table is what is compiled; lengths, batch, heads, strides, windows, the scale, captured arrays and run-time
-scalars are drawn for every case. Mods are written with NumPy's functions: the compiled one is traced from the very
-function that the oracle evaluates on arrays of positions.
+A row of the table is what is compiled; all else is drawn for every case (random_cases.py). Mods are written with NumPy's
+functions: the compiled one is traced from the very function that the oracle evaluates on arrays of positions. Heddle is
+imported only where something is traced.
 """
 import dataclasses
 from typing import Any, Callable
 
 import numpy as np
-
-import heddle
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +26,11 @@ class Row:
     normalizer: str = "softmax"
     mods: Callable = None
     magnitude: float = 1.0
+    page: int = 0  # rows of a page, where keys and values are in pages (and have lengths)
 
     def __str__(self):
         parts = [self.element, f"{self.width}x{self.value_width}", self.layout, f"causal={self.causal}" if self.causal else "",
-                 f"window={self.window}" if self.window else "", "lengths" if self.lengths else "", "sink" if self.sink else "",
+                 f"window={self.window}" if self.window else "", "lengths" if self.lengths else "", f"pages of {self.page}" if self.page else "", "sink" if self.sink else "",
                  self.normalizer if self.normalizer != "softmax" else "", self.mods.__name__ if self.mods else "",
                  f"scores of {self.magnitude:g}" if self.magnitude != 1.0 else "", "" if self.lse else "no lse"]
         return "-".join(part for part in parts if part)
@@ -39,7 +38,7 @@ class Row:
 
 @dataclasses.dataclass
 class Draw:
-    """The sizes of a case and the random numbers of its mods. `number(n)` is a run-time integer: traced as an argument,
+    """The sizes of a case and the random values of its mods. `number(n)` is a run-time integer: traced as an argument,
     plain for the oracle."""
 
     generator: np.random.Generator
@@ -48,23 +47,31 @@ class Draw:
     rows: int
     keys: int
     plain: bool = False
-    numbers: list = dataclasses.field(default_factory=list)
+    values: list = dataclasses.field(default_factory=list)
+    traced: list = dataclasses.field(default_factory=list)  # what stood for each value when it was traced
     at: int = 0
 
     def take(self, make):
         """The same value for the traced and for the plain function."""
-        if self.at == len(self.numbers):
-            self.numbers.append(make())
+        if self.at == len(self.values):
+            self.values.append(make())
+            self.traced.append(self.values[-1])
         self.at += 1
-        return self.numbers[self.at - 1]
+        return self.values[self.at - 1]
+
+    def scalar(self, make):
+        value = self.take(make)
+        if self.plain:
+            return value
+        import heddle
+        self.traced[self.at - 1] = heddle.scalar(value)
+        return self.traced[self.at - 1]
 
     def number(self, low, high):
-        value = self.take(lambda: int(self.generator.integers(low, high + 1)))
-        return value if self.plain else heddle.scalar(value)
+        return self.scalar(lambda: int(self.generator.integers(low, high + 1)))
 
     def real(self, low, high):
-        value = self.take(lambda: float(np.float32(self.generator.uniform(low, high))))
-        return value if self.plain else heddle.scalar(value)
+        return self.scalar(lambda: float(np.float32(self.generator.uniform(low, high))))
 
     def table(self, *shape, dtype=np.float32, below=None):
         if below is not None:
@@ -88,8 +95,8 @@ def pair_bias(draw):
 
 
 def relative_bias(draw):
-    span = draw.rows + draw.keys
-    table = draw.table(draw.heads, 2 * span)
+    most = draw.rows + draw.keys
+    table, span = draw.table(draw.heads, 2 * most), draw.number(most, most)
     return lambda s, b, h, i, j: s + table[h, j - i + span], None
 
 

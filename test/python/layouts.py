@@ -1,4 +1,4 @@
-"""Arrays in memory of every kind that a caller may have: element types, orders, padding, poison."""
+"""Arrays of every element type, and poisoned ones to write to. How arrays lie in memory: strides.py."""
 import ml_dtypes
 import numpy as np
 
@@ -8,27 +8,6 @@ GUARD = 7.0  # what lies between the rows of a padded output
 
 def random(generator, shape, element, magnitude=1.0):
     return (generator.standard_normal(shape) * magnitude).astype(DTYPES[element])
-
-
-def strided(values, how):
-    """The same values with other strides: "contiguous", "padded" (rows with NaN between), "inner" (the two middle
-    dimensions swapped in memory), "reversed" (negative strides of the first dimensions), "shifted" (odd alignment)."""
-    if how == "inner" and values.ndim == 4:
-        return np.ascontiguousarray(values.swapaxes(1, 2)).swapaxes(1, 2)
-    if how == "padded":
-        wide = np.full((*values.shape[:-1], values.shape[-1] + 5), np.nan, np.float32).astype(values.dtype)
-        wide[..., :values.shape[-1]] = values
-        return wide[..., :values.shape[-1]]
-    if how == "reversed":
-        return np.ascontiguousarray(values[::-1])[::-1]
-    if how == "shifted":
-        flat = np.full(values.size + 1, np.nan, np.float32).astype(values.dtype)
-        flat[1:] = values.ravel()
-        return flat[1:].reshape(values.shape)
-    return np.ascontiguousarray(values)
-
-
-STRIDES = ("contiguous", "padded", "inner", "reversed", "shifted")
 
 
 class Output:

@@ -71,14 +71,14 @@ def attend(q, k, v, seen, *, scale, normalizer="softmax", sink=None, score_mod=N
     batch, heads, rows, _ = q.shape
     k, v = (np.broadcast_to(np.repeat(x, heads // x.shape[1], axis=1), (batch, heads, *x.shape[2:])) for x in (k, v))
     place = positions(batch, heads, rows, k.shape[2])
-    s = np.einsum("bhic,bhjc->bhij", q, k) * scale
+    s = q @ k.swapaxes(-1, -2) * scale
     if score_mod is not None:
         s = np.broadcast_to(score_mod(s, *place), s.shape)
     seen = np.broadcast_to(seen, s.shape)
     if mask_mod is not None:
         seen = seen & mask_mod(*place)
     w, lse = weights(normalizer, s, seen, sink)
-    return np.einsum("bhij,bhje->bhie", w, v), lse
+    return w @ v, lse
 
 
 def error(expected, got):

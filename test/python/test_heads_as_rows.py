@@ -9,6 +9,7 @@ import attend_cases
 import heddle
 import layouts
 import oracle
+import strides
 from heddle import _compiler, _eager
 from test_paged_cache import Cache, expected as expected_of_cache
 
@@ -41,7 +42,7 @@ def test_against_float64(group, element, layout):
     swap = (lambda x: x) if layout == "bhtd" else (lambda x: x.swapaxes(1, 2))
     options = [{}, {"causal": True}, {"causal": "top-left"}, {"causal": True, "window": (20, -1)}, {"window": (9, 3)},
                {"causal": "top-left", "window": (2, -1)}]
-    for number, how in enumerate(layouts.STRIDES * 2):
+    for number, how in enumerate(strides.STRIDES * 2):
         batch, key_heads, keys = int(generator.integers(1, 4)), int(generator.integers(1, 4)), int(generator.choice([1, 5, 64, 150]))
         q, k, v = arrays(generator, batch, group * key_heads, key_heads, keys, element)
         chosen = options[number % len(options)]
@@ -50,7 +51,7 @@ def test_against_float64(group, element, layout):
         if lengths is not None:
             lengths[0] = 0
         output = layouts.Output(swap(np.empty((*q.shape[:3], 24))).shape, q.dtype)
-        given = [layouts.strided(swap(x), how) for x in (q, k, v)]
+        given = [strides.strided(swap(x), how) for x in (q, k, v)]
         result, lse = heddle.attend(*given, layout=layout, sink=sink, kv_lengths=lengths, return_lse=True, out=output.array, **chosen)
         assert result is output.array and lse.shape == q.shape[:3] and f"x{group}x32x{element}" in latest().program.text()
         o, log_sum = expected(q, k, v, lengths, sink=sink, **chosen)

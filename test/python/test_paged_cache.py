@@ -7,31 +7,21 @@ import pytest
 import heddle
 import layouts
 import oracle
+from random_cases import Pool
 
 
-class Cache:
-    """Sequences of keys and values, and a pool that holds them in pages that lie anywhere; unused pages are NaN."""
+class Cache(Pool):
+    """Random sequences of keys and values in a pool."""
 
-    def __init__(self, generator, lengths, most_pages, page, heads, width, value_width, element="f32", spare=3):
-        self.lengths, self.page = np.array(lengths, np.int32), page
-        batch = len(lengths)
-        self.k, self.v = (layouts.random(generator, (batch, heads, most_pages * page, w), element) for w in (width, value_width))
-        used = -(-self.lengths // page)
-        pages = int(used.sum()) + spare
-        self.k_pool, self.v_pool = (np.full((pages, heads, page, w), np.nan, np.float32).astype(self.k.dtype) for w in (width, value_width))
-        self.table = np.full((batch, most_pages), -1, np.int32)
-        free = list(generator.permutation(pages))
-        for b in range(batch):
-            for n in range(used[b]):
-                self.table[b, n] = at = free.pop()
-                part = slice(n * page, min((n + 1) * page, self.lengths[b]))  # the rest of the last page stays NaN
-                self.k_pool[at, :, :part.stop - part.start] = self.k[b, :, part]
-                self.v_pool[at, :, :part.stop - part.start] = self.v[b, :, part]
+    def __init__(self, generator, lengths, most_pages, page, heads, width, value_width, element="f32"):
+        arrays = (layouts.random(generator, (len(lengths), heads, most_pages * page, w), element) for w in (width, value_width))
+        self.keys, self.values = arrays
+        super().__init__(generator, self.keys, self.values, lengths, page)
 
     def pools(self, layout):
         """In the order of a layout: rows of a page before or after heads."""
         order = (lambda x: x) if layout == "bhtd" else (lambda x: np.ascontiguousarray(x.swapaxes(1, 2)))
-        return order(self.k_pool), order(self.v_pool)
+        return order(self.k), order(self.v)
 
 
 def expected(cache, q, **options):
@@ -41,7 +31,7 @@ def expected(cache, q, **options):
     for b, length in enumerate(cache.lengths):
         seen = oracle.visible(q.shape[2], int(length), causal, window)
         mod = mask_mod and (lambda b_, h, i, j, b=b: mask_mod(b_ + b, h, i, j))
-        parts.append(oracle.attend(q[b:b + 1], cache.k[b:b + 1, :, :length], cache.v[b:b + 1, :, :length], seen,
+        parts.append(oracle.attend(q[b:b + 1], cache.keys[b:b + 1, :, :length], cache.values[b:b + 1, :, :length], seen,
                                    scale=1 / np.sqrt(q.shape[3]), mask_mod=mod, **options))
     return tuple(np.concatenate([part[n] for part in parts]) for n in range(2))
 
@@ -116,7 +106,7 @@ def test_packed_rows_over_pages():
                              cache_seqlens=cache.lengths, causal=True, return_lse=True)
     for b, length in enumerate(cache.lengths):
         mine = slice(int(starts[b]), int(starts[b + 1]))
-        o, log_sum = oracle.attend(q[None, mine].swapaxes(1, 2), cache.k[b:b + 1, :, :length], cache.v[b:b + 1, :, :length],
+        o, log_sum = oracle.attend(q[None, mine].swapaxes(1, 2), cache.keys[b:b + 1, :, :length], cache.values[b:b + 1, :, :length],
                                    oracle.visible(rows[b], int(length), True), scale=1 / 4)
         oracle.check(o[0].swapaxes(0, 1), got[mine], "f32")
         oracle.check(log_sum[0], lse[:, mine], "f32")

@@ -115,3 +115,35 @@ def test_refused_arguments(arguments, error, message):
     with pytest.raises(error) as caught:
         spec(*arguments)
     assert message in str(caught.value)
+
+
+def test_sizes_that_do_not_go_together():
+    """Before anything runs: the kernels would read beyond what is shorter."""
+    @heddle.spec(q=WIDE, k=WIDE, v=WIDE)
+    def spec(q, k, v):
+        return heddle.attend(q, k, v)
+
+    @heddle.spec(q="?x?x64xf32", k="?x?x64xf32", v="?x?x64xf32", starts="?xi32", others="?xi32")
+    def packed(q, k, v, starts, others):
+        return heddle.attend(q, k, v, layout="thd", cu_seqlens_q=starts, cu_seqlens_k=others)
+
+    @heddle.spec(q=WIDE, k="?x?x8x64xf32", v="?x?x8x64xf32", table="?x?xi32", lengths="?xi32", sink="?xf32")
+    def paged(q, k, v, table, lengths, sink):
+        return heddle.attend(q, k, v, block_table=table, cache_seqlens=lengths, sink=sink)
+
+    one, pool, ints = Q[0].swapaxes(0, 1), np.ones((6, 2, 8, 64), np.float32), lambda *shape: np.zeros(shape, np.int32)
+    sinks = np.zeros(4, np.float32)
+    for call, arguments, message in (
+            (spec, (Q, K, V[:, :, :30]), "expected k and v of one length, got 37 (k) and 30 (v)"),
+            (spec, (Q, K[:, :3], V), "expected heads of q that are a multiple of those of k, got 4 (q) and 3 (k)"),
+            (spec, (Q, K, V[:, :0]), "expected heads of q that are a multiple of those of v, got 4 (q) and 0 (v)"),
+            (spec, (Q[:1], K, V), "expected a batch of k of that of q, or 1, got 1 (q) and 2 (k)"),
+            (packed, (one, one, one, ints(3), ints(4)), "expected cu_seqlens_k of as many elements as cu_seqlens_q, got 3"),
+            (paged, (Q, pool, pool, ints(1, 2), ints(2), sinks), "expected block_table with one entry for each sequence, got 2 (q) and 1"),
+            (paged, (Q, pool, pool, ints(2, 2), ints(3), sinks), "expected cache_seqlens with one entry for each sequence, got 2 (q) and 3"),
+            (paged, (Q, pool, pool[:5], ints(2, 2), ints(2), sinks), "expected k and v of one number of pages, got 6 (k) and 5 (v)"),
+            (paged, (Q, pool, pool, ints(2, 2), ints(2), sinks[:3]), "expected sink with one element for each head of q, got 4 (q) and 3")):
+        with pytest.raises(ValueError) as caught:
+            call(*arguments)
+        assert message in str(caught.value)
+    assert paged(Q, pool, pool, ints(2, 2), ints(2), sinks).shape == SHAPE

@@ -1,0 +1,50 @@
+"""The scripts of test/gpu on a CPU: what they build, run and report, and that they see what is wrong."""
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from assembly import ROOT
+
+pytest.importorskip("torch")
+sys.path.append(str(ROOT / "test/gpu"))
+import random_suite  # noqa: E402
+
+RUNTIME = ROOT / "build/runtime/libheddle_rt.so.1"
+# Plain, packed, tables that a score reads, pages.
+NAMES = [str(n) for n, row in enumerate(random_suite.ROWS.values()) if str(row) in (
+    "f32-8x24-bhtd", "f16-32x32-thd-window=lr", "bf16-64x64-bhtd-relative_bias", "f32-64x64-bhtd-causal=True-window=l-pages of 8")]
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packs")
+    random_suite.build(folder, "cpu", NAMES)
+    return folder
+
+
+def run(folder, *more):
+    environment = {**os.environ, "PYTHONPATH": ""}  # where it runs, there may be no Heddle
+    command = [sys.executable, ROOT / "test/gpu/random_suite.py", "run", folder, "--device", "cpu", "--runtime", RUNTIME,
+               "--name", ",".join(NAMES), "--per-row", "10", "--processes", "2", *more]
+    return subprocess.run(command, env=environment, text=True, capture_output=True)
+
+
+def test_random_cases_of_packs(packs):
+    assert len(NAMES) == 4
+    done = run(packs)
+    assert done.returncode == 0 and "4 passed, 0 failed" in done.stdout, done.stdout + done.stderr
+
+
+def test_what_is_wrong_is_found_and_named(packs, tmp_path):
+    """Keys for values, in a spec where both have one size."""
+    for name in NAMES:
+        for ending in ("json", "pack"):
+            (tmp_path / f"{name}.{ending}").write_bytes((packs / f"{name}.{ending}").read_bytes())
+    place = tmp_path / f"{NAMES[2]}.json"
+    assert "relative_bias" in str(random_suite.ROWS[NAMES[2]])
+    place.write_text(json.dumps([{"k": "v", "v": "k"}.get(argument, argument) for argument in json.loads(place.read_text())]))
+    done = run(tmp_path)
+    assert done.returncode == 1 and "3 passed, 1 failed" in done.stdout, done.stdout + done.stderr
+    assert f"{NAMES[2]}: WRONG" in done.stdout and "relative_bias number 3 seed 0: b=" in done.stdout
