@@ -10,7 +10,7 @@ import argparse
 import pathlib
 
 import matrix
-from matrix import rows, timing
+from bench import rows, timing  # noqa: E402
 
 TOKENS, WIDTH = 1 << 20, 128
 SPECS = {"documents_16": rows.Row("bf16", 16, 16, rows.DOCUMENTS), "window_16": rows.Row("bf16", 16, 16, rows.WINDOW)}

@@ -13,7 +13,7 @@ import sys
 
 import isolated
 import matrix
-from matrix import timing
+from bench import timing  # noqa: E402
 
 TOLERANCE = 1e-2
 CASES = ("packed", "lengths", "pages_64", "pages_16", "decode")

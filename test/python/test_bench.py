@@ -56,6 +56,21 @@ def test_the_tool_runs(tmp_path, capsys, dtype):
     assert len(rows) == 2 and all(row["error"] < cases.TOLERANCE[dtype] and row["seconds"]["heddle"] > 0 for row in rows)
 
 
+def test_a_table(capsys):
+    pytest.importorskip("torch")
+    names = ["sinks_bf16_128", "full_bf16_64", "decode_1x65536", "paged_16", "packed"]
+    assert bench.main(["--table", "hopper", "--row", *names, "--tokens", "256"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0].split()[0] for line in shown] == names and "WRONG" not in str(shown)
+    assert "of plain (must 0.95)" in shown[0] and " of sdpa" in shown[1] and " TB/s" in shown[2] and "contiguous" in shown[3]
+
+
+def test_a_table_has_no_other_rows():
+    pytest.importorskip("torch")
+    with pytest.raises(SystemExit, match="expected rows of full_bf16_128, .*, got none"):
+        bench.main(["--table", "hopper", "--row", "none"])
+
+
 def test_the_time_of_a_call(capsys):
     bench.main(["--host-time", "--threads", "1"])
     shown = capsys.readouterr().out.splitlines()

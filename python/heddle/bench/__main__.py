@@ -23,6 +23,10 @@ def parse(arguments):
     parser.add_argument("--threads", type=int, default=None, help="of every candidate, on the CPU")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--host-time", action="store_true", help="the host's time of a cached call, and nothing else")
+    parser.add_argument("--table", choices=["hopper"], help="the rows of the Hopper table by name, with what each must reach")
+    parser.add_argument("--row", nargs="+", default=None, help="with --table: names of rows (all)")
+    parser.add_argument("--tokens", type=int, default=16384, help="with --table: of all sequences; the table has 16384")
+    parser.add_argument("--flex", action="store_true", help="with --table: FlexAttention as a rival (seconds to compile each)")
     parser.add_argument("--json", default=None, help="append one object per case to this file")
     return parser.parse_args(arguments)
 
@@ -74,6 +78,14 @@ def main(arguments=None):
         for library, microseconds in host.measure(options.device).items():
             print(f"cached call, {library} on {options.device}, output preallocated: {microseconds:.2f} us")
         return
+    if options.table:
+        from . import table  # needs PyTorch
+        if torch is None:
+            raise SystemExit("expected PyTorch for a table, got none")
+        unknown = set(options.row or ()) - set(table.NAMES)
+        if unknown:
+            raise SystemExit(f"expected rows of {', '.join(table.NAMES)}, got {', '.join(sorted(unknown))}")
+        return 0 if table.show(torch, options.device, options.row or table.NAMES, options.tokens, options.flex) else 1
     for dtype, length, width, mask in itertools.product(options.dtype, options.length, options.width, options.mask):
         key_heads = options.key_heads or options.heads
         measure(cases.Case(length, options.heads, key_heads, width, dtype, mask, options.batch), options)

@@ -60,6 +60,7 @@ class Row:
     heads: int = 16                    # where it is timed
     lengths: tuple = ()                # that are timed
     plain: Optional[str] = None        # the row whose rate this one's is a share of
+    must: tuple = ()                   # ((rival or "plain", least ratio of rates), ..)
 
     @property
     def is_plain(self):
@@ -152,31 +153,32 @@ SINKS = Change(("sink: ?xf32",), lambda draw: [draw.normal(draw.heads)], mask=_c
 
 LONG, MIDDLE = (TOKENS,), (8192,)
 ALL = (2048, 4096, 8192, 16384)
+WIDTHS = (("fa2", 1.3), ("flex", 1.3), ("cudnn", 1.0))
 ROWS = {
-    "full_bf16_128": Row(lengths=ALL),
-    "causal_bf16_128": Row(change=CAUSAL, lengths=ALL),
-    "full_bf16_64": Row("bf16", 64, 64, heads=32, lengths=(4096, 16384)),
-    "causal_bf16_64": Row("bf16", 64, 64, CAUSAL, heads=32, lengths=(4096, 16384)),
-    "full_bf16_256": Row("bf16", 256, 256, heads=8, lengths=(4096, 16384)),
-    "causal_bf16_256": Row("bf16", 256, 256, CAUSAL, heads=8, lengths=(4096, 16384)),
-    "causal_bf16_80": Row("bf16", 80, 80, CAUSAL, lengths=MIDDLE),
-    "causal_bf16_96": Row("bf16", 96, 96, CAUSAL, lengths=MIDDLE),
-    "causal_bf16_192_128": Row("bf16", 192, 128, CAUSAL, lengths=MIDDLE),
-    "full_bf16_512": Row("bf16", 512, 512, heads=4, lengths=MIDDLE),
-    "window_bf16_128": Row(change=WINDOW, lengths=LONG, plain="causal_bf16_128"),
-    "sink_window_bf16_128": Row(change=SINK_WINDOW, lengths=LONG, plain="causal_bf16_128"),
-    "documents_bf16_128": Row(change=DOCUMENTS, lengths=LONG, plain="causal_bf16_128"),
-    "prefix_bf16_128": Row(change=PREFIX, lengths=LONG, plain="causal_bf16_128"),
-    "strided_bf16_128": Row(change=STRIDED, lengths=LONG, plain="causal_bf16_128"),
-    "dilated_bf16_128": Row(change=DILATED, lengths=LONG, plain="causal_bf16_128"),
-    "blocks_bf16_128": Row(change=BLOCKS, lengths=LONG, plain="full_bf16_128"),
-    "slopes_bf16_128": Row(change=SLOPES, lengths=MIDDLE, plain="causal_bf16_128"),
-    "bias_bf16_128": Row(change=BIAS, lengths=MIDDLE, plain="causal_bf16_128"),
-    "softcap_bf16_128": Row(change=SOFTCAP, lengths=MIDDLE, plain="causal_bf16_128"),
-    "relative_bf16_128": Row(change=RELATIVE, lengths=MIDDLE, plain="causal_bf16_128"),
-    "sigmoid_bf16_128": Row(change=CAUSAL, normalizer="sigmoid", lengths=MIDDLE, plain="causal_bf16_128"),
-    "relu2_bf16_128": Row(change=CAUSAL, normalizer="relu2", lengths=MIDDLE, plain="causal_bf16_128"),
-    "sinks_bf16_128": Row(change=SINKS, normalizer="sinks", lengths=MIDDLE, plain="causal_bf16_128"),
+    "full_bf16_128": Row(lengths=ALL, must=(("cudnn", 1.03),)),
+    "causal_bf16_128": Row(change=CAUSAL, lengths=ALL, must=(("cudnn", 1.10),)),
+    "full_bf16_64": Row("bf16", 64, 64, heads=32, lengths=(4096, 16384), must=(("cudnn", 1.0),)),
+    "causal_bf16_64": Row("bf16", 64, 64, CAUSAL, heads=32, lengths=(4096, 16384), must=(("cudnn", 1.0),)),
+    "full_bf16_256": Row("bf16", 256, 256, heads=8, lengths=(4096, 16384), must=(("cudnn", 0.95),)),
+    "causal_bf16_256": Row("bf16", 256, 256, CAUSAL, heads=8, lengths=(4096, 16384), must=(("cudnn", 0.95),)),
+    "causal_bf16_80": Row("bf16", 80, 80, CAUSAL, lengths=MIDDLE, must=WIDTHS),
+    "causal_bf16_96": Row("bf16", 96, 96, CAUSAL, lengths=MIDDLE, must=WIDTHS),
+    "causal_bf16_192_128": Row("bf16", 192, 128, CAUSAL, lengths=MIDDLE, must=WIDTHS),
+    "full_bf16_512": Row("bf16", 512, 512, heads=4, lengths=MIDDLE, must=WIDTHS),
+    "window_bf16_128": Row(change=WINDOW, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0),)),
+    "sink_window_bf16_128": Row(change=SINK_WINDOW, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0),)),
+    "documents_bf16_128": Row(change=DOCUMENTS, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0), ("plain", 0.8))),
+    "prefix_bf16_128": Row(change=PREFIX, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0), ("plain", 0.8))),
+    "strided_bf16_128": Row(change=STRIDED, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0),)),
+    "dilated_bf16_128": Row(change=DILATED, lengths=LONG, plain="causal_bf16_128", must=(("flex", 2.0),)),
+    "blocks_bf16_128": Row(change=BLOCKS, lengths=LONG, plain="full_bf16_128", must=(("flex", 2.0), ("plain", 0.8))),
+    "slopes_bf16_128": Row(change=SLOPES, lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.9),)),
+    "bias_bf16_128": Row(change=BIAS, lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.85),)),
+    "softcap_bf16_128": Row(change=SOFTCAP, lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.75),)),
+    "relative_bf16_128": Row(change=RELATIVE, lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.85),)),
+    "sigmoid_bf16_128": Row(change=CAUSAL, normalizer="sigmoid", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
+    "relu2_bf16_128": Row(change=CAUSAL, normalizer="relu2", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
+    "sinks_bf16_128": Row(change=SINKS, normalizer="sinks", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     # Checked, not timed.
     "causal_f16_64": Row("f16", 64, 64, CAUSAL),
     "causal_f32_64": Row("f32", 64, 64, CAUSAL),
