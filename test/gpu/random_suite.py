@@ -13,11 +13,14 @@ import argparse
 import dataclasses
 import json
 import math
+import os
 import pathlib
 import sys
 
 import isolated
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes share the cores, each with one thread for NumPy
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "test/python"))
 import numpy as np  # noqa: E402
 import oracle  # noqa: E402
