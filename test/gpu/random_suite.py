@@ -23,7 +23,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes share the cores, each
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "test/python"))
 import numpy as np  # noqa: E402
-import oracle  # noqa: E402
 import random_cases  # noqa: E402
 from attend_cases import TABLE, Draw, Row  # noqa: E402
 

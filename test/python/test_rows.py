@@ -4,7 +4,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-import heddle
 import oracle
 from heddle.bench import rows
 
