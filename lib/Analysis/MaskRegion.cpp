@@ -21,11 +21,10 @@ class Reader {
 public:
   Reader(IndexExprContext &context, Region &mask) : context(context), mask(mask) {}
 
-  ExprRef readMask() {
+  ExprRef readResult(ArrayRef<IndexSymbol> positions) {
     Block &body = mask.front();
-    const IndexSymbol positions[] = {IndexSymbol::Batch, IndexSymbol::Head, IndexSymbol::Row, IndexSymbol::Key};
     // A function that carries a mask has its captures as further arguments.
-    for (BlockArgument argument : body.getArguments().drop_front(4))
+    for (BlockArgument argument : body.getArguments().drop_front(positions.size()))
       if (argument.getType().isIntOrIndex())
         known[argument] = context.scalar(argument);
     for (auto [argument, symbol] : llvm::zip(body.getArguments(), positions))
@@ -214,4 +213,10 @@ private:
 };
 } // namespace
 
-ExprRef heddle::readMaskRegion(IndexExprContext &context, Region &mask) { return Reader(context, mask).readMask(); }
+ExprRef heddle::readMaskRegion(IndexExprContext &context, Region &mask) {
+  return Reader(context, mask).readResult({IndexSymbol::Batch, IndexSymbol::Head, IndexSymbol::Row, IndexSymbol::Key});
+}
+
+ExprRef heddle::readRowRegion(IndexExprContext &context, Region &region) {
+  return Reader(context, region).readResult({IndexSymbol::Row});
+}

@@ -9,6 +9,8 @@ namespace heddle {
 
 /// The truth that `mask` yields, in Batch, Head, Row and Key. What cannot be read becomes opaque with a reason.
 ExprRef readMaskRegion(IndexExprContext &context, mlir::Region &mask);
+/// The same for a region that takes a row and yields a position.
+ExprRef readRowRegion(IndexExprContext &context, mlir::Region &region);
 
 } // namespace heddle
 

@@ -10,7 +10,7 @@ static constexpr int64_t kChunk = 64;
 /// A quarter of a CPU's second-level cache is the state's; the products' operands have the rest.
 static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 /// Warps of a GPU's block, and the registers of a thread that the state may take beside scores, results and addresses.
-static constexpr int64_t kWarps = 4, kStateRegisters = 64;
+static constexpr int64_t kWarps = 4, kStateRegisters = 32;
 
 RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given) {
   RecurSchedule schedule = given;

@@ -122,3 +122,25 @@ func.func @merged(%q: !X, %k: !X, %v: !X, %alpha: f32) -> !X {
   } : (!X, !X) -> !X
   return %o : !X
 }
+
+// -----
+
+!X = tensor<?x?x?x32xf32>
+
+// Rows that lag behind: blocks of rows carry the state and its chunk, pass by chunks, and read the one where they end.
+// CHECK-LABEL: func.func private @behind_0(
+// CHECK:         scf.for {{.*}} -> (tensor<32x32xf32>, index) {
+// CHECK:           %[[PAST:.+]]:2 = scf.for {{.*}} -> (tensor<32x32xf32>, tensor<32x32xf32>) {
+// CHECK:             arith.cmpi ult, {{.*}} : tensor<32x1xi32>
+// CHECK:             tile.dot {{.*}} {transA}
+// CHECK:           }
+// CHECK:           tile.dot {{.*}}, %[[PAST]]#0,
+// CHECK:           tile.store
+// CHECK:           scf.yield %[[PAST]]#0, %{{.*}} : tensor<32x32xf32>, index
+func.func @behind(%q: !X, %k: !X, %v: !X, %n: index) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) at(%i) {
+    %t = arith.subi %i, %n : index
+    attn.yield %t : index
+  } : (!X, !X, !X) -> !X
+  return %o : !X
+}

@@ -32,12 +32,19 @@ Value ChunkDecay::numberOfHead(const BlockPlace &place) {
   return emitter.tile(op.getGate(), {place.headOf(op.getGate(), 0)}, {1, 1});
 }
 
-LogicalResult ChunkDecay::start(const BlockPlace &place, const Lifted &row, Value present) {
+LogicalResult ChunkDecay::start(const BlockPlace &place, const Lifted &row, Value present, Value counts) {
   Value zero = kernel.constant(0);
   i = emitter.materialize(Lifted::positions(0, size, zero), {});
   j = emitter.materialize(Lifted::positions(1, size, zero), {});
-  difference = sameSegment = prefix = suffix = whole = Value();
+  difference = sameSegment = prefix = suffix = whole = isHere = Value();
   gates.clear();
+  auto integer = [&](int64_t value) { return emitter.constantTile({size, 1}, math.b().getI32Type(), value); };
+  seenCount = counts ? counts : Value(arith::AddIOp::create(math.b(), i, integer(1)));
+  seen = counts ? math.compare(CmpIPredicate::slt, j, counts) : pairMask(CmpIPredicate::sge);
+  if (counts) {
+    isHere = arith::CmpIOp::create(math.b(), CmpIPredicate::ult, counts, integer(size));
+    seen = arith::AndIOp::create(math.b(), seen, math.repeat(isHere, {size, size}));
+  }
   LogicalResult started = success();
   switch (kind()) {
   case Kind::None:
@@ -69,9 +76,9 @@ LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
   auto subtract = [&](Value x, Value y, ArrayRef<int64_t> shape) -> Value {
     return arith::SubIOp::create(math.b(), math.repeat(x, shape), math.repeat(y, shape));
   };
-  difference = steps(subtract(i, j, {size, size}));
   Value count = math.repeat(present, {1, 1}), one = emitter.constantTile({1, 1}, math.b().getI32Type(), 1);
-  prefix = math.exp2(steps(subtract(i, emitter.constantTile({1, 1}, math.b().getI32Type(), -1), {size, 1})));
+  difference = steps(subtract(subtract(seenCount, one, {size, 1}), j, {size, size}));
+  prefix = math.exp2(steps(seenCount));
   // Tokens beyond the end have keys of 0; what they multiply only has to be finite.
   Value left = subtract(subtract(count, one, {1, 1}), i, {size, 1});
   Value none = emitter.constantTile({size, 1}, math.b().getI32Type(), 0);
@@ -90,11 +97,12 @@ LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row)
   auto accumulate = [&](Value &total, Value part) { total = total ? math.add(total, part) : part; };
   for (Value part : partsOf(column)) {
     Value asRows = asRow(part);
-    Value partSums = math.sum(math.select(pairMask(CmpIPredicate::sge), asRows, zero), 1);
-    accumulate(sums, partSums);
+    Value tokenSums = math.sum(math.select(pairMask(CmpIPredicate::sge), asRows, zero), 1);
+    Value rowSums = isHere ? math.sum(math.select(seen, asRows, zero), 1) : tokenSums;
+    accumulate(sums, rowSums);
     accumulate(rest, math.sum(math.select(pairMask(CmpIPredicate::slt), asRows, zero), 1));
     accumulate(all, math.sum(part, 0));
-    accumulate(difference, math.sub(partSums, asRow(partSums)));
+    accumulate(difference, math.sub(rowSums, asRow(tokenSums)));
   }
   prefix = math.exp2(sums);
   suffix = math.exp2(rest);
@@ -164,17 +172,18 @@ LogicalResult ChunkDecay::startSegments(const BlockPlace &place, const Lifted &r
   begins = math.select(exists, begins, math.number(0));
   // How many segments begin up to a token, in numbers that f32 holds exactly.
   Value counts = math.sum(math.select(pairMask(CmpIPredicate::sge), asRow(begins), math.number(0)), 1);
+  Value rowCounts = isHere ? math.sum(math.select(seen, asRow(begins), math.number(0)), 1) : counts;
   Value all = math.sum(begins, 0);
   auto isEqual = [&](Value x, Value y) -> Value {
     Value distance = math.sub(x, y);
     return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, distance,
                                  math.zeros(TileMath::typeOf(distance).getShape()));
   };
-  sameSegment = isEqual(counts, asRow(counts));
+  sameSegment = isEqual(rowCounts, asRow(counts));
   auto keep = [&](Value &factor, Value condition) {
     factor = math.select(condition, factor ? factor : math.number(1), math.number(0));
   };
-  keep(prefix, isEqual(counts, math.number(0)));
+  keep(prefix, isEqual(rowCounts, math.number(0)));
   keep(suffix, isEqual(counts, all));
   keep(whole, isEqual(all, math.number(0)));
   return success();
@@ -218,7 +227,7 @@ Value ChunkDecay::weights(Value queries, Value keys) {
     if (difference)
       result = math.mul(result, math.exp2(difference));
     // After the product: what is above the diagonal may be infinite.
-    result = math.select(pairMask(CmpIPredicate::sge), result, none);
+    result = math.select(seen, result, none);
   }
   return sameSegment ? math.select(sameSegment, result, none) : result;
 }

@@ -35,12 +35,15 @@ public:
   ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, int64_t size)
       : op(op), emitter(emitter), kernel(kernel), math(emitter), size(size) {}
 
-  /// Reads the gates of the chunk at tokens `row`, of which `present` (index) exist.
-  mlir::LogicalResult start(const BlockPlace &place, const Lifted &row, mlir::Value present);
+  /// Reads the gates of the chunk at tokens `row`, of which `present` (index) exist. Row i of the block has seen i + 1
+  /// of them, or `counts` (size x 1, i32) where that is from 0 to size - 1; it reads another chunk where it is not.
+  mlir::LogicalResult start(const BlockPlace &place, const Lifted &row, mlir::Value present, mlir::Value counts = {});
 
-  /// Weights of the chunk's pairs, size x size: 0 where j > i.
+  /// Weights of the chunk's pairs, size x size: 0 where i has not seen j.
   mlir::Value weights(mlir::Value queries, mlir::Value keys);
 
+  /// size x 1: whether a row reads this chunk; null where all do.
+  mlir::Value getIsHere() const { return isHere; }
   /// f32, or null where it is 1.
   mlir::Value getPrefix() const { return prefix; }
   mlir::Value getSuffix() const { return suffix; }
@@ -69,6 +72,8 @@ private:
   KernelBuilder &kernel;
   TileMath math;
   int64_t size;
+  mlir::Value seenCount;                ///< tokens that a row has seen, size x 1
+  mlir::Value seen, isHere;             ///< which, size x size; whether they are this chunk's
   mlir::Value i, j;                     ///< positions in the chunk, size x 1 and 1 x size
   mlir::Value difference;               ///< b_i - b_j in base 2, size x size; null without a gate of one channel
   llvm::SmallVector<mlir::Value> gates; ///< terms in base 2, size x dk, with a gate per channel

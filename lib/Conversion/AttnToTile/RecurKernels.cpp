@@ -8,14 +8,16 @@
 //                    S = whole S + (suffix k)^T v
 //   store S
 //
-// A recurrence of one token is a step without products: S = decay S + k v^T, o = q^T S.
+// Rows that read at other tokens than their own (at) are a loop of their own, whose blocks go on through the chunks
+// where the one before ended. A recurrence of one token is a step without products: S = decay S + k v^T, o = q^T S.
 // Tests: test/Conversion/attn-to-tile-recur.mlir.
 //
 //===----------------------------------------------------------------------===//
 #include "RecurKernels.h"
-#include "ChunkDecay.h"
 #include "OutputStore.h"
+#include "RecurKernel.h"
 #include "dialects/Attn/SequenceLengths.h"
+#include "heddle/Analysis/ReadPosition.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -28,57 +30,6 @@ bool heddle::isOneToken(attn::RecurOp op) {
   operands.push_back(op.getQuery());
   return op.getKey().getType().getDimSize(2) == 1 && !op.hasAt() && llvm::none_of(operands, attn::findSequenceLengths);
 }
-
-namespace {
-
-class RecurKernel {
-public:
-  RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule)
-      : op(op), schedule(schedule), kernel(KernelBuilder::create(plan)), emitter(kernel), math(emitter),
-        decay(op, emitter, kernel, schedule.chunk), place{kernel, {}, {}, {}, {}}, keyWidth(padded(op.getKeyWidth())),
-        columns(std::min(schedule.valueColumns, padded(op.getValueWidth()))) {}
-
-  LogicalResult emit(ArrayRef<KernelOutput> outputs);
-
-private:
-  /// The state, and its mass where it is wanted.
-  struct State {
-    Value sums;
-    Value mass;
-    SmallVector<Value> flatten() const { return mass ? SmallVector<Value>{sums, mass} : SmallVector<Value>{sums}; }
-    static State of(ValueRange values) { return {values[0], values.size() > 1 ? values[1] : Value()}; }
-  };
-
-  ImplicitLocOpBuilder &b() { return kernel.body(); }
-  Value constant(int64_t value) { return kernel.constant(value); }
-  Value tileOf(Value tensor, const Lifted &row, const Lifted &column, ArrayRef<int64_t> shape) {
-    return emitter.tile(tensor, {place.batchOf(tensor), place.headOf(tensor), row, column}, shape);
-  }
-  Lifted channels(int64_t dim) { return Lifted::positions(dim, keyWidth, constant(0)); }
-  Lifted valueColumns() { return Lifted::positions(1, columns, firstColumn); }
-
-  void startBlock();
-  FailureOr<State> initialState(bool isMassColumn);
-  LogicalResult visitChunks(ArrayRef<KernelOutput> outputs);
-  FailureOr<State> visitChunk(Value first, const State &state, ArrayRef<KernelOutput> outputs);
-  LogicalResult step(ArrayRef<KernelOutput> outputs);
-  LogicalResult storeRows(const Lifted &row, Value result, Value mass, ArrayRef<KernelOutput> outputs);
-  LogicalResult storeState(const State &state, bool isMassColumn, ArrayRef<KernelOutput> outputs);
-  bool isState(Value tensor) { return tensor == op.getFinalState() || tensor == op.getFinalMass(); }
-
-  attn::RecurOp op;
-  const RecurSchedule &schedule;
-  KernelBuilder kernel;
-  TileEmitter emitter;
-  TileMath math;
-  ChunkDecay decay;
-  BlockPlace place;
-  int64_t keyWidth, columns;
-  Value firstColumn, isFirstSlice, length;
-  Value limit; ///< where the sequence ends; null where its arrays do
-};
-
-} // namespace
 
 /// The largest of several extents, in the kernel's head.
 static Value largestExtent(KernelBuilder &kernel, ArrayRef<std::pair<Value, int64_t>> extents) {
@@ -101,12 +52,18 @@ void RecurKernel::startBlock() {
   firstColumn = slices == 1 ? constant(0) : arith::MulIOp::create(b(), ids[0], constant(columns)).getResult();
   if (slices > 1)
     isFirstSlice = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, ids[0], constant(0));
+  auto endOf = [&](ArrayRef<Value> operands, Value count, Value &limit) {
+    SequenceEnd end = findSequenceEnd(operands, place.batch, count, kernel, emitter);
+    reportClamped(kernel, end.isClamped);
+    limit = end.count == count ? Value() : end.count;
+    return end.count;
+  };
   SmallVector<Value> operands = op.getTokenOperands();
-  operands.push_back(op.getQuery());
-  SequenceEnd end = findSequenceEnd(operands, place.batch, tokens, kernel, emitter);
-  length = end.count;
-  limit = length == tokens ? Value() : length;
-  reportClamped(kernel, end.isClamped);
+  if (!op.hasAt())
+    operands.push_back(op.getQuery());
+  length = endOf(operands, tokens, limit);
+  if (op.hasAt())
+    rowLength = endOf(op.getQuery(), kernel.dim(op.getQuery(), 2), rowLimit);
 }
 
 /// The mass is a row, as products read it, or a column.
@@ -132,70 +89,102 @@ FailureOr<RecurKernel::State> RecurKernel::initialState(bool isMassColumn) {
   return state;
 }
 
-FailureOr<RecurKernel::State> RecurKernel::visitChunk(Value first, const State &state, ArrayRef<KernelOutput> outputs) {
+/// Reads the keys and values of a chunk, and its gates for rows that have seen `counts` of its tokens (see ChunkDecay).
+FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number, Value counts) {
   int64_t size = schedule.chunk;
+  Value first = arith::MulIOp::create(b(), number, constant(size));
   Lifted row = Lifted::positions(0, size, first, limit);
-  Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
-  Value keys = tileOf(op.getKey(), row, channels(1), {size, keyWidth});
-  Value values = tileOf(op.getValue(), row, valueColumns(), {size, columns});
+  Chunk chunk{tileOf(op.getKey(), row, channels(1), {size, keyWidth}),
+              tileOf(op.getValue(), row, valueColumns(), {size, columns})};
   Value present = arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size));
-  if (!queries || !keys || !values || failed(decay.start(place, row, present)))
+  if (op.hasAt()) // a row may have seen all tokens of whole chunks: the next one is empty
+    present = arith::MaxSIOp::create(b(), present, constant(0));
+  if (!chunk.keys || !chunk.values || failed(decay.start(place, row, present, counts)))
     return failure();
-  Type element = TileMath::typeOf(queries).getElementType();
-  Value prefix = decay.getPrefix(), suffix = decay.getSuffix(), whole = decay.getWhole();
-  bool isByChannel = prefix && TileMath::typeOf(prefix).getDimSize(1) > 1;
-  Value weights = decay.weights(queries, keys);
+  return chunk;
+}
 
-  // Rows: what the state says of them, and the chunk.
+/// What the state and the chunk say of rows.
+RecurKernel::Rows RecurKernel::readRows(Value queries, const Chunk &chunk, const State &state) {
+  Type element = TileMath::typeOf(queries).getElementType();
+  Value prefix = decay.getPrefix(), isHere = decay.getIsHere();
+  bool isByChannel = prefix && TileMath::typeOf(prefix).getDimSize(1) > 1;
+  Value weights = decay.weights(queries, chunk.keys);
   Value asking = isByChannel ? math.mul(math.wide(queries), prefix) : Value();
-  Value result = math.dot(asking ? math.narrow(asking, element) : queries, math.narrow(state.sums, element),
-                          math.zeros({size, columns}));
+  Rows rows;
+  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, math.narrow(state.sums, element),
+                         math.zeros({schedule.chunk, columns}));
   if (prefix && !isByChannel)
-    result = math.mul(result, prefix);
-  result = math.dot(math.narrow(weights, element), values, result);
-  Value mass;
+    rows.result = math.mul(rows.result, prefix);
+  if (isHere) // what other rows have may be infinite
+    rows.result = math.select(isHere, rows.result, math.number(0));
+  rows.result = math.dot(math.narrow(weights, element), chunk.values, rows.result);
   if (state.mass) {
     Value before = math.sum(math.mul(asking ? asking : math.wide(queries), state.mass), 1);
     if (prefix && !isByChannel)
       before = math.mul(before, prefix);
-    mass = math.add(before, math.sum(weights, 1));
+    if (isHere)
+      before = math.select(isHere, before, math.number(0));
+    rows.mass = math.add(before, math.sum(weights, 1));
   }
-  if (failed(storeRows(row, result, mass, outputs)))
-    return failure();
+  return rows;
+}
 
-  // The state behind the chunk.
-  State next;
-  Value lasting = suffix ? math.mul(math.wide(keys), suffix) : Value();
-  Value sums = state.sums;
-  if (whole)
-    sums =
-        math.mul(sums, isByChannel ? tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole)
-                                   : whole);
-  next.sums = math.dot(lasting ? math.narrow(lasting, element) : keys, values, sums, /*transX=*/true);
-  if (state.mass)
-    next.mass =
-        math.add(whole ? math.mul(state.mass, whole) : state.mass, math.sum(lasting ? lasting : math.wide(keys), 0));
+/// The state behind a chunk. One decay per token may go to the values as well, which are fewer.
+RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
+  Type element = TileMath::typeOf(chunk.keys).getElementType();
+  Value suffix = decay.getSuffix(), whole = decay.getWhole();
+  Value sums = state.sums, added = chunk.values, lasting = chunk.keys;
+  if (suffix && TileMath::typeOf(suffix).getDimSize(1) > 1) {
+    Value column = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
+    sums = math.mul(sums, column);
+    lasting = math.narrow(math.mul(math.wide(chunk.keys), suffix), element);
+  } else if (whole) {
+    sums = math.mul(sums, whole);
+    added = math.narrow(math.mul(math.wide(chunk.values), suffix), element);
+  }
+  State next{math.dot(lasting, added, sums, /*transX=*/true), {}};
+  if (state.mass) {
+    Value weighted = suffix ? math.mul(math.wide(chunk.keys), suffix) : math.wide(chunk.keys);
+    next.mass = math.add(whole ? math.mul(state.mass, whole) : state.mass, math.sum(weighted, 0));
+  }
   return next;
+}
+
+/// A loop that carries tiles; null values are not carried.
+FailureOr<SmallVector<Value>> RecurKernel::loopOver(Value lower, Value upper, ArrayRef<Value> initial, LoopBody body) {
+  auto loop = scf::ForOp::create(b(), lower, upper, constant(1), initial);
+  OpBuilder::InsertionGuard guard(b());
+  if (loop.getBody()->mightHaveTerminator())
+    loop.getBody()->back().erase();
+  b().setInsertionPointToEnd(loop.getBody());
+  FailureOr<SmallVector<Value>> next = body(
+      loop.getInductionVar(), SmallVector<Value>(loop.getRegionIterArgs().begin(), loop.getRegionIterArgs().end()));
+  if (failed(next))
+    return failure();
+  scf::YieldOp::create(b(), *next);
+  return SmallVector<Value>(loop.getResults());
 }
 
 LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
   FailureOr<State> initial = initialState(/*isMassColumn=*/false);
   if (failed(initial))
     return failure();
-  Value count = arith::CeilDivSIOp::create(b(), length, constant(schedule.chunk));
-  auto loop = scf::ForOp::create(b(), constant(0), count, constant(1), initial->flatten());
-  {
-    OpBuilder::InsertionGuard guard(b());
-    if (loop.getBody()->mightHaveTerminator())
-      loop.getBody()->back().erase();
-    b().setInsertionPointToEnd(loop.getBody());
-    Value first = arith::MulIOp::create(b(), loop.getInductionVar(), constant(schedule.chunk));
-    FailureOr<State> next = visitChunk(first, State::of(loop.getRegionIterArgs()), outputs);
-    if (failed(next))
+  int64_t size = schedule.chunk;
+  auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+    State state = State::of(carried);
+    Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
+    Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
+    FailureOr<Chunk> chunk = loadChunk(number, {});
+    if (!queries || failed(chunk))
       return failure();
-    scf::YieldOp::create(b(), next->flatten());
-  }
-  return storeState(State::of(loop.getResults()), /*isMassColumn=*/false, outputs);
+    if (failed(storeRows(row, readRows(queries, *chunk, state), outputs)))
+      return failure();
+    return advance(state, *chunk).flatten();
+  };
+  Value count = arith::CeilDivSIOp::create(b(), length, constant(size));
+  FailureOr<SmallVector<Value>> last = loopOver(constant(0), count, initial->flatten(), visit);
+  return failed(last) ? failure() : storeState(State::of(*last), /*isMassColumn=*/false, outputs);
 }
 
 LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
@@ -216,17 +205,17 @@ LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
     after.mass = advance(before->mass, key);
     mass = math.sum(math.mul(query, after.mass), 0);
   }
-  if (failed(storeRows(token, result, mass, outputs)))
+  if (failed(storeRows(token, {result, mass}, outputs)))
     return failure();
   return storeState(after, /*isMassColumn=*/true, outputs);
 }
 
-LogicalResult RecurKernel::storeRows(const Lifted &row, Value result, Value mass, ArrayRef<KernelOutput> outputs) {
+LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, ArrayRef<KernelOutput> outputs) {
   SmallVector<Lifted> rowIndices{{place.batch}, {place.head}, row}, indices(rowIndices);
   indices.push_back(valueColumns());
-  emitter.provide(op.getOutput(), indices, math.narrow(result, getElementTypeOrSelf(op.getOutput().getType())));
-  if (mass)
-    emitter.provide(op.getMassResult(), rowIndices, mass);
+  emitter.provide(op.getOutput(), indices, math.narrow(stored.result, getElementTypeOrSelf(op.getOutput().getType())));
+  if (stored.mass)
+    emitter.provide(op.getMassResult(), rowIndices, stored.mass);
   int64_t rows = row.isPositions() ? row.extent : 1;
   for (const KernelOutput &output : outputs) {
     if (isState(output.tensor))
@@ -265,7 +254,7 @@ LogicalResult RecurKernel::storeState(const State &state, bool isMassColumn, Arr
 
 LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs) {
   startBlock();
-  if (failed(isOneToken(op) ? step(outputs) : visitChunks(outputs)))
+  if (failed(isOneToken(op) ? step(outputs) : op.hasAt() ? visitRows(outputs) : visitChunks(outputs)))
     return failure();
   kernel.launch();
   return success();
@@ -273,7 +262,10 @@ LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs) {
 
 LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,
                                 ArrayRef<KernelOutput> outputs) {
-  if (op.hasAt())
-    return op.emitOpError("expected rows that read the state at their own token; lower it with attn-to-loops");
+  if (op.hasAt() && !neverFalls(op.getAt()))
+    return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
+  if (op.hasAt() && op.getGate() && op.getGate().getType().getRank() == 4)
+    return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
+                          "attn-to-loops");
   return RecurKernel(plan, op, schedule).emit(outputs);
 }

@@ -1,0 +1,81 @@
+//===- RecurKernel.h - one kernel of a recurrence ---------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_RECURKERNEL_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_RECURKERNEL_H
+
+#include "ChunkDecay.h"
+#include "RecurKernels.h"
+
+namespace heddle {
+
+class RecurKernel {
+public:
+  RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule)
+      : op(op), schedule(schedule), kernel(KernelBuilder::create(plan)), emitter(kernel), math(emitter),
+        decay(op, emitter, kernel, schedule.chunk), place{kernel, {}, {}, {}, {}},
+        keyWidth(llvm::alignTo(op.getKeyWidth(), 16)),
+        columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
+
+  mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);
+
+private:
+  /// The state, and its mass where it is wanted.
+  struct State {
+    mlir::Value sums;
+    mlir::Value mass;
+    llvm::SmallVector<mlir::Value> flatten() const {
+      return mass ? llvm::SmallVector<mlir::Value>{sums, mass} : llvm::SmallVector<mlir::Value>{sums};
+    }
+    static State of(llvm::ArrayRef<mlir::Value> values) {
+      return {values[0], values.size() > 1 ? values[1] : mlir::Value()};
+    }
+  };
+  /// The tiles of a chunk of tokens; its gates are in `decay`.
+  struct Chunk {
+    mlir::Value keys, values;
+  };
+  /// What is stored of a block of rows.
+  struct Rows {
+    mlir::Value result, mass;
+  };
+
+  mlir::ImplicitLocOpBuilder &b() { return kernel.body(); }
+  mlir::Value constant(int64_t value) { return kernel.constant(value); }
+  mlir::Value tileOf(mlir::Value tensor, const Lifted &row, const Lifted &column, llvm::ArrayRef<int64_t> shape) {
+    return emitter.tile(tensor, {place.batchOf(tensor), place.headOf(tensor), row, column}, shape);
+  }
+  Lifted channels(int64_t dim) { return Lifted::positions(dim, keyWidth, constant(0)); }
+  Lifted valueColumns() { return Lifted::positions(1, columns, firstColumn); }
+
+  void startBlock();
+  mlir::FailureOr<State> initialState(bool isMassColumn);
+  mlir::FailureOr<Chunk> loadChunk(mlir::Value number, mlir::Value counts);
+  Rows readRows(mlir::Value queries, const Chunk &chunk, const State &state);
+  State advance(const State &state, const Chunk &chunk);
+  using LoopBody =
+      llvm::function_ref<mlir::FailureOr<llvm::SmallVector<mlir::Value>>(mlir::Value, llvm::ArrayRef<mlir::Value>)>;
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> loopOver(mlir::Value lower, mlir::Value upper,
+                                                           llvm::ArrayRef<mlir::Value> initial, LoopBody body);
+  mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
+  mlir::Value tokensSeen(const Lifted &row);
+  mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);
+  mlir::LogicalResult step(llvm::ArrayRef<KernelOutput> outputs);
+  mlir::LogicalResult storeRows(const Lifted &row, const Rows &rows, llvm::ArrayRef<KernelOutput> outputs);
+  mlir::LogicalResult storeState(const State &state, bool isMassColumn, llvm::ArrayRef<KernelOutput> outputs);
+  bool isState(mlir::Value tensor) { return tensor == op.getFinalState() || tensor == op.getFinalMass(); }
+
+  attn::RecurOp op;
+  const RecurSchedule &schedule;
+  KernelBuilder kernel;
+  TileEmitter emitter;
+  TileMath math;
+  ChunkDecay decay;
+  BlockPlace place;
+  int64_t keyWidth, columns;
+  mlir::Value firstColumn, isFirstSlice, length;
+  mlir::Value limit;               ///< where the sequence ends; null where its arrays do
+  mlir::Value rowLength, rowLimit; ///< the same of rows that read elsewhere than at their own token
+};
+
+} // namespace heddle
+
+#endif
