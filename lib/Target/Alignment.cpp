@@ -3,7 +3,9 @@
 // Wide accesses pay where rows are long and their length is known: a tensor whose
 // last dimension is static and fills whole units of the alignment. Asking the
 // caller to align anything else (a table of lengths, an odd row of statistics)
-// would only send calls to the slower variant.
+// would only send calls to the slower variant. Arrays that kernels read by large
+// tiles of 16-bit elements are marked, too, whatever the length of their rows; those
+// that tensor maps are made of are in `tensorMapGuard`.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
@@ -22,6 +24,16 @@ static bool hasWideRows(MemRefType type, int64_t alignment) {
   Type element = type.getElementType();
   int64_t bytes = element.isIndex() ? 8 : llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
   return type.getRank() && hasWideRows(type.getRank(), type.getShape().back(), bytes, alignment);
+}
+
+/// Whether a kernel reads tiles of the array that tensor maps can bring.
+static bool isReadByTiles(BlockArgument argument) {
+  auto type = cast<MemRefType>(argument.getType());
+  return type.getRank() >= 2 && type.getElementTypeBitWidth() == 16 &&
+         llvm::any_of(argument.getUsers(), [](Operation *user) {
+           auto load = dyn_cast<tile::LoadOp>(user);
+           return load && load.getResult().getType().getDimSize(0) > 1 && load.getResult().getType().getDimSize(1) > 1;
+         });
 }
 
 static int64_t byteWidth(heddle_dtype type) {
@@ -72,6 +84,7 @@ bool heddle::alignKernelArguments(ModuleOp module, int64_t bytes) {
       bool isWorkspace = operand.getDefiningOp<memref::AllocOp>() != nullptr;
       bool fits = hasWideRows(type, bytes) || (isWorkspace && type.getRank() == 1);
       dependsOnCaller |= fits && !isWorkspace;
+      fits |= !isWorkspace && isReadByTiles(argument);
       auto [entry, isNew] = isAligned.try_emplace(argument, fits);
       entry->second &= fits;
     }

@@ -104,8 +104,10 @@ std::optional<Expression> heddle::tensorMapGuard(const Plan &plan, llvm::ArrayRe
         for (const heddle_tensor_map_record &map : kernel.tensorMaps)
           if (std::optional<uint32_t> parameter = tensorAt(plan, launch, map.first_slot))
             mapped.insert(*parameter);
-  std::optional<Expression> least;
-  for (uint32_t parameter : mapped)
+  std::optional<Expression> least, aligned;
+  for (uint32_t parameter : mapped) {
+    Expression isAligned = Expression::binary(HEDDLE_OP_LE, Expression::constant(16), Expression::alignment(parameter));
+    aligned = aligned ? Expression::binary(HEDDLE_OP_AND, *aligned, isAligned) : isAligned;
     for (uint32_t axis = 0; axis + 1 < plan.parameters[parameter].sizes.size(); ++axis) {
       // A dimension of one position has no stride to speak of.
       Expression isSingle =
@@ -113,7 +115,8 @@ std::optional<Expression> heddle::tensorMapGuard(const Plan &plan, llvm::ArrayRe
       Expression stride = Expression::select(isSingle, Expression::constant(1), Expression::stride(parameter, axis));
       least = least ? Expression::binary(HEDDLE_OP_MIN, *least, stride) : stride;
     }
+  }
   if (!least)
     return std::nullopt;
-  return Expression::binary(HEDDLE_OP_LE, Expression::constant(1), *least);
+  return Expression::binary(HEDDLE_OP_AND, *aligned, Expression::binary(HEDDLE_OP_LE, Expression::constant(1), *least));
 }

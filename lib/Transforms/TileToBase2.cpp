@@ -5,7 +5,8 @@
 //
 //   exp(x * scale - repeat(m))   becomes   exp2(fma(x, scale * log2e, repeat(-m * log2e)))
 //
-// where `m` is one number per row and `scale` one number. Test: test/Transforms/tile-to-base-2.mlir
+// where `m` is one number per row and `scale` one number. Quotients by constants and sums with a scaled tile join in.
+// Test: test/Transforms/tile-to-base-2.mlir
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
@@ -120,10 +121,42 @@ struct MergeProducts : OpRewritePattern<arith::MulFOp> {
   }
 };
 
+/// x / u is a product, which meets others.
+struct QuotientToProduct : OpRewritePattern<arith::DivFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::DivFOp op, PatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    std::optional<UniformTile> divisor = UniformTile::match(op.getRhs());
+    if (!type || !type.getElementType().isF32() || !divisor || !divisor->number || !divisor->number->isFiniteNonZero())
+      return rewriter.notifyMatchFailure(op, "not a tile over a constant");
+    Value factor = constantTile(rewriter, op.getLoc(), type, 1 / divisor->number->convertToDouble());
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, op.getLhs(), factor);
+    return success();
+  }
+};
+
+/// x * u + y is one operation.
+struct ContractSum : OpRewritePattern<arith::AddFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::AddFOp op, PatternRewriter &rewriter) const override {
+    if (!isa<RankedTensorType>(op.getType()))
+      return rewriter.notifyMatchFailure(op, "not a tile");
+    for (auto [sum, other] : {std::pair(op.getLhs(), op.getRhs()), {op.getRhs(), op.getLhs()}}) {
+      auto product = sum.getDefiningOp<arith::MulFOp>();
+      if (!product || !product->hasOneUse() || !UniformTile::match(product.getRhs()))
+        continue;
+      rewriter.replaceOpWithNewOp<math::FmaOp>(op, product.getLhs(), product.getRhs(), other);
+      return success();
+    }
+    return rewriter.notifyMatchFailure(op, "does not add to a scaled tile");
+  }
+};
+
 struct TileToBase2 : heddle::impl::TileToBase2Base<TileToBase2> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors, MergeProducts>(&getContext());
+    patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors, MergeProducts, QuotientToProduct,
+                 ContractSum>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -51,7 +51,8 @@ def build(spec):
     layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
     conditions = list(_diagonal_conditions(spec, layout))
-    score = score_region(spec.scale, spec.score_mod, spec.meant)
+    # Scores made of 16-bit operands are worth no more digits than an approximation has.
+    score = score_region(spec.scale, spec.score_mod, spec.meant, approximate=q.type.element != "f32")
     mask = mask_region(conditions, spec.mask_mod, spec.meant)
 
     operands, regions, text = [q, k, v], [score], ["attn.attend dot({0}, {1}) value({2}) normalize @" + spec.normalizer]

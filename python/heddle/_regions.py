@@ -71,13 +71,15 @@ def count_positional(function):
     return sum(1 for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.default is p.empty)
 
 
-def score_region(scale, score_mod, meant=as_they_are):
-    """score(s, b, h, i, j): the scaled dot product, through the user's score_mod of the positions that are meant."""
+def score_region(scale, score_mod, meant=as_they_are, approximate=False):
+    """score(s, b, h, i, j): the scaled dot product, through the user's score_mod of the positions that are meant.
+    `approximate`: its functions may be approximations."""
     owner = Owner()
     names = arguments(owner, "s", *POSITIONS, floats=("s",))
     value = _scalar.multiply(names[0], scale)
     if score_mod is not None:
-        value = number(call(score_mod, "a score_mod", value, *meant(*names[1:])), "a score_mod", score_mod)
+        with _scalar.approximate(approximate):
+            value = number(call(score_mod, "a score_mod", value, *meant(*names[1:])), "a score_mod", score_mod)
     return Region(tuple(names), (value,), owner)
 
 

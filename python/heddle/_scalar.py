@@ -5,6 +5,8 @@ Python: `//` rounds down, `%` has the divisor's sign, `/` of integers is a float
 bitwise on integers.
 """
 
+import contextlib
+import contextvars
 import math
 import numbers
 import operator
@@ -225,7 +227,23 @@ def _unary(name):
     return apply
 
 
-exp, exp2, log, tanh, sqrt = (_unary(name) for name in ("exp", "exp2", "log", "tanh", "sqrt"))
+exp, exp2, log, sqrt = (_unary(name) for name in ("exp", "exp2", "log", "sqrt"))
+_approximates = contextvars.ContextVar("approximates", default=False)
+
+
+@contextlib.contextmanager
+def approximate(enabled):
+    """While tracing in it: functions may be the machine's approximations where it has some (`fastmath<afn>`)."""
+    token = _approximates.set(enabled)
+    try:
+        yield
+    finally:
+        _approximates.reset(token)
+
+
+def tanh(a):
+    flags = " fastmath<afn>" if _approximates.get() else ""
+    return make(f"math.tanh {{0}}{flags} : f32", FLOAT, lift(a, FLOAT))
 
 
 def sigmoid(a):

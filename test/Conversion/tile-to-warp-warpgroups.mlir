@@ -78,3 +78,38 @@ func.func @unaligned(%a: !M {tile.alignment = 16 : i64}, %b: !M, %o: memref<?x64
   return
 }
 }
+
+// -----
+
+!M = memref<?x64xbf16, strided<[?, 1], offset: ?>>
+!B = memref<?x?xbf16, strided<[?, 1], offset: ?>>
+!Z = tensor<64x64xf32>
+
+// A large tile that every iteration reads anew for element-wise work comes ahead of time, too, whatever the rows' length.
+
+// CHECK-LABEL: func.func @elementwise
+// CHECK: scf.for
+// CHECK: warp.copy %arg2[%{{.+}}, %{{.+}}] to %{{.+}} by 16
+// CHECK-NEXT: %[[SLOT:.+]] = warp.receive
+// CHECK-NEXT: %[[TILE:.+]] = warp.load %[[SLOT]][0, 0] : {{.*}} -> tensor<64x64xbf16, #warp.frag<acc, warps = 4>>
+// CHECK: arith.extf %[[TILE]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @elementwise(%a: !M {tile.alignment = 16 : i64}, %b: !M {tile.alignment = 16 : i64}, %c: !B {tile.alignment = 16 : i64},
+                       %o: memref<?x64xf32>, %n: index) attributes {tile.kernel, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !Z
+  %at = tile.load %a[%c0, %c0] : !M -> tensor<64x64xbf16>
+  %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zero) -> !Z {
+    %bt = tile.load %b[%j, %c0] : !M -> tensor<64x64xbf16>
+    %ct = tile.load %c[%c0, %j] : !B -> tensor<64x64xbf16>
+    %s = tile.dot %at, %bt, %zero {transB} : tensor<64x64xbf16>, tensor<64x64xbf16> -> !Z
+    %w = arith.extf %ct : tensor<64x64xbf16> to !Z
+    %x = arith.addf %s, %w : !Z
+    %y = arith.addf %acc, %x : !Z
+    scf.yield %y : !Z
+  }
+  tile.store %r, %o[%c0, %c0] : !Z, memref<?x64xf32>
+  return
+}
+}

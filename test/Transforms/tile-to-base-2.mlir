@@ -18,3 +18,18 @@ func.func @difference(%x: tensor<16x32xf32>, %m: tensor<16x1xf32>, %s: f32) -> t
   %e = math.exp %d : tensor<16x32xf32>
   return %e : tensor<16x32xf32>
 }
+
+// A quotient by a constant is a product, and a sum with a scaled tile is one operation.
+
+// CHECK-LABEL: func.func @contracted(
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<16x32xf32>, %[[Y:[^:]+]]: tensor<16x32xf32>
+// CHECK-DAG:     %[[QUARTER:.+]] = arith.constant dense<2.500000e-01>
+// CHECK-NOT:     arith.divf
+// CHECK:         %[[SUM:.+]] = math.fma %[[X]], %[[QUARTER]], %[[Y]]
+// CHECK:         return %[[SUM]]
+func.func @contracted(%x: tensor<16x32xf32>, %y: tensor<16x32xf32>) -> tensor<16x32xf32> {
+  %c = arith.constant dense<4.0> : tensor<16x32xf32>
+  %q = arith.divf %x, %c : tensor<16x32xf32>
+  %r = arith.addf %y, %q : tensor<16x32xf32>
+  return %r : tensor<16x32xf32>
+}

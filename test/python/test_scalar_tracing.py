@@ -11,12 +11,12 @@ from heddle._graph import Printer, Scope
 from heddle._scalar import FLOAT, Scalar
 
 
-def body(score_mod):
+def body(score_mod, **options):
     """(lines of the function, lines of the score region)."""
     captures = Captures()
     (function,) = captures.bind(score_mod)
     scale = Scalar(None, FLOAT, hint="scale")
-    region = _regions.score_region(scale, function)
+    region = _regions.score_region(scale, function, **options)
     scope = Scope("")
     scope.names = {parameter: "%" + parameter.hint for parameter in (scale, *captures.parameters)}
     text = Printer().region(region, scope)
@@ -130,3 +130,10 @@ def test_a_value_kept_from_another_trace_is_refused():
     body(lambda s, b, h, i, j: kept.append(i) or s)
     with pytest.raises(heddle.TraceError, match="expected values of one traced function"):
         body(lambda s, b, h, i, j: s * (kept[0] + j))
+
+
+def test_scores_of_coarse_operands_may_be_approximations():
+    lines, region = body(lambda s, b, h, i, j: heddle.tanh(s), approximate=True)
+    assert "%1 = math.tanh %0 fastmath<afn> : f32" in region
+    q = heddle.spec(q="?x?x?x32xf32", k="?x?x?x32xf32", v="?x?x?x32xf32")(lambda q, k, v: heddle.attend(q, k, v, score_mod=lambda s, b, h, i, j: heddle.tanh(s)))
+    assert "math.tanh" in q.text and "afn" not in q.text

@@ -85,6 +85,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
     Option<"chunk", "chunk", "int64_t", "0", "tokens of a step of a recurrence (0: what suits the target)">,
     Option<"valueColumns", "value-columns", "int64_t", "256", "most columns of values per block">,
+    Option<"warps", "warps", "int64_t", "0",
+           "with rows and keys given: warps of a GPU's block that work on them (0: products of single warps)">,
     Option<"splitKeys", "split-keys", "bool", "true", "also make kernels that share the keys of few rows among blocks">,
     Option<"splits", "splits", "int64_t", "0",
            "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">,

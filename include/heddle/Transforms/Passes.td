@@ -144,7 +144,8 @@ def VerifyWarp : Pass<"verify-warp", "::mlir::func::FuncOp"> {
 def TileToBase2 : Pass<"tile-to-base-2"> {
   let summary = "Rewrite exponentials and logarithms of tiles in base 2";
   let description = [{
-    Changes numerics: a difference times log2(e) is distributed over its terms, which rounds differently.
+    Changes numerics: a difference times log2(e) is distributed over its terms, a quotient by a constant becomes a product
+    with its reciprocal, and a sum with a scaled tile one operation, which round differently.
     `exp(x)` becomes `exp2(x * log2(e))`, and the factor joins a scale of `x` in one fused multiply-add when `x` is a
     scaled tile less a repeated row vector.
     Assumes: a tile module. Leaves: no `math.exp` and no `math.log` on f32 tiles.

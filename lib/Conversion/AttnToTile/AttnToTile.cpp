@@ -28,6 +28,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 namespace heddle {
@@ -96,6 +97,28 @@ static bool dependsOnPosition(Value value) {
   return llvm::any_of(value.getDefiningOp()->getOperands(), dependsOnPosition);
 }
 
+/// Functions of a score: each takes the special unit once, as far as the choice of sizes is concerned.
+static int64_t countSpecialFunctions(Region &region) {
+  int64_t count = 0;
+  region.walk([&](Operation *op) {
+    bool isQuotient = isa<arith::DivFOp>(op) && !matchPattern(op->getOperand(1), m_Constant());
+    bool isPlain = isa<math::AbsFOp, math::FmaOp, math::FloorOp, math::CeilOp, math::CopySignOp>(op);
+    count += isQuotient || (op->getDialect()->getNamespace() == math::MathDialect::getDialectNamespace() && !isPlain);
+  });
+  return count;
+}
+
+/// Whether an array is read at every pair of a row and a key, as its last coordinates.
+static bool isReadByPairs(tensor::ExtractOp read) {
+  auto isPosition = [&](Value index, unsigned fromEnd) {
+    auto argument = dyn_cast<BlockArgument>(index);
+    return argument && argument.getOwner()->getParentOp() == read->getParentOfType<attn::AttendOp>() &&
+           argument.getArgNumber() + fromEnd == argument.getOwner()->getNumArguments();
+  };
+  ValueRange indices = read.getIndices();
+  return indices.size() > 1 && isPosition(indices.back(), 1) && isPosition(indices.drop_back().back(), 2);
+}
+
 /// What the inner loop of `op` works on.
 static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition, int64_t valueColumns) {
   AttendWork work;
@@ -111,6 +134,12 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   if (!work.depths.empty())
     work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
   op->walk([&](tensor::ExtractOp read) { work.tableReads += llvm::any_of(read.getIndices(), dependsOnPosition); });
+  op->walk([&](tensor::ExtractOp read) {
+    work.tileReads += read.getType().getIntOrFloatBitWidth() == 16 && isReadByPairs(read);
+  });
+  work.specialFunctions = countSpecialFunctions(op.getScore());
+  if (definition)
+    work.specialFunctions += countSpecialFunctions(definition.getWeight());
   auto isPlain = [](Value tensor) { return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>(); };
   work.isPlain = llvm::all_of(op.getDots(), [&](ValueRange dot) { return isPlain(dot[1]); }) &&
                  llvm::all_of(op.getValueGroups(), [&](ValueRange value) { return isPlain(value[0]); });
@@ -120,7 +149,7 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
 /// The sizes that the options leave open (0): what suits the target, or the usual ones where there is none.
 static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanBuilder &plan, attn::AttendOp op,
                                                   attn::NormalizerOp definition, std::string &note) {
-  if (schedule.rows && schedule.keys)
+  if (schedule.rows && schedule.keys && !schedule.warps)
     return schedule;
   schedule.stagedStrip = 0;
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
@@ -138,7 +167,7 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
     }
     rows = chosen.rows;
     keys = chosen.keys;
-    schedule.warps = chosen.warps;
+    schedule.warps = schedule.warps ? schedule.warps : chosen.warps;
     schedule.isPersistent = chosen.isPersistent;
     schedule.cachedKeys = chosen.cachedKeys;
     note = chosen.note;
@@ -272,6 +301,7 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     AttendSchedule schedule;
     schedule.rows = rows;
     schedule.keys = keys;
+    schedule.warps = warps;
     schedule.valueColumns = valueColumns;
     schedule.splitKeys = splitKeys && splits != 1;
     schedule.splits = splits;

@@ -190,12 +190,21 @@ static Value limitOf(tile::LoadOp load) {
   return dim && dim.getSource() == load.getSource() && dim.getConstantIndex() == rows ? Value() : load.getLimit();
 }
 
-/// Loads that feed a dot fill a slot; what else reads them reads the slot.
+/// A large tile that each iteration reads anew, for element-wise work: a copy ahead of time hides its latency.
+static bool isWorthBulkCopy(tile::LoadOp load) {
+  RankedTensorType tile = load.getResult().getType();
+  return tile.getDimSize(0) >= 64 && tile.getDimSize(1) >= 64 && isa<scf::ForOp>(load->getParentOp()) &&
+         suitsBulkCopy(load);
+}
+
+/// Loads that feed a dot fill a slot, as do others where that pays; what else reads them reads the slot.
 void KernelScheduler::placeLoads() {
   SmallVector<tile::LoadOp> loads;
   kernel.walk([&](tile::LoadOp load) {
     bool feedsDot = llvm::any_of(
         load->getUses(), [](OpOperand &use) { return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2; });
+    if (hasWarpgroups && !feedsDot && isWorthBulkCopy(load))
+      loads.push_back(load);
     if (feedsDot && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1)
       loads.push_back(load);
   });
@@ -206,13 +215,15 @@ void KernelScheduler::placeLoads() {
     Value ring = createRing(loc, type.getShape(), type.getElementType(), hasWarpgroups ? swizzleOf(type) : 0);
     Value target = acquire(builder, loc, ring);
     warp::CopyOp::create(builder, loc, load.getSource(), load.getIndices(), limitOf(load), target, load.getRowDimAttr(),
-                         builder.getI64IntegerAttr(transferBytes(load)));
+                         builder.getI64IntegerAttr(hasWarpgroups ? 16 : transferBytes(load)));
     Value slot = receive(builder, loc, ring);
     bool elsewhere = llvm::any_of(load->getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); });
     Value read = elsewhere ? Value(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false)) : Value();
     if (elsewhere)
       load.getResult().replaceUsesWithIf(read, [](OpOperand &use) { return !isa<tile::DotOp>(use.getOwner()); });
     slots[load.getResult()] = slot;
+    if (load->use_empty() && slots.erase(load.getResult()))
+      load.erase();
   }
   // An accumulator (use 2) may be a load, too; the loads themselves go when the dots have gone.
 }

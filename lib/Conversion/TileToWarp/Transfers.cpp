@@ -40,12 +40,17 @@ bool heddle::isAligned(Value memory) {
   return alignment && alignment.getInt() % 16 == 0;
 }
 
+/// Whether the rows of the tile start at multiples of 16 bytes and are so long.
+static bool startsAtPieces(tile::LoadOp load) {
+  int64_t width = 128 / load.getResult().getType().getElementTypeBitWidth();
+  return isAligned(load.getSource()) && load.getResult().getType().getDimSize(1) % width == 0 &&
+         isMultipleOf(load.getIndices().back(), width);
+}
+
 int64_t heddle::transferBytes(tile::LoadOp load) {
   auto memory = cast<MemRefType>(load.getSource().getType());
-  int64_t elementBytes = memory.getElementTypeBitWidth() / 8, width = 16 / elementBytes;
-  int64_t last = memory.getShape().back();
-  bool wide = isAligned(load.getSource()) && !ShapedType::isDynamic(last) && last % width == 0 &&
-              load.getResult().getType().getDimSize(1) % width == 0 && isMultipleOf(load.getIndices().back(), width);
+  int64_t elementBytes = memory.getElementTypeBitWidth() / 8, last = memory.getShape().back();
+  bool wide = startsAtPieces(load) && !ShapedType::isDynamic(last) && last * elementBytes % 16 == 0;
   return wide ? 16 : elementBytes;
 }
 
@@ -57,15 +62,14 @@ int64_t heddle::swizzleOf(RankedTensorType tile) {
   return 0;
 }
 
-/// What a tensor map describes: up to five dimensions, boxes of up to 256 rows, from an argument that is only read.
-static bool suitsBulkCopy(tile::LoadOp load) {
+bool heddle::suitsBulkCopy(tile::LoadOp load) {
   constexpr int64_t maxRank = 5, maxBoxRows = 256;
   RankedTensorType tile = load.getResult().getType();
   int64_t rank = cast<MemRefType>(load.getSource().getType()).getRank();
   auto isWrite = [](Operation *user) { return isa<tile::StoreOp, memref::StoreOp>(user); };
   return !load.getColumn() && rank > 1 && rank <= maxRank && kernelOf(load.getSource()) &&
          tile.getElementTypeBitWidth() == 16 && tile.getDimSize(0) % 8 == 0 && tile.getDimSize(0) <= maxBoxRows &&
-         swizzleOf(tile) && transferBytes(load) == 16 && llvm::none_of(load.getSource().getUsers(), isWrite);
+         swizzleOf(tile) && startsAtPieces(load) && llvm::none_of(load.getSource().getUsers(), isWrite);
 }
 
 /// The products of a warpgroup: 64 rows for four warps, up to 256 columns.

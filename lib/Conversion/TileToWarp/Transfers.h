@@ -14,6 +14,9 @@ bool isAligned(mlir::Value memory);
 int64_t transferBytes(tile::LoadOp load);
 /// The widest swizzle whose panels divide the columns of a tile; 0 if there is none.
 int64_t swizzleOf(mlir::RankedTensorType tile);
+/// Whether a bulk copy can bring the tile: from an array of up to five dimensions that is only read, in boxes of whole
+/// pieces of 16 bytes. The last dimension may be dynamic.
+bool suitsBulkCopy(tile::LoadOp load);
 /// Whether every product of a kernel can be one of warpgroups, with operands that bulk copies bring.
 bool suitsWarpgroups(mlir::Operation *kernel, int64_t warps);
 

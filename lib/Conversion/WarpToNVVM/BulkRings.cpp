@@ -364,8 +364,14 @@ private:
       distance = arith::AddIOp::create(inner, distance, source.firstDistance);
       Value pointer = LLVM::GEPOp::create(inner, source.base.getType(), slot.getElementType(), source.base,
                                           ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
-      Value size = arith::SelectOp::create(inner, source.inside(inner, row, 0, column), constantI32(inner, 16),
-                                           constantI32(inner, 0));
+      // Rows of any length may end within a piece.
+      Value bytes = constantI32(inner, 16);
+      if (cast<MemRefType>(op.getSource().getType()).isDynamicDim(op.getIndices().size() - 1)) {
+        Value left = arith::SubIOp::create(inner, source.columnBound, column);
+        left = arith::MulIOp::create(inner, left, constantI32(inner, slot.getElementBytes()));
+        bytes = arith::MinSIOp::create(inner, left, bytes);
+      }
+      Value size = arith::SelectOp::create(inner, source.inside(inner, row, 0, column), bytes, constantI32(inner, 0));
       Value target = advance(inner, dest[0], swizzledOffset(inner, slot, row, part));
       NVVM::CpAsyncOp::create(inner, target, pointer, 16, NVVM::LoadCacheModifierKind::CG, size);
     }
