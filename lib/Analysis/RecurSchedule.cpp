@@ -17,8 +17,10 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
   if (!schedule.chunk)
     schedule.chunk = kChunk;
   bool isGpu = target && target.getIsGpu();
-  if (isGpu)
+  if (isGpu) {
     schedule.warps = kWarps;
+    schedule.splitsSums = true;
+  }
   int64_t level2 = target && target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
   int64_t budget = isGpu ? kWarps * 32 * kStateRegisters * 4 : level2 / 4, perColumn = work.keyWidth * 4;
   if (!schedule.valueColumns) {

@@ -23,6 +23,7 @@ struct RecurSchedule {
   int64_t chunk = 0;        ///< tokens of a step; 0: open
   int64_t valueColumns = 0; ///< columns of the state that a block owns; 0: open
   int64_t warps = 0;        ///< of a GPU's block; 0: not said
+  bool splitsSums = false;  ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   std::string note;         ///< for people: the choice and its budget
 };
 

@@ -135,7 +135,8 @@ LogicalResult ChunkDecay::startChannel(const BlockPlace &place, const Lifted &ro
   whole = math.exp2(math.sum(tile, 0));
   gates = {tile};
   // Two terms of 8 bits are as much as a gate of narrow operands needs, and their products are the matrix unit's own.
-  if (Type narrow = math.b().getBF16Type(); !op.getKey().getType().getElementType().isF32()) {
+  if (splitsSums) {
+    Type narrow = math.b().getBF16Type();
     Value leading = math.narrow(tile, narrow);
     gates = {leading, math.narrow(math.sub(tile, math.wide(leading)), narrow)};
   }

@@ -26,14 +26,15 @@
 #include "BlockPlace.h"
 #include "TileMath.h"
 #include "dialects/Attn/AttnOps.h"
+#include "heddle/Analysis/RecurSchedule.h"
 
 namespace heddle {
 
 class ChunkDecay {
 public:
-  /// For chunks of `size` tokens.
-  ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, int64_t size)
-      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(size) {}
+  ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, const RecurSchedule &schedule)
+      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(schedule.chunk),
+        splitsSums(schedule.splitsSums && !op.getKey().getType().getElementType().isF32()) {}
 
   /// Reads the gates of the chunk at tokens `row`, of which `present` (index) exist. Row i of the block has seen i + 1
   /// of them, or `counts` (size x 1, i32) where that is from 0 to size - 1; it reads another chunk where it is not.
@@ -71,7 +72,8 @@ private:
   TileEmitter &emitter;
   KernelBuilder &kernel;
   TileMath math;
-  int64_t size;
+  int64_t size;                         ///< tokens of a chunk
+  bool splitsSums;                      ///< see RecurSchedule
   mlir::Value seenCount;                ///< tokens that a row has seen, size x 1
   mlir::Value seen, isHere;             ///< which, size x size; whether they are this chunk's
   mlir::Value i, j;                     ///< positions in the chunk, size x 1 and 1 x size

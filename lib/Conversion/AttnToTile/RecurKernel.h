@@ -11,7 +11,7 @@ class RecurKernel {
 public:
   RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule)
       : op(op), schedule(schedule), kernel(KernelBuilder::create(plan)), emitter(kernel), math(emitter),
-        decay(op, emitter, kernel, schedule.chunk), place{kernel, {}, {}, {}, {}},
+        decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
 
