@@ -33,6 +33,7 @@ def Tile_TargetAttr : AttrDef<Tile_Dialect, "Target"> {
     DefaultValuedParameter<"bool", "false", "tensor maps and transaction barriers">:$hasBulkCopy,
     DefaultValuedParameter<"bool", "false", "asynchronous products by four warps from shared memory">:$hasWarpgroupMma,
     DefaultValuedParameter<"bool", "false", "registers can move between warps of a block">:$hasRegisterReallocation,
+    DefaultValuedParameter<"bool", "false", "a kernel may start while the one before it ends, and waits for that itself">:$hasLaunchOverlap,
 
     // CPU
     DefaultValuedParameter<"int64_t", "0", "bytes of the widest vector register">:$vectorBytes,

@@ -117,9 +117,11 @@ def Warp_RingType : Warp_Type<"Ring", "ring"> {
   let description = [{
     `!warp.ring<2 of 64x128xbf16, <pad = 16>>`: two slots. With `bulk` (`!warp.ring<2 of 64x128xbf16, <swizzle = 128>,
     bulk>`) each slot has a pair of barriers in shared memory, full and empty: it is filled by bulk copies of one role and
-    read by another.
+    read by another. With `bulk, gathered` it is filled by the threads of that role, row by row (`warp.gather`): each
+    arrives at the full barrier, and a reader lets the products see what threads have written.
   }];
-  let parameters = (ins "int64_t":$stages, "SlotType":$slot, DefaultValuedParameter<"bool", "false">:$bulk);
+  let parameters = (ins "int64_t":$stages, "SlotType":$slot, DefaultValuedParameter<"bool", "false">:$bulk,
+                        DefaultValuedParameter<"bool", "false">:$gathered);
   let hasCustomAssemblyFormat = 1;
 }
 #endif

@@ -16,7 +16,8 @@ def Warp_Dialect : Dialect {
     Attributes of a kernel: `warp.kernel` (it is one), `warp.threads` (threads of a block), `warp.shared_bytes` and `warp.registers` (what
     `warp-plan-resources` found). `warp.pairs` on a `tile.load` or `tile.store` says that pairs of columns are aligned,
     `warp.pieces` on a `tile.store` that pieces of 16 bytes are.
-    On a lowered kernel: `warp.consumers` (warps of the first role) and `warp.tensor_maps` (the maps of its bulk copies, contract 3).
+    On a lowered kernel: `warp.consumers` (warps of the first role), `warp.tensor_maps` (the maps of its bulk copies, contract 3)
+    and `warp.waits` (it waits for the launches before it before it touches memory, contract 3).
   }];
   let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
@@ -33,6 +34,9 @@ def Warp_Dialect : Dialect {
     static constexpr llvm::StringLiteral consumersAttr = "warp.consumers";
     static constexpr llvm::StringLiteral tensorMapsAttr = "warp.tensor_maps";
     static constexpr llvm::StringLiteral pendingAttr = "warp.pending";
+    static constexpr llvm::StringLiteral waitsAttr = "warp.waits";
+    /// Warps of the role that copies: one group, which is what registers can be taken from.
+    static constexpr int64_t copyingWarps = 4;
   }];
 }
 #endif

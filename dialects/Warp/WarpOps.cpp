@@ -52,6 +52,28 @@ LogicalResult CopyOp::verify() {
   return success();
 }
 
+LogicalResult GatherOp::verify() {
+  auto memory = cast<MemRefType>(getSource().getType());
+  SlotType slot = getDest().getType();
+  if (static_cast<int64_t>(getCoordinates().size()) != memory.getRank() || !getCoordinates().back().getType().isIndex())
+    return emitOpError("expected ") << memory.getRank() << " coordinates, the last of them an index, for " << memory
+                                    << ", got " << getCoordinates().getTypes();
+  if (memory.getElementType() != slot.getElementType())
+    return emitOpError("expected element type ") << memory.getElementType() << ", got " << slot.getElementType();
+  if (slot.getShape()[1] * slot.getElementBytes() % 16)
+    return emitOpError("expected rows of a multiple of 16 bytes, got ") << slot;
+  auto isOfRows = [&](Type type, unsigned bits) {
+    auto tile = cast<RankedTensorType>(type);
+    return tile.getDimSize(0) == slot.getShape()[0] && tile.getDimSize(1) == 1 && tile.getElementType().isInteger(bits);
+  };
+  for (Type type : getCoordinates().getTypes())
+    if (!type.isIndex() && !isOfRows(type, 32))
+      return emitOpError("expected an index or ") << slot.getShape()[0] << "x1xi32 as a coordinate, got " << type;
+  if (getMask() && !isOfRows(getMask().getType(), 1))
+    return emitOpError("expected a mask ") << slot.getShape()[0] << "x1xi1, got " << getMask().getType();
+  return success();
+}
+
 LogicalResult PutOp::verify() {
   RankedTensorType tile = getSource().getType();
   SlotType slot = getDest().getType();

@@ -67,6 +67,30 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def Warp_GatherOp : Warp_Op<"gather", [AttrSizedOperandSegments]> {
+  let summary = "copy rows of an array to a slot, each from a place of its own, asynchronously";
+  let description = [{
+    Semantics: as `tile.gather` of whole rows: row r of the slot is the slot's width of consecutive elements from
+    `source[x_0[r], x_1[r], .., c]` on, where the last coordinate is an `index` and every other one an `index` or an `i32`
+    tile `Rx1`. Coordinates but the last are clamped to the array. With `mask` (`i1`, `Rx1`) rows where it is false are 0,
+    and read nothing. Done only when a later `receive` returns.
+
+    The tiles are laid out over the warps that copy (`#warp.slice<1, <acc, ..>>`): a row is copied by the warp that holds
+    its coordinates, in pieces of 16 bytes. Into a slot of a gathered ring every thread of the copying role arrives at the
+    full barrier.
+
+    Example: `warp.gather %pool[%page, %h, %row, %c0] mask(%exists) to %s : !M, tensor<64x1xi32, #s> to !Slot`
+    Lowers to: cp.async, and cp.async.mbarrier.arrive.noinc for a gathered ring.
+  }];
+  let arguments = (ins AnyMemRef:$source, Variadic<Tile_Coordinate>:$coordinates, Optional<Tile_Tile>:$mask,
+                       Warp_SlotType:$dest);
+  let assemblyFormat = [{
+    $source `[` $coordinates `]` (`mask` `(` $mask^ `:` type($mask) `)`)? `to` $dest attr-dict
+    `:` type($source) `,` type($coordinates) `to` type($dest)
+  }];
+  let hasVerifier = 1;
+}
+
 def Warp_PutOp : Warp_Op<"put"> {
   let summary = "write a tile in registers to a slot";
   let description = [{

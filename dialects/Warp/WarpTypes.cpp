@@ -75,11 +75,14 @@ Type RingType::parse(AsmParser &parser) {
   bool bulk = slot && succeeded(parser.parseOptionalComma());
   if (bulk && parser.parseKeyword("bulk"))
     return {};
-  return slot && !parser.parseGreater() ? RingType::get(parser.getContext(), stages, slot, bulk) : Type();
+  bool gathered = bulk && succeeded(parser.parseOptionalComma());
+  if (gathered && parser.parseKeyword("gathered"))
+    return {};
+  return slot && !parser.parseGreater() ? RingType::get(parser.getContext(), stages, slot, bulk, gathered) : Type();
 }
 
 void RingType::print(AsmPrinter &printer) const {
   printer << "<" << getStages() << " of ";
   printTile(printer, getSlot());
-  printer << (getBulk() ? ", bulk>" : ">");
+  printer << (getBulk() ? ", bulk" : "") << (getGathered() ? ", gathered>" : ">");
 }

@@ -30,6 +30,7 @@ LogicalResult heddle::readLaunches(ModuleOp module, const KernelArguments &argum
     if (failed(maps))
       return failure();
     kernel.tensorMaps = std::move(*maps);
+    kernel.waits = function->hasAttr("warp.waits");
   }
   return success();
 }

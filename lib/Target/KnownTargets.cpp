@@ -63,7 +63,8 @@ KnownTarget sm90a() {
   target.exactCapability = true;
   setPtx(target, 86, 12070); // the first version with copies into .shared::cta
   setShared(target, 228 * kKiB);
-  target.hasBulkCopy = target.hasWarpgroupMma = target.hasRegisterReallocation = true;
+  target.hasBulkCopy = target.hasWarpgroupMma = true;
+  target.hasRegisterReallocation = target.hasLaunchOverlap = true;
   return target;
 }
 
@@ -167,6 +168,6 @@ tile::TargetAttr KnownTarget::attribute(mlir::MLIRContext *context) const {
   return tile::TargetAttr::get(context, name, isGpu, units, capability, ptxVersion, sharedBytesPerBlock,
                                sharedBytesPerUnit, registersPerUnit, registersPerThread, threadsPerBlock,
                                threadsPerUnit, hasAsyncCopy, hasBulkCopy, hasWarpgroupMma, hasRegisterReallocation,
-                               vectorBytes, vectorRegisters, level1Bytes, level2Bytes, hasFma, hasMaskedVectors,
-                               hasBf16Dot, hasTileMma);
+                               hasLaunchOverlap, vectorBytes, vectorRegisters, level1Bytes, level2Bytes, hasFma,
+                               hasMaskedVectors, hasBf16Dot, hasTileMma);
 }

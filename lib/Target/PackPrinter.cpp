@@ -83,6 +83,8 @@ void Printer::printNode(const heddle_node_record &node) {
         stream, [&](const heddle_tensor_map_record &map) { printTensorMap(map); });
     stream << ")";
   }
+  if (kernel.waits)
+    stream << " waits";
   stream << "\n";
 }
 

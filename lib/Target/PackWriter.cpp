@@ -136,6 +136,7 @@ void Writer::add(const CompiledVariant &variant) {
     kernelRecord.registers = kernel.registers;
     kernelRecord.first_tensor_map = tensorMaps.size();
     kernelRecord.tensor_map_count = kernel.tensorMaps.size();
+    kernelRecord.waits = kernel.waits;
     llvm::append_range(tensorMaps, kernel.tensorMaps);
     kernels.push_back(kernelRecord);
   }

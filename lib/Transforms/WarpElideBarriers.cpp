@@ -43,7 +43,7 @@ static void visit(Block &block) {
         reads = writes = false;
     } else if (isa<warp::SyncOp>(op)) {
       reads = false;
-    } else if (isa<warp::CopyOp, warp::PutOp>(op)) {
+    } else if (isa<warp::CopyOp, warp::GatherOp, warp::PutOp>(op)) {
       writes = true;
     } else if (isa<warp::LoadOp, warp::MmaOp, warp::ReduceOp>(op)) {
       reads = true;

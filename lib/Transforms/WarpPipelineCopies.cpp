@@ -36,11 +36,11 @@ using namespace mlir;
 using namespace heddle;
 
 namespace {
-/// A copy that may be issued an iteration early, and the operations of the body that compute where from.
+/// A copy (or gather) that may be issued an iteration early, and the operations of the body that compute where from.
 struct Candidate {
   warp::RingOp ring;
   warp::AcquireOp acquire;
-  warp::CopyOp copy;
+  Operation *copy;
   warp::ReceiveOp receive;
   SmallVector<Operation *> slice; // in program order
 };
@@ -49,8 +49,8 @@ struct WarpPipelineCopiesPass : heddle::impl::WarpPipelineCopiesBase<WarpPipelin
   void runOnOperation() override;
 
 private:
-  std::optional<Candidate> match(scf::ForOp loop, warp::CopyOp copy);
-  bool collectSlice(scf::ForOp loop, warp::CopyOp copy, SmallVector<Operation *> &slice);
+  std::optional<Candidate> match(scf::ForOp loop, warp::AcquireOp acquire);
+  bool collectSlice(scf::ForOp loop, Candidate candidate, SmallVector<Operation *> &slice);
   void rewrite(scf::ForOp loop, ArrayRef<Candidate> candidates);
 
   DenseSet<Value> written; // arrays that the kernel writes
@@ -59,12 +59,11 @@ private:
 
 /// The operations in the body that the copy's coordinates need; fails if they depend on carried values or on memory
 /// that the kernel writes.
-bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, warp::CopyOp copy, SmallVector<Operation *> &slice) {
+bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, Candidate candidate, SmallVector<Operation *> &slice) {
   DenseSet<Operation *> needed;
-  SmallVector<Value> work(copy.getIndices());
-  work.push_back(copy.getSource());
-  if (copy.getLimit())
-    work.push_back(copy.getLimit());
+  SmallVector<Value> work;
+  llvm::copy_if(candidate.copy->getOperands(), std::back_inserter(work),
+                [&](Value operand) { return operand.getDefiningOp() != candidate.acquire.getOperation(); });
   while (!work.empty()) {
     Value value = work.pop_back_val();
     if (!loop.getRegion().isAncestor(value.getParentRegion()) || value == loop.getInductionVar())
@@ -72,8 +71,8 @@ bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, warp::CopyOp copy, Sm
     Operation *op = value.getDefiningOp();
     if (!op || op->getBlock() != loop.getBody() || op->getNumRegions() != 0)
       return false;
-    auto load = dyn_cast<memref::LoadOp>(op);
-    if (!isMemoryEffectFree(op) && !(load && !written.contains(load.getMemRef())))
+    bool isRead = isa<memref::LoadOp, tile::GatherOp>(op) && !written.contains(op->getOperand(0));
+    if (!isMemoryEffectFree(op) && !isRead)
       return false;
     if (needed.insert(op).second)
       work.append(op->operand_begin(), op->operand_end());
@@ -84,13 +83,15 @@ bool WarpPipelineCopiesPass::collectSlice(scf::ForOp loop, warp::CopyOp copy, Sm
   return true;
 }
 
-std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::CopyOp copy) {
-  Candidate candidate;
-  candidate.copy = copy;
-  candidate.acquire = copy.getDest().getDefiningOp<warp::AcquireOp>();
-  if (!candidate.acquire || candidate.acquire->getBlock() != loop.getBody() || written.contains(copy.getSource()))
+std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::AcquireOp acquire) {
+  if (!acquire->hasOneUse() || !isa<warp::CopyOp, warp::GatherOp>(*acquire->user_begin()))
     return std::nullopt;
-  candidate.ring = candidate.acquire.getRing().getDefiningOp<warp::RingOp>();
+  Candidate candidate;
+  candidate.acquire = acquire;
+  candidate.copy = *acquire->user_begin();
+  if (candidate.copy->getBlock() != loop.getBody() || written.contains(candidate.copy->getOperand(0)))
+    return std::nullopt;
+  candidate.ring = acquire.getRing().getDefiningOp<warp::RingOp>();
   if (!candidate.ring || candidate.ring.getResult().getType().getStages() != 1 ||
       candidate.ring.getResult().getType().getBulk())
     return std::nullopt;
@@ -102,7 +103,7 @@ std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::Co
       return std::nullopt;
     candidate.receive = receive;
   }
-  if (!candidate.receive || !candidate.acquire->hasOneUse() || !collectSlice(loop, copy, candidate.slice))
+  if (!candidate.receive || !collectSlice(loop, candidate, candidate.slice))
     return std::nullopt;
   return candidate;
 }
@@ -116,10 +117,10 @@ static void issueCopies(OpBuilder &builder, scf::ForOp loop, ArrayRef<Candidate>
     for (Operation *op : candidate.slice)
       if (!mapping.contains(op->getResult(0)))
         builder.clone(*op, mapping);
-    Location loc = candidate.copy.getLoc();
+    Location loc = candidate.copy->getLoc();
     Value slot = warp::AcquireOp::create(builder, loc, candidate.acquire.getResult().getType(),
                                          candidate.ring.getResult(), stage, ordered);
-    mapping.map(candidate.copy.getDest(), slot);
+    mapping.map(candidate.acquire.getResult(), slot);
     builder.clone(*candidate.copy, mapping);
   }
 }
@@ -129,7 +130,7 @@ void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candid
   Location loc = loop.getLoc();
   for (Candidate candidate : candidates)
     candidate.ring.getResult().setType(
-        warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot(), false));
+        warp::RingType::get(loop.getContext(), 2, candidate.ring.getResult().getType().getSlot(), false, false));
 
   rewriter.setInsertionPoint(loop);
   Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32),
@@ -188,8 +189,8 @@ void WarpPipelineCopiesPass::runOnOperation() {
   for (scf::ForOp loop : loops) {
     SmallVector<Candidate> candidates;
     int64_t more = 0;
-    for (auto copy : loop.getBody()->getOps<warp::CopyOp>())
-      if (std::optional<Candidate> candidate = match(loop, copy)) {
+    for (auto acquire : loop.getBody()->getOps<warp::AcquireOp>())
+      if (std::optional<Candidate> candidate = match(loop, acquire)) {
         more += candidate->ring.getResult().getType().getSlot().getBytes();
         candidates.push_back(*candidate);
       }

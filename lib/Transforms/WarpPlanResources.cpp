@@ -104,9 +104,14 @@ void WarpPlanResourcesPass::divideRegisters(warp::RolesOp roles, tile::TargetAtt
   int64_t threads = cast<IntegerAttr>(getOperation()->getAttr(warp::WarpDialect::threadsAttr)).getInt();
   int64_t consumers = roles.getConsumers() / 4;
   int64_t producers = threads / 128 - consumers;
-  RoleRegisters registers = heddle::divideRegisters(target, consumers, producers, ampleProducerRegisters);
-  if (estimateRegisters(getOperation()) > registers.consumer)
-    registers = heddle::divideRegisters(target, consumers, producers);
+  bool gathers = roles.getProducer().walk([](warp::GatherOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  int64_t needed = estimateRegisters(getOperation());
+  RoleRegisters registers;
+  for (int64_t fewest : {gatheringProducerRegisters, ampleProducerRegisters, fewestProducerRegisters}) {
+    registers = heddle::divideRegisters(target, consumers, producers, fewest);
+    if ((gathers || fewest != gatheringProducerRegisters) && needed <= registers.consumer)
+      break;
+  }
   roles.setConsumerRegisters(registers.consumer);
   roles.setProducerRegisters(registers.producer);
 }

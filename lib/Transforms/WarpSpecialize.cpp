@@ -28,9 +28,6 @@ namespace heddle {
 using namespace mlir;
 using namespace heddle;
 
-/// One group, which is what registers can be taken from.
-static constexpr int64_t producerWarps = 4;
-
 //===----------------------------------------------------------------------===//
 // releases
 //===----------------------------------------------------------------------===//
@@ -87,6 +84,8 @@ static ProgramSlice sliceFor(func::FuncOp kernel, function_ref<bool(Operation *)
 }
 
 static bool isBulkCopy(Operation *op) {
+  if (auto gather = dyn_cast<warp::GatherOp>(op))
+    return isBulk(gather.getDest());
   auto copy = dyn_cast<warp::CopyOp>(op);
   return copy && isBulk(copy.getDest());
 }
@@ -128,14 +127,15 @@ static void replaceByRoles(func::FuncOp kernel, const ProgramSlice &consumer, co
     op->dropAllUses();
     op->erase();
   }
-  kernel->setAttr(warp::WarpDialect::threadsAttr, builder.getI64IntegerAttr(32 * (consumers + producerWarps)));
+  kernel->setAttr(warp::WarpDialect::threadsAttr,
+                  builder.getI64IntegerAttr(32 * (consumers + warp::WarpDialect::copyingWarps)));
 }
 
 static LogicalResult specialize(func::FuncOp kernel, ArrayRef<warp::RingOp> rings) {
   for (warp::RingOp ring : rings) {
     warp::RingType type = ring.getResult().getType();
     if (isUsedInInnermostLoop(ring))
-      ring.getResult().setType(warp::RingType::get(kernel.getContext(), 2, type.getSlot(), true));
+      ring.getResult().setType(warp::RingType::get(kernel.getContext(), 2, type.getSlot(), true, type.getGathered()));
     if (failed(threadCursor(ring)))
       return failure();
   }

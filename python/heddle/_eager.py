@@ -73,7 +73,8 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
             page, channels) for layout "bhtd" and (pages, rows of a page, heads, channels) for "bthd" and "thd", and key t
             of sequence b is row t % page_size of page block_table[b, t // page_size]. Positions in score_mod, mask_mod,
             causal and window are those in the sequence. An entry that no row sees (beyond cache_seqlens, outside of the
-            window or the mask) may be -1. With "thd", q is packed by cu_seqlens_q and the keys are those of the pages.
+            window or the mask) may be -1. Any other outside of the pool is an error on a CPU; on a device it means the pool's
+            first page (below 0) or last one. With "thd", q is packed by cu_seqlens_q and the keys are those of the pages.
         page_size: the rows of a page; default: what k has. It is compiled in, the number of pages is not.
         cache_seqlens: int32 of B elements: how many keys of a cache, paged or not, exist; another name of kv_lengths.
         num_splits: into how many shares the keys are divided, each of its own block, and merged in a fixed order; 0 or

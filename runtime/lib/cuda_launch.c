@@ -147,6 +147,23 @@ static void **list_parameters(const heddle_launch *launch, uint32_t map_count, v
   return addresses;
 }
 
+/* Captures know overlapping launches since CUDA 12.3. */
+static int may_overlap(const heddle_kernel_record *kernel) {
+  return kernel->waits && heddle_cuda_driver()->launch_configured && heddle_cuda_driver_version() >= 12030;
+}
+
+static cuda_result launch_overlapping(cuda_function function, const heddle_launch *launch,
+                                      const heddle_kernel_record *kernel, void *stream, void **listed, void **extra) {
+  cuda_launch_attribute overlaps = {.id = CUDA_LAUNCH_OVERLAPS, .value.allowed = 1};
+  cuda_launch_config config = {
+      .shared_bytes = kernel->dynamic_shared_bytes, .stream = stream, .attributes = &overlaps, .attribute_count = 1};
+  for (int axis = 0; axis < 3; ++axis) {
+    config.grid[axis] = (unsigned)launch->grid[axis];
+    config.block[axis] = kernel->threads[axis];
+  }
+  return heddle_cuda_driver()->launch_configured(&config, function, listed, extra);
+}
+
 heddle_status heddle_cuda_launch(heddle_pack *pack, int32_t index, const heddle_launch *launch, void *stream) {
   const heddle_kernel_record *kernel = &pack->kernels[launch->kernel];
   size_t bytes = launch->slot_count * sizeof *launch->slots;
@@ -155,10 +172,14 @@ heddle_status heddle_cuda_launch(heddle_pack *pack, int32_t index, const heddle_
   void **listed = NULL;
   if (kernel->tensor_map_count)
     listed = list_parameters(launch, kernel->tensor_map_count, addresses);
-  cuda_result error = heddle_cuda_driver()->launch(
-      function_of(modules_of(pack, index), launch->kernel), (unsigned)launch->grid[0], (unsigned)launch->grid[1],
-      (unsigned)launch->grid[2], kernel->threads[0], kernel->threads[1], kernel->threads[2],
-      kernel->dynamic_shared_bytes, stream, listed, listed ? NULL : buffer);
+  cuda_function function = function_of(modules_of(pack, index), launch->kernel);
+  void **extra = listed ? NULL : buffer;
+  cuda_result error =
+      may_overlap(kernel)
+          ? launch_overlapping(function, launch, kernel, stream, listed, extra)
+          : heddle_cuda_driver()->launch(function, (unsigned)launch->grid[0], (unsigned)launch->grid[1],
+                                         (unsigned)launch->grid[2], kernel->threads[0], kernel->threads[1],
+                                         kernel->threads[2], kernel->dynamic_shared_bytes, stream, listed, extra);
   if (error == CUDA_OK)
     return HEDDLE_OK;
   return heddle_fail_in(heddle_cuda_fail(error, "a launch"), "kernel %s", heddle_pack_string(pack, kernel->symbol));

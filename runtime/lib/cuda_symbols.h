@@ -42,6 +42,23 @@ enum { CUDA_MAP_NOT_INTERLEAVED = 0 }; /* CUtensorMapInterleave */
 enum { CUDA_MAP_SWIZZLE_NONE, CUDA_MAP_SWIZZLE_32, CUDA_MAP_SWIZZLE_64, CUDA_MAP_SWIZZLE_128 }; /* CUtensorMapSwizzle */
 enum { CUDA_MAP_PROMOTE_256 = 3 }; /* CUtensorMapL2promotion */
 enum { CUDA_MAP_FILL_ZERO = 0 };   /* CUtensorMapFloatOOBfill */
+enum { CUDA_LAUNCH_OVERLAPS = 6 }; /* CUlaunchAttributeID: programmatic stream serialization */
+
+typedef struct { /* CUlaunchAttribute */
+  int id;
+  union {
+    char room[64];
+    int allowed;
+  } value __attribute__((aligned(8)));
+} cuda_launch_attribute;
+
+typedef struct { /* CUlaunchConfig */
+  unsigned grid[3], block[3], shared_bytes;
+  cuda_stream stream;
+  cuda_launch_attribute *attributes;
+  unsigned attribute_count;
+} cuda_launch_config;
+
 #define CUDA_LAUNCH_END ((void *)0)
 #define CUDA_LAUNCH_BUFFER_POINTER ((void *)1)
 #define CUDA_LAUNCH_BUFFER_SIZE ((void *)2)
@@ -77,7 +94,9 @@ enum { CUDA_MAP_FILL_ZERO = 0 };   /* CUtensorMapFloatOOBfill */
 #define HEDDLE_CUDA_OPTIONAL_SYMBOLS(SYMBOL)                                                                           \
   SYMBOL(tensor_map_encode, cuTensorMapEncodeTiled,                                                                    \
          (void *map, int type, uint32_t rank, void *address, const uint64_t *sizes, const uint64_t *strides,           \
-          const uint32_t *box, const uint32_t *element_strides, int interleave, int swizzle, int promotion, int fill))
+          const uint32_t *box, const uint32_t *element_strides, int interleave, int swizzle, int promotion, int fill)) \
+  SYMBOL(launch_configured, cuLaunchKernelEx,                                                                          \
+         (const cuda_launch_config *config, cuda_function function, void **parameters, void **extra))
 
 typedef struct {
 #define SYMBOL(field, name, parameters) cuda_result(*field) parameters;

@@ -90,3 +90,44 @@ func.func @bulk(%m: !M, %n: index, %c: i32) attributes {warp.kernel} {
   return
 }
 }
+
+// -----
+
+!M = memref<?x?x64xbf16>
+!Slot = !warp.slot<32x64xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 32x64xbf16, <pad = 16>>
+!Acc = tensor<32x32xf32, #warp.frag<acc, warps = 2>>
+!Rows = tensor<32x1xi32, #warp.slice<1, <acc, warps = 2>>>
+
+// A gather goes ahead with what finds its rows: a table that is only read.
+
+// CHECK-LABEL: func.func @gather
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000>} {
+func.func @gather(%m: !M, %table: memref<?xi32>, %n: index, %zero: !Acc) -> !Acc attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  // CHECK: %[[RING:.+]] = warp.ring : <2 of 32x64xbf16, <pad = 16>>
+  %ring = warp.ring : !Ring
+  // CHECK: scf.if
+  // CHECK: tile.gather
+  // CHECK: warp.gather
+  // CHECK: scf.for
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %zero) -> !Acc {
+    // CHECK: warp.receive
+    // CHECK: %[[NEXT:.+]] = arith.addi
+    // CHECK: scf.if
+    // CHECK: %[[ROWS:.+]] = tile.iota dim 0 offset %[[NEXT]]
+    // CHECK: %[[PAGES:.+]] = tile.gather %{{.+}}[%[[ROWS]]]
+    // CHECK: %[[FREE:.+]] = warp.acquire %[[RING]] at %{{.+}} ordered
+    // CHECK: warp.gather %{{.+}}[%[[PAGES]], %c0, %c0] to %[[FREE]]
+    %row = tile.iota dim 0 offset %i : !Rows
+    %page = tile.gather %table[%row] : memref<?xi32>, !Rows -> !Rows
+    %free = warp.acquire %ring : !Ring -> !Slot
+    warp.gather %m[%page, %c0, %c0] to %free : !M, !Rows, index, index to !Slot
+    %full = warp.receive %ring : !Ring -> !Slot
+    %s = warp.mma %full, %full, %acc {transB} : !Slot, !Slot -> !Acc
+    scf.yield %s : !Acc
+  }
+  return %r : !Acc
+}
+}

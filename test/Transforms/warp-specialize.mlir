@@ -91,3 +91,37 @@ func.func @branch(%m: !M, %x: i1) attributes {warp.kernel, warp.threads = 128 : 
   %t = warp.receive %ring : !Ring -> !Slot
   return
 }
+
+// -----
+
+!M = memref<?x64xbf16>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk, gathered>
+!Rows = tensor<64x1xi32, #warp.slice<1, <acc, warps = 4>>>
+
+// Coordinates of rows belong to the role that copies.
+
+// CHECK-LABEL: func.func @gathered
+// CHECK: warp.ring : <2 of 64x64xbf16, <swizzle = 128>, bulk, gathered>
+// CHECK: consumer {
+// CHECK-NOT: tile.gather
+// CHECK: warp.receive
+// CHECK: } producer {
+// CHECK: scf.for
+// CHECK: %[[ROWS:.+]] = tile.iota
+// CHECK: %[[PAGES:.+]] = tile.gather %{{.+}}[%[[ROWS]]]
+// CHECK: warp.acquire
+// CHECK: warp.gather %{{.+}}[%[[PAGES]], %{{.+}}]
+func.func @gathered(%m: !M, %table: memref<?xi32>, %n: index) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %ring = warp.ring : !Ring
+  scf.for %i = %c0 to %n step %c1 {
+    %row = tile.iota dim 0 offset %i : !Rows
+    %page = tile.gather %table[%row] : memref<?xi32>, !Rows -> !Rows
+    %f = warp.acquire %ring : !Ring -> !Slot
+    warp.gather %m[%page, %c0] to %f : !M, !Rows, index to !Slot
+    %s = warp.receive %ring : !Ring -> !Slot
+  }
+  return
+}

@@ -16,7 +16,8 @@ import matrix
 from bench import timing  # noqa: E402
 
 TOLERANCE = 1e-2
-CASES = ("packed", "lengths", "pages_64", "pages_16", "decode")
+CASES = ("packed", "lengths", "pages_64", "pages_16", "decode", "decode_lengths", "decode_pages_64", "decode_pages_16")
+DECODED = ((32, 8192), (1, 65536), (128, 2048))  # sequences, keys of each: what is timed
 
 
 def texts():
@@ -36,21 +37,29 @@ def texts():
     def decode(q, k, v):
         return heddle.attend(q, k, v)
 
-    def pages(size):
+    @heddle.spec(q="?x?x4x128xbf16", k=rank4, v=rank4, lengths="?xi32")
+    def decode_lengths(q, k, v, lengths):
+        return heddle.attend(q, k, v, kv_lengths=lengths)
+
+    def pages(size, rows="?", causal=True):
         pool = f"?x?x{size}x128xbf16"
 
-        @heddle.spec(q=rank4, k=pool, v=pool, table="?x?xi32", lengths="?xi32")
+        @heddle.spec(q=f"?x?x{rows}x128xbf16", k=pool, v=pool, table="?x?xi32", lengths="?xi32")
         def paged(q, k, v, table, lengths):
-            return heddle.attend(q, k, v, block_table=table, cache_seqlens=lengths, causal=True)
+            return heddle.attend(q, k, v, block_table=table, cache_seqlens=lengths, causal=causal)
         return paged
-    specs = {"packed": packed, "lengths": lengths, "decode": decode, "pages_64": pages(64), "pages_16": pages(16)}
+    specs = {"packed": packed, "lengths": lengths, "decode": decode, "pages_64": pages(64), "pages_16": pages(16),
+             "decode_lengths": decode_lengths, "decode_pages_64": pages(64, 4, False), "decode_pages_16": pages(16, 4, False)}
     return {name: specs[name].text for name in CASES}
 
 
 def one(directory, runtime, name):
     import torch
     from packs import Pack
-    launcher = Pack(runtime, directory / f"{name}.pack").launcher
+
+    def launcher(values, of=name):
+        return Pack(runtime, directory / f"{of}.pack").launcher(values)
+
     generator = torch.Generator(device="cuda").manual_seed(1)
     result = {"name": name, "errors": [], "timed": {}}
 
@@ -86,6 +95,20 @@ def one(directory, runtime, name):
             worst = max(worst, error if error == error else math.inf)
         result["errors"].append([worst, same, worst < TOLERANCE and same])
 
+    def in_pages(tensors, page):
+        """Pools of pages in random order, with two that are NaN and belong to nobody, and where each page is."""
+        b, h, s = tensors[0].shape[:3]
+        order = torch.randperm(b * s // page, generator=generator, device="cuda") + 1
+        pools = [torch.full((len(order) + 2, h, page, 128), math.nan, dtype=torch.bfloat16, device="cuda") for _ in tensors]
+        for pool, x in zip(pools, tensors):
+            pool[order] = x.reshape(b, h, s // page, page, 128).transpose(1, 2).reshape(-1, h, page, 128)
+        return pools, order.reshape(b, s // page).to(torch.int32)
+
+    def without_pages_beyond(table, spans, page):
+        """-1 for every page that has no key."""
+        first = torch.tensor(spans, device="cuda")[:, None]
+        return table.where(page * torch.arange(table.shape[1], device="cuda")[None] < first, -1)
+
     if name == "packed":
         for spans in ([5, 0, 1, 700, 128, 129, 1000], [64] * 9, [2048]):
             total, starts = sum(spans), [sum(spans[:n]) for n in range(len(spans) + 1)]
@@ -104,13 +127,50 @@ def one(directory, runtime, name):
         for b, h, s in ((2, 3, 1000), (1, 8, 65536), (3, 1, 1), (2, 2, 0)):
             q, k, v, o = random(b, h, 4, 128), random(b, h, s, 128), random(b, h, s, 128), random(b, h, 4, 128)
             verify(launcher([q, k, v, o]), o, [(lambda x, n=n: x[n], reference(q[n], k[n], v[n], False)) for n in range(b)])
-        for b, s in ((32, 8192), (1, 65536), (128, 2048)):
+        for b, s in DECODED:
             q, k, v, o = random(b, 8, 4, 128), random(b, 8, s, 128), random(b, 8, s, 128), random(b, 8, 4, 128)
             copy = torch.empty_like(k)
             moved = 2 * k.numel() * 2
             # "TFLOP/s" here are TB/s: bytes of keys and values, and bytes that a copy reads and writes.
             times = timing.rates(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved)
             result["timed"][f"{b} x {s} (TB/s)"] = times
+    elif name.startswith("decode_"):
+        page = int(name.split("_")[-1]) if "pages" in name else None
+        for spans, most in (([0, 1, 700, 129], 768), ([640, 64, 65, 3, 768, 128, 127], 768), ([65531], 65536)):
+            b = len(spans)
+            q, k, v, o = random(b, 8, 4, 128), random(b, 8, most, 128), random(b, 8, most, 128), random(b, 8, 4, 128)
+            wanted = [(lambda x, n=n: x[n], reference(q[n], k[n, :, :span], v[n, :, :span], False)) for n, span in enumerate(spans)]
+            for n, span in enumerate(spans):
+                k[n, :, span:] = v[n, :, span:] = math.nan
+            arguments = [k, v]
+            if page:
+                pools, table = in_pages([k, v], page)
+                arguments = [*pools, without_pages_beyond(table, spans, page)]
+            verify(launcher([q, *arguments, ints(spans), o]), o, wanted)
+        if page:
+            # An entry below 0 inside of a length is the first page of the pool, as one beyond the pool is the last.
+            q, k, v, o = random(2, 8, 4, 128), random(2, 8, 256, 128), random(2, 8, 256, 128), random(2, 8, 4, 128)
+            pools, table = in_pages([k, v], page)
+            for pool, x in zip(pools, (k, v)):
+                pool[0], pool[-1] = random(8, page, 128), random(8, page, 128)
+                x[0, :, page:2 * page], x[1, :, :page] = pool[0], pool[-1]
+            table[0, 1], table[1, 0] = -1, len(pools[0]) + 5
+            wanted = [(lambda x, n=n: x[n], reference(q[n], k[n], v[n], False)) for n in range(2)]
+            verify(launcher([q, *pools, table, ints([256, 256]), o]), o, wanted)
+        for b, s in DECODED:
+            q, k, v, o = random(b, 8, 4, 128), random(b, 8, s, 128), random(b, 8, s, 128), random(b, 8, 4, 128)
+            copy = torch.empty_like(k)
+            lengths = ints([s] * b)
+            candidates = {"contiguous": launcher([q, k, v, o], "decode"), "copy": lambda: copy.copy_(k)}
+            if page:
+                pools, table = in_pages([k, v], page)
+                candidates["heddle"] = launcher([q, *pools, table, lengths, o])
+                # A pool that has heads inside of rows, as vLLM and FlashAttention lay it out.
+                inner = [pool.transpose(1, 2).contiguous().transpose(1, 2) for pool in pools]
+                candidates["rows before heads"] = launcher([q, *inner, table, lengths, o])
+            else:
+                candidates["heddle"] = launcher([q, k, v, lengths, o])
+            result["timed"][f"{b} x {s} (TB/s)"] = timing.rates(torch, candidates, 2 * k.numel() * 2)
     else:
         for page, spans, rows in ((64, [0, 1, 700, 129], 5), (64, [640, 64, 65, 3], 1), (64, [512, 300, 700, 129], 200)):
             page = 16 if name == "pages_16" else page
@@ -121,14 +181,8 @@ def one(directory, runtime, name):
                 k[n, :, span:] = v[n, :, span:] = math.nan
             arguments = [q, k, v, ints(spans), o]
             if name != "lengths":
-                order = torch.randperm(b * most // page, generator=generator, device="cuda")
-                table = order.reshape(b, most // page).to(torch.int32)
-                pools = []
-                for x in (k, v):
-                    pool = torch.empty(b * most // page, 2, page, 128, dtype=torch.bfloat16, device="cuda")
-                    pool[order] = x.reshape(b, 2, most // page, page, 128).transpose(1, 2).reshape(-1, 2, page, 128)
-                    pools.append(pool)
-                arguments = [q, *pools, table, ints(spans), o]
+                pools, table = in_pages([k, v], page)
+                arguments = [q, *pools, without_pages_beyond(table, spans, page), ints(spans), o]
             verify(launcher(arguments), o, wanted)
     print(json.dumps(result), flush=True)
 

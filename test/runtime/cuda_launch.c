@@ -63,6 +63,8 @@ static void parameters(void) {
   EXPECT(memcmp(second->slots, expected_second, sizeof expected_second) == 0);
   EXPECT(second->grid[0] == 1 && second->grid[1] == 1 && second->grid[2] == 1);
   EXPECT_EQ(second->shared, 0);
+  EXPECT_EQ(fake->launches[0].overlaps, 1); /* it waits itself */
+  EXPECT_EQ(second->overlaps, 0);
   EXPECT_EQ(second->opted_in, 0);
   /* The two zeroed buffers are neighbours: one call. */
   EXPECT_EQ(fake->zeroed_bytes, 768);

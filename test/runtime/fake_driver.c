@@ -147,9 +147,8 @@ API int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address
 }
 #endif
 
-API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
-                       unsigned shared, void *stream, void **parameters, void **extra) {
-  function *launched = handle;
+static int launch(function *launched, const unsigned *grid, const unsigned *block, unsigned shared, void *stream,
+                  int overlaps, void **parameters, void **extra) {
   if (fake_driver.fail_launch)
     return LAUNCH_FAILED;
   if (!parameters == !extra || (extra && (extra[0] != (void *)1 || extra[2] != (void *)2 || extra[4] != NULL)))
@@ -158,12 +157,13 @@ API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsi
     return INVALID_CONTEXT;
   pthread_mutex_lock(&lock);
   fake_launch *seen = &fake_driver.launches[fake_driver.launch_count++ % 16];
-  *seen = (fake_launch){.grid = {gx, gy, gz},
-                        .block = {bx, by, bz},
+  *seen = (fake_launch){.grid = {grid[0], grid[1], grid[2]},
+                        .block = {block[0], block[1], block[2]},
                         .shared = shared,
                         .stream = stream,
                         .slot_count = extra ? *(size_t *)extra[3] / 8 : fake_driver.listed_slots,
                         .listed = !extra,
+                        .overlaps = overlaps,
                         .opted_in = launched->opted_in};
   memcpy(seen->function, launched->name, sizeof seen->function);
   if (extra)
@@ -177,6 +177,34 @@ API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsi
   pthread_mutex_unlock(&lock);
   return 0;
 }
+
+API int cuLaunchKernel(void *handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
+                       unsigned shared, void *stream, void **parameters, void **extra) {
+  const unsigned grid[] = {gx, gy, gz}, block[] = {bx, by, bz};
+  return launch(handle, grid, block, shared, stream, 0, parameters, extra);
+}
+
+#ifndef WITHOUT_TENSOR_MAPS
+typedef struct {
+  int id, padding;
+  char value[64];
+} launch_attribute;
+typedef struct {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  launch_attribute *attributes;
+  unsigned attribute_count;
+} launch_config;
+
+/* Knows programmatic stream serialization only. */
+API int cuLaunchKernelEx(const launch_config *config, void *handle, void **parameters, void **extra) {
+  int allowed = 0;
+  if (config->attribute_count != 1 || config->attributes->id != 6)
+    return INVALID_VALUE;
+  memcpy(&allowed, config->attributes->value, sizeof allowed);
+  return launch(handle, config->grid, config->block, config->shared, config->stream, allowed, parameters, extra);
+}
+#endif
 
 API int cuGetErrorName(int error, const char **name) {
   *name = error == LAUNCH_FAILED ? "CUDA_ERROR_LAUNCH_FAILED"

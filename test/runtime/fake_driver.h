@@ -15,6 +15,7 @@ typedef struct {
   int64_t slots[32];
   int opted_in; /* bytes of dynamic shared memory the function was allowed */
   int listed;   /* parameters came one by one: slots, then maps */
+  int overlaps; /* allowed to start before the launch before it is done */
   unsigned char maps[4][128];
 } fake_launch;
 

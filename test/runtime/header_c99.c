@@ -1,4 +1,4 @@
-/* header_c99.c - both headers compile as strict C99, and the records have the sizes of version 2. */
+/* header_c99.c - both headers compile as strict C99, and the records have the sizes of version 3. */
 #include "heddle_rt/artifact.h"
 #include "heddle_rt/heddle_rt.h"
 
@@ -12,7 +12,7 @@ int main(void) {
   EXPECT_EQ(sizeof(heddle_buffer_record), 8);
   EXPECT_EQ(sizeof(heddle_node_record), 32);
   EXPECT_EQ(sizeof(heddle_slot_record), 16);
-  EXPECT_EQ(sizeof(heddle_kernel_record), 40);
+  EXPECT_EQ(sizeof(heddle_kernel_record), 44);
   EXPECT_EQ(sizeof(heddle_image_record), 32);
   EXPECT_EQ(sizeof(heddle_tensor_map_record), 40);
   EXPECT_EQ(heddle_rt_version(), HEDDLE_RT_VERSION);

@@ -48,7 +48,7 @@ static void refused(int table, uint32_t index, size_t field, size_t width, int64
  * and 2; slots 0 to 3 are node 0's (a, factor, out, buffer 0), 4 to 6 node 1's. */
 static void header(void) {
   HEADER(header_bytes, 216, "expected a pack header of 232 bytes, got 216");
-  HEADER(version, 0, "expected a pack of version 1 to 2, got version 0");
+  HEADER(version, 0, "expected a pack of version 1 to 3, got version 0");
   HEADER(total_bytes, 1000, "expected a pack of 1000 bytes, got ");
   HEADER(tables[HEDDLE_TABLE_NODES].offset, (int64_t)1 << 63, "table 'nodes': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_CODE].count, 0xffffffff, "table 'code': expected to end within ");

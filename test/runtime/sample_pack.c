@@ -92,6 +92,7 @@ static uint32_t add_big_kernel(pack_writer *writer) {
   writer->kernels[kernel].threads[0] = 128;
   writer->kernels[kernel].threads[1] = 2;
   writer->kernels[kernel].dynamic_shared_bytes = 100000;
+  writer->kernels[kernel].waits = 1;
   return kernel;
 }
 
@@ -139,6 +140,7 @@ static void add_mapped(pack_writer *writer) {
   writer_param(writer, "out", HEDDLE_PARAM_OUTPUT, HEDDLE_F32, 1);
   uint32_t second = writer_kernel(writer, "second", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX second", 10));
   uint32_t mapped = writer_kernel(writer, "mapped", writer_image(writer, HEDDLE_IMAGE_PTX, 12000, "PTX mapped", 10));
+  writer->kernels[second].waits = writer->kernels[mapped].waits = 1;
   writer_tensor_map(writer, mapped, (heddle_tensor_map_record){0, 0, HEDDLE_BF16, 4, 128, {1, 2, 128, 64}});
   writer_tensor_map(writer, mapped, (heddle_tensor_map_record){2, 10, HEDDLE_F32, 2, 64, {32, 16}});
   for (int with_maps = 1; with_maps >= 0; --with_maps) {

@@ -45,8 +45,9 @@ struct RoleRegisters {
   int64_t consumer = 0, producer = 0;
 };
 
-/// Registers that a copying thread gets by with at least, and those that it does not spill with even if it searches.
-inline constexpr int64_t fewestProducerRegisters = 24, ampleProducerRegisters = 40;
+/// Registers that a copying thread gets by with at least, those that it does not spill with even if it searches, and if
+/// it finds the place of every row.
+inline constexpr int64_t fewestProducerRegisters = 24, ampleProducerRegisters = 40, gatheringProducerRegisters = 80;
 
 /// How groups of four warps divide what their block is launched with: `fewest` or a little more for those that copy,
 /// the rest for those that consume. Zeros when every thread can keep what it is launched with.

@@ -28,6 +28,7 @@ struct KnownTarget {
   int64_t registersPerUnit = 0, registersPerThread = 0;
   int64_t threadsPerBlock = 0, threadsPerUnit = 0;
   bool hasAsyncCopy = false, hasBulkCopy = false, hasWarpgroupMma = false, hasRegisterReallocation = false;
+  bool hasLaunchOverlap = false;
 
   // CPU
   uint64_t featureBits = 0; ///< heddle_cpu_feature bits that a machine must have

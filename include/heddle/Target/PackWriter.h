@@ -19,6 +19,7 @@ struct CompiledKernel {
   int64_t dynamicSharedBytes = 0;
   int64_t registers = 0;
   std::vector<heddle_tensor_map_record> tensorMaps; ///< see readTensorMaps
+  bool waits = false;                               ///< for the launches before it, by itself
 };
 
 /// One way to run an entry. Kernels without images of their own are in all of the variant's, the best image first.

@@ -18,6 +18,7 @@
 #include "OutputStore.h"
 #include "PackedRows.h"
 #include "RowNormalizer.h"
+#include "SplitState.h"
 #include "WorkOrder.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -62,7 +63,7 @@ private:
   FailureOr<RowState> stepOver(Value firstKey, Value isPartial, RowState state);
   FailureOr<SmallVector<Value>> scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey, Value isPartial);
   FailureOr<RowState> mergeShares();
-  void storeState(const RowState &state);
+  SplitState splitState();
   LogicalResult storeResults(const RowState &state, ArrayRef<KernelOutput> outputs);
 
   attn::AttendOp op;
@@ -245,21 +246,6 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
   return state;
 }
 
-/// A loop from `lower` to `upper` that carries a row state.
-static FailureOr<RowState> loopOver(ImplicitLocOpBuilder &b, Value lower, Value upper, Value one,
-                                    const RowState &initial, function_ref<FailureOr<RowState>(Value, RowState)> body) {
-  auto loop = scf::ForOp::create(b, lower, upper, one, initial.flatten());
-  OpBuilder::InsertionGuard guard(b);
-  if (loop.getBody()->mightHaveTerminator())
-    loop.getBody()->back().erase();
-  b.setInsertionPointToEnd(loop.getBody());
-  FailureOr<RowState> next = body(loop.getInductionVar(), initial.with(loop.getRegionIterArgs()));
-  if (failed(next))
-    return failure();
-  scf::YieldOp::create(b, next->flatten());
-  return initial.with(loop.getResults());
-}
-
 FailureOr<RowState> AttendKernel::visitKeys() {
   for (ValueRange dot : op.getDots()) {
     rowTiles.push_back(loadTile(dot[0], row, constant(0), getDepth(dot[0])));
@@ -286,36 +272,15 @@ FailureOr<RowState> AttendKernel::visitKeys() {
   });
 }
 
-void AttendKernel::storeState(const RowState &state) {
-  for (auto [array, tile] : llvm::zip(workspace->arrays, state.flatten())) {
-    Value memory = kernel.import(array);
-    bool isColumn = cast<MemRefType>(memory.getType()).getRank() == 4;
-    SmallVector<Value> coordinates{split, batch, head, firstRow};
-    if (!isColumn)
-      coordinates.push_back(firstColumn);
-    tile::StoreOp::create(b(), tile, memory, coordinates, rowLength, IntegerAttr(),
-                          isColumn ? b().getUnitAttr() : UnitAttr());
-  }
+SplitState AttendKernel::splitState() {
+  return SplitState(kernel, workspace->arrays, {batch, head, firstRow, firstColumn, rowLength});
 }
 
 FailureOr<RowState> AttendKernel::mergeShares() {
   SmallVector<int64_t> columns;
   for (unsigned value = 0; value < op.getNumValues(); ++value)
     columns.push_back(getColumns(value));
-  RowState initial = normalizer.initial(columns);
-  return loopOver(b(), constant(0), splits, constant(1), initial, [&](Value share, RowState state) {
-    SmallVector<Value> loaded;
-    for (auto [array, like] : llvm::zip(workspace->arrays, state.flatten())) {
-      Value memory = kernel.import(array);
-      bool isColumn = cast<MemRefType>(memory.getType()).getRank() == 4;
-      SmallVector<Value> coordinates{share, batch, head, firstRow};
-      if (!isColumn)
-        coordinates.push_back(firstColumn);
-      loaded.push_back(tile::LoadOp::create(b(), like.getType(), memory, coordinates, rowLength, IntegerAttr(),
-                                            isColumn ? b().getUnitAttr() : UnitAttr()));
-    }
-    return normalizer.combine(state, state.with(loaded));
-  });
+  return splitState().merge(normalizer, normalizer.initial(columns), splits, schedule.mergedTogether);
 }
 
 LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelOutput> outputs) {
@@ -354,7 +319,7 @@ LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
   if (failed(state))
     return failure();
   if (role == AttendRole::Partial)
-    storeState(*state);
+    splitState().store(split, *state);
   else if (failed(storeResults(*state, outputs)))
     return failure();
   kernel.launch();

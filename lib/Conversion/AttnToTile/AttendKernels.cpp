@@ -8,6 +8,7 @@
 #include "AttendKernel.h"
 #include "ElementwiseKernel.h"
 #include "MaskKernels.h"
+#include "OutputStore.h"
 #include "RowNormalizer.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -45,6 +46,27 @@ static SplitWorkspace allocateWorkspace(PlanBuilder &plan, attn::AttendOp op, at
           plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
   }
   return workspace;
+}
+
+/// A merge holds two states at a time and has no products to feed: fewer rows keep it in registers. On a GPU what it
+/// waits for is memory: small pieces by one warp each, and several shares at a time.
+static AttendSchedule scheduleMerge(const AttendSchedule &schedule, attn::AttendOp op, int64_t weights,
+                                    ArrayRef<KernelOutput> outputs) {
+  constexpr int64_t fewRows = 16, fewColumns = 32, accumulatorsTogether = 4;
+  AttendSchedule merging = schedule;
+  merging.rows = std::min<int64_t>(schedule.rows, 64);
+  if (!schedule.warps)
+    return merging;
+  // What is computed of a result may need whole rows of it.
+  bool areResults = llvm::all_of(outputs, [&](const KernelOutput &output) {
+    return getLogicalSource(output.tensor).getDefiningOp() == op.getOperation();
+  });
+  merging.rows = fewRows;
+  if (!areResults)
+    return merging;
+  merging.valueColumns = fewColumns;
+  merging.mergedTogether = std::max<int64_t>(accumulatorsTogether / (weights * op.getNumValues()), 1);
+  return merging;
 }
 
 namespace {
@@ -124,9 +146,7 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
   SplitWorkspace workspace = allocateWorkspace(plan, op, definition, shares, batch, heads, rows);
   workspace.splits = splits;
-  // A merge holds two states at a time and has no products to feed: fewer rows keep it in registers.
-  AttendSchedule merging = schedule;
-  merging.rows = std::min<int64_t>(schedule.rows, 64);
+  AttendSchedule merging = scheduleMerge(schedule, op, definition ? definition.getNumWeights() : 1, outputs);
   auto emitShares = [&]() -> LogicalResult {
     if (failed(emitAttendKernel(plan, op, definition, schedule, *mask, AttendRole::Partial, &workspace, outputs)))
       return failure();

@@ -18,6 +18,7 @@ struct AttendSchedule {
   bool splitKeys = true;      ///< also make the kernels that divide the keys of few rows among blocks
   int64_t minSplitKeys = 512; ///< keys that a split has at least
   int64_t splits = 0;         ///< shares that the keys are always divided into; 0: by the machine
+  int64_t mergedTogether = 1; ///< shares that a merge loads before it combines them
   int64_t stagedStrip = 0; ///< columns of a strip in which keys and values are staged (StagedKeys.h); 0: they are not
 };
 

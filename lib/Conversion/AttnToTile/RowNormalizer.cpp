@@ -3,6 +3,7 @@
 #include "dialects/Attn/ScalarInterpreter.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -244,4 +245,18 @@ FailureOr<RowNormalizer::Finished> RowNormalizer::finish(const RowState &state) 
   if (state.max)
     finished.stats["max"] = state.max;
   return finished;
+}
+
+FailureOr<RowState> heddle::loopOver(ImplicitLocOpBuilder &b, Value lower, Value upper, Value step,
+                                     const RowState &initial, function_ref<FailureOr<RowState>(Value, RowState)> body) {
+  auto loop = scf::ForOp::create(b, lower, upper, step, initial.flatten());
+  OpBuilder::InsertionGuard guard(b);
+  if (loop.getBody()->mightHaveTerminator())
+    loop.getBody()->back().erase();
+  b.setInsertionPointToEnd(loop.getBody());
+  FailureOr<RowState> next = body(loop.getInductionVar(), initial.with(loop.getRegionIterArgs()));
+  if (failed(next))
+    return failure();
+  scf::YieldOp::create(b, next->flatten());
+  return initial.with(loop.getResults());
 }

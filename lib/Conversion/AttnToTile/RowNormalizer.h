@@ -32,6 +32,11 @@ struct RowState {
   RowState with(mlir::ValueRange values) const;
 };
 
+/// A loop from `lower` to `upper` that carries a row state.
+mlir::FailureOr<RowState> loopOver(mlir::ImplicitLocOpBuilder &builder, mlir::Value lower, mlir::Value upper,
+                                   mlir::Value step, const RowState &initial,
+                                   llvm::function_ref<mlir::FailureOr<RowState>(mlir::Value, RowState)> body);
+
 /// What the regions imply about keys that are not visible, found by evaluating them at such a score.
 struct NormalizerTraits {
   bool absorbsInvisible = false; ///< weight(-inf, 0) is 0 and reference(-inf) is -inf

@@ -20,6 +20,8 @@ public:
   /// Chooses the number of warps: as many as the tallest product (or tile, if there are none) has groups of 16 rows, at
   /// most `maxWarps`.
   TileLayouts(mlir::func::FuncOp kernel, int64_t maxWarps);
+  /// Of tiles that so many warps hold, whatever the kernel's products are.
+  explicit TileLayouts(int64_t warps) : numWarps(warps) {}
 
   int64_t warps() const { return numWarps; }
   int64_t warpsAlongRows(int64_t rows) const;

@@ -23,6 +23,7 @@
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/TileToWarp/Layouts.h"
+#include "lib/Conversion/TileToWarp/RowCoordinates.h"
 #include "lib/Conversion/TileToWarp/Transfers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -48,14 +49,15 @@ public:
 private:
   void inlineForall();
   void foldTransposes();
-  void markPairs();
   void placeLoads();
   LogicalResult placeDots();
   void placeReductions();
   void placeMoves();
   void orderMemory();
 
-  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle = 0);
+  void placeRead(Operation *read, bool isGathered, function_ref<void(OpBuilder &, Value)> fill);
+  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle = 0,
+                   bool isGathered = false);
   Value acquire(OpBuilder &builder, Location loc, Value ring);
   Value receive(OpBuilder &builder, Location loc, Value ring);
   Value slotOf(Value tile);
@@ -72,11 +74,13 @@ private:
 // slots
 //===----------------------------------------------------------------------===//
 
-Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle) {
+Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle,
+                                  bool isGathered) {
   OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
   MLIRContext *context = kernel.getContext();
   auto layout = warp::SharedAttr::get(context, swizzle ? 0 : 16, swizzle);
-  auto type = warp::RingType::get(context, 1, warp::SlotType::get(context, shape, elementType, layout), swizzle != 0);
+  auto slot = warp::SlotType::get(context, shape, elementType, layout);
+  auto type = warp::RingType::get(context, 1, slot, swizzle != 0, swizzle && isGathered);
   return warp::RingOp::create(builder, loc, type, IntegerAttr(), IntegerAttr());
 }
 
@@ -162,27 +166,6 @@ void KernelScheduler::foldTransposes() {
     op->erase();
 }
 
-/// Direct accesses that may move pairs of columns, or 16 bytes, say so, because the lowering no longer sees the
-/// kernel's arguments.
-void KernelScheduler::markPairs() {
-  auto mark = [&](Operation *op, Value memory, ValueRange indices, RankedTensorType tile, bool column) {
-    auto type = cast<MemRefType>(memory.getType());
-    int64_t last = type.getShape().back();
-    bool even = !ShapedType::isDynamic(last) && last % 2 == 0 && tile.getDimSize(1) % 2 == 0;
-    if (!column && type.getRank() > 1 && even && isAligned(memory) && isMultipleOf(indices.back(), 2))
-      op->setAttr(warp::WarpDialect::pairsAttr, UnitAttr::get(op->getContext()));
-    int64_t width = 128 / tile.getElementTypeBitWidth();
-    bool whole = !ShapedType::isDynamic(last) && last % width == 0 && tile.getDimSize(1) % width == 0;
-    if (isa<tile::StoreOp>(op) && !column && type.getRank() > 1 && whole && isAligned(memory) &&
-        isMultipleOf(indices.back(), width))
-      op->setAttr(warp::WarpDialect::piecesAttr, UnitAttr::get(op->getContext()));
-  };
-  kernel.walk(
-      [&](tile::LoadOp op) { mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn()); });
-  kernel.walk(
-      [&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
-}
-
 /// A limit that is the array's own size says nothing.
 static Value limitOf(tile::LoadOp load) {
   auto dim = load.getLimit() ? load.getLimit().getDefiningOp<memref::DimOp>() : memref::DimOp();
@@ -197,35 +180,56 @@ static bool isWorthBulkCopy(tile::LoadOp load) {
          suitsBulkCopy(load);
 }
 
-/// Loads that feed a dot fill a slot, as do others where that pays; what else reads them reads the slot.
+/// What `read` reads comes to a slot, which `fill` fills; what else than a dot reads it reads the slot.
+void KernelScheduler::placeRead(Operation *read, bool isGathered, function_ref<void(OpBuilder &, Value)> fill) {
+  OpBuilder builder(read);
+  Location loc = read->getLoc();
+  Value tile = read->getResult(0);
+  auto type = cast<RankedTensorType>(tile.getType());
+  Value ring = createRing(loc, type.getShape(), type.getElementType(), hasWarpgroups ? swizzleOf(type) : 0, isGathered);
+  fill(builder, acquire(builder, loc, ring));
+  Value slot = receive(builder, loc, ring);
+  if (llvm::any_of(tile.getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); }))
+    tile.replaceUsesWithIf(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false),
+                           [](OpOperand &use) { return !isa<tile::DotOp>(use.getOwner()); });
+  slots[tile] = slot;
+}
+
+/// Loads and gathers of rows that feed a dot fill a slot, as do other loads where that pays.
 void KernelScheduler::placeLoads() {
-  SmallVector<tile::LoadOp> loads;
-  kernel.walk([&](tile::LoadOp load) {
+  SmallVector<Operation *> reads;
+  kernel.walk([&](Operation *read) {
     bool feedsDot = llvm::any_of(
-        load->getUses(), [](OpOperand &use) { return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2; });
-    if (hasWarpgroups && !feedsDot && isWorthBulkCopy(load))
-      loads.push_back(load);
-    if (feedsDot && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1)
-      loads.push_back(load);
+        read->getUses(), [](OpOperand &use) { return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() < 2; });
+    auto load = dyn_cast<tile::LoadOp>(read);
+    auto gather = dyn_cast<tile::GatherOp>(read);
+    bool isRectangle = load && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1;
+    bool isBulk = load && hasWarpgroups && !feedsDot && isWorthBulkCopy(load);
+    if (isBulk || (feedsDot && (isRectangle || (gather && suitsRowCopies(gather)))))
+      reads.push_back(read);
   });
-  for (tile::LoadOp load : loads) {
-    OpBuilder builder(load);
-    Location loc = load.getLoc();
-    RankedTensorType type = load.getResult().getType();
-    Value ring = createRing(loc, type.getShape(), type.getElementType(), hasWarpgroups ? swizzleOf(type) : 0);
-    Value target = acquire(builder, loc, ring);
-    warp::CopyOp::create(builder, loc, load.getSource(), load.getIndices(), limitOf(load), target, load.getRowDimAttr(),
-                         builder.getI64IntegerAttr(hasWarpgroups ? 16 : transferBytes(load)));
-    Value slot = receive(builder, loc, ring);
-    bool elsewhere = llvm::any_of(load->getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); });
-    Value read = elsewhere ? Value(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false)) : Value();
-    if (elsewhere)
-      load.getResult().replaceUsesWithIf(read, [](OpOperand &use) { return !isa<tile::DotOp>(use.getOwner()); });
-    slots[load.getResult()] = slot;
-    if (load->use_empty() && slots.erase(load.getResult()))
-      load.erase();
+  RowCoordinates coordinatesOf(hasWarpgroups ? warp::WarpDialect::copyingWarps : layouts.warps());
+  for (Operation *read : reads) {
+    if (auto load = dyn_cast<tile::LoadOp>(read)) {
+      placeRead(load, /*isGathered=*/false, [&](OpBuilder &builder, Value target) {
+        warp::CopyOp::create(builder, load.getLoc(), load.getSource(), load.getIndices(), limitOf(load), target,
+                             load.getRowDimAttr(), builder.getI64IntegerAttr(hasWarpgroups ? 16 : transferBytes(load)));
+      });
+      if (load->use_empty() && slots.erase(load.getResult()))
+        load.erase();
+      continue;
+    }
+    auto gather = cast<tile::GatherOp>(read);
+    SmallVector<Value> coordinates;
+    for (Value coordinate : gather.getCoordinates().drop_back())
+      coordinates.push_back(coordinatesOf(coordinate));
+    coordinates.push_back(gather.getCoordinates().back().getDefiningOp<tile::IotaOp>().getOffset());
+    Value mask = gather.getMask() ? coordinatesOf(gather.getMask()) : Value();
+    placeRead(gather, /*isGathered=*/true, [&](OpBuilder &builder, Value target) {
+      warp::GatherOp::create(builder, gather.getLoc(), gather.getSource(), coordinates, mask, target);
+    });
   }
-  // An accumulator (use 2) may be a load, too; the loads themselves go when the dots have gone.
+  // An accumulator (use 2) may be a load, too; the reads themselves go when the dots have gone.
 }
 
 LogicalResult KernelScheduler::placeDots() {
@@ -253,8 +257,9 @@ LogicalResult KernelScheduler::placeDots() {
     dot.erase();
   }
   for (Value operand : operands)
-    if (auto load = operand.getDefiningOp<tile::LoadOp>(); load && load->use_empty() && slots.erase(operand))
-      load.erase();
+    if (Operation *read = operand.getDefiningOp();
+        isa_and_nonnull<tile::LoadOp, tile::GatherOp>(read) && read->use_empty() && slots.erase(operand))
+      read->erase();
   return success();
 }
 
@@ -334,7 +339,7 @@ void KernelScheduler::orderMemory() {
   DenseSet<Value> read;
   SmallVector<std::pair<Operation *, Value>> writes;
   kernel.walk([&](Operation *op) {
-    if (isa<tile::LoadOp, tile::GatherOp, warp::CopyOp, memref::LoadOp>(op))
+    if (isa<tile::LoadOp, tile::GatherOp, warp::CopyOp, warp::GatherOp, memref::LoadOp>(op))
       read.insert(op->getOperand(0));
     else if (auto store = dyn_cast<tile::StoreOp>(op))
       writes.push_back({op, store.getDest()});
@@ -354,6 +359,7 @@ void KernelScheduler::orderMemory() {
 LogicalResult KernelScheduler::run() {
   inlineForall();
   foldTransposes();
+  foldRowMasks(kernel);
   hasWarpgroups = hasWarpgroups && suitsWarpgroups(kernel, layouts.warps());
   if (failed(layouts.encodeAll()))
     return failure();
@@ -362,7 +368,7 @@ LogicalResult KernelScheduler::run() {
     return failure();
   placeReductions();
   placeMoves();
-  markPairs();
+  markWideAccesses(kernel);
   orderMemory();
 
   Builder builder(kernel.getContext());

@@ -2,10 +2,12 @@
 #include "lib/Conversion/TileToWarp/Transfers.h"
 #include "dialects/Tile/TileDialect.h"
 #include "dialects/Tile/TileTarget.h"
+#include "dialects/Warp/WarpDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -62,24 +64,86 @@ int64_t heddle::swizzleOf(RankedTensorType tile) {
   return 0;
 }
 
+static bool isOnlyRead(Value memory) {
+  return llvm::none_of(memory.getUsers(), [](Operation *user) { return isa<tile::StoreOp, memref::StoreOp>(user); });
+}
+
+/// What fills a swizzled slot, whichever way.
+static bool suitsSwizzledSlot(RankedTensorType tile) {
+  return tile.getElementTypeBitWidth() == 16 && tile.getDimSize(0) % 8 == 0 && swizzleOf(tile);
+}
+
 bool heddle::suitsBulkCopy(tile::LoadOp load) {
   constexpr int64_t maxRank = 5, maxBoxRows = 256;
   RankedTensorType tile = load.getResult().getType();
   int64_t rank = cast<MemRefType>(load.getSource().getType()).getRank();
-  auto isWrite = [](Operation *user) { return isa<tile::StoreOp, memref::StoreOp>(user); };
-  return !load.getColumn() && rank > 1 && rank <= maxRank && kernelOf(load.getSource()) &&
-         tile.getElementTypeBitWidth() == 16 && tile.getDimSize(0) % 8 == 0 && tile.getDimSize(0) <= maxBoxRows &&
-         swizzleOf(tile) && startsAtPieces(load) && llvm::none_of(load.getSource().getUsers(), isWrite);
+  return !load.getColumn() && rank > 1 && rank <= maxRank && kernelOf(load.getSource()) && suitsSwizzledSlot(tile) &&
+         tile.getDimSize(0) <= maxBoxRows && startsAtPieces(load) && isOnlyRead(load.getSource());
+}
+
+bool heddle::isOfRows(tile::GatherOp gather) {
+  RankedTensorType tile = gather.getResult().getType();
+  auto isOfRow = [&](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return !type || (type.getDimSize(0) == tile.getDimSize(0) && type.getDimSize(1) == 1);
+  };
+  auto columns = gather.getCoordinates().back().getDefiningOp<tile::IotaOp>();
+  auto isTile = [](Value value) { return isa<RankedTensorType>(value.getType()); };
+  return columns && columns.getDim() == 1 && llvm::any_of(gather.getCoordinates().drop_back(), isTile) &&
+         columns.getResult().getType().getDimSize(1) == tile.getDimSize(1) &&
+         llvm::all_of(gather.getCoordinates().drop_back(), isOfRow) && (!gather.getMask() || isOfRow(gather.getMask()));
+}
+
+/// Whether warps that hold no other tiles can compute a tile of one column: element by element, of positions, numbers
+/// and arrays that are only read.
+static bool isOfPositions(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type)
+    return true;
+  Operation *op = value.getDefiningOp();
+  if (!op || type.getDimSize(1) != 1)
+    return false;
+  if (auto gather = dyn_cast<tile::GatherOp>(op); gather && !isOnlyRead(gather.getSource()))
+    return false;
+  bool isKnown = isa<tile::IotaOp, tile::BroadcastOp, tile::GatherOp, tensor::SplatOp, arith::ConstantOp>(op) ||
+                 OpTrait::hasElementwiseMappableTraits(op);
+  return isKnown && llvm::all_of(op->getOperands(), [](Value operand) {
+           return isa<MemRefType>(operand.getType()) || isOfPositions(operand);
+         });
+}
+
+bool heddle::suitsRowCopies(tile::GatherOp gather) {
+  auto memory = cast<MemRefType>(gather.getSource().getType());
+  if (!isOfRows(gather) || !isAligned(gather.getSource()) || !isOnlyRead(gather.getSource()))
+    return false;
+  RankedTensorType tile = gather.getResult().getType();
+  int64_t width = 128 / tile.getElementTypeBitWidth(), last = memory.getShape().back();
+  APInt first;
+  // Columns beyond the array would have to be filled with zeros, or clamped.
+  bool isInside =
+      matchPattern(gather.getCoordinates().back().getDefiningOp<tile::IotaOp>().getOffset(), m_ConstantInt(&first)) &&
+      !ShapedType::isDynamic(last) && first.getSExtValue() + tile.getDimSize(1) <= last;
+  return isInside && first.getSExtValue() % width == 0 && last % width == 0 && tile.getDimSize(1) % width == 0 &&
+         llvm::all_of(gather.getCoordinates().drop_back(), isOfPositions) &&
+         (!gather.getMask() || isOfPositions(gather.getMask()));
+}
+
+/// A right operand of a product of warpgroups.
+static bool suitsRing(Value operand) {
+  if (auto gather = operand.getDefiningOp<tile::GatherOp>())
+    return suitsSwizzledSlot(gather.getResult().getType()) && suitsRowCopies(gather);
+  auto load = operand.getDefiningOp<tile::LoadOp>();
+  return load && suitsBulkCopy(load);
 }
 
 /// The products of a warpgroup: 64 rows for four warps, up to 256 columns.
 static bool suitsWarpgroup(tile::DotOp dot, int64_t warps) {
   constexpr int64_t maxColumns = 256;
   RankedTensorType result = dot.getResult().getType(), lhs = dot.getLhs().getType();
-  auto left = dot.getLhs().getDefiningOp<tile::LoadOp>(), right = dot.getRhs().getDefiningOp<tile::LoadOp>();
+  auto left = dot.getLhs().getDefiningOp<tile::LoadOp>();
   int64_t depth = lhs.getDimSize(1);
   return warps % 4 == 0 && result.getDimSize(0) == 16 * warps && result.getDimSize(1) % 8 == 0 &&
-         result.getDimSize(1) <= maxColumns && depth % 16 == 0 && !dot.getTransA() && right && suitsBulkCopy(right) &&
+         result.getDimSize(1) <= maxColumns && depth % 16 == 0 && !dot.getTransA() && suitsRing(dot.getRhs()) &&
          (left ? suitsBulkCopy(left) : lhs.getElementTypeBitWidth() == 16);
 }
 
@@ -90,4 +154,23 @@ bool heddle::suitsWarpgroups(Operation *kernel, int64_t warps) {
     return suitsWarpgroup(dot, warps) ? WalkResult::advance() : WalkResult::interrupt();
   });
   return any && !result.wasInterrupted();
+}
+
+void heddle::markWideAccesses(Operation *kernel) {
+  auto mark = [&](Operation *op, Value memory, ValueRange indices, RankedTensorType tile, bool column) {
+    auto type = cast<MemRefType>(memory.getType());
+    int64_t last = type.getShape().back();
+    bool even = !ShapedType::isDynamic(last) && last % 2 == 0 && tile.getDimSize(1) % 2 == 0;
+    if (!column && type.getRank() > 1 && even && isAligned(memory) && isMultipleOf(indices.back(), 2))
+      op->setAttr(warp::WarpDialect::pairsAttr, UnitAttr::get(op->getContext()));
+    int64_t width = 128 / tile.getElementTypeBitWidth();
+    bool whole = !ShapedType::isDynamic(last) && last % width == 0 && tile.getDimSize(1) % width == 0;
+    if (isa<tile::StoreOp>(op) && !column && type.getRank() > 1 && whole && isAligned(memory) &&
+        isMultipleOf(indices.back(), width))
+      op->setAttr(warp::WarpDialect::piecesAttr, UnitAttr::get(op->getContext()));
+  };
+  kernel->walk(
+      [&](tile::LoadOp op) { mark(op, op.getSource(), op.getIndices(), op.getResult().getType(), op.getColumn()); });
+  kernel->walk(
+      [&](tile::StoreOp op) { mark(op, op.getDest(), op.getIndices(), op.getValue().getType(), op.getColumn()); });
 }

@@ -12,6 +12,11 @@ bool isMultipleOf(mlir::Value index, int64_t factor);
 bool isAligned(mlir::Value memory);
 /// Bytes that one transfer of a load may move: 16, or an element.
 int64_t transferBytes(tile::LoadOp load);
+/// Whether a gather reads rows of an array: its columns are consecutive, and its other coordinates are numbers or have
+/// one number for each row.
+bool isOfRows(tile::GatherOp gather);
+/// Whether threads can copy those rows 16 bytes at a time, from coordinates that any warp can compute.
+bool suitsRowCopies(tile::GatherOp gather);
 /// The widest swizzle whose panels divide the columns of a tile; 0 if there is none.
 int64_t swizzleOf(mlir::RankedTensorType tile);
 /// Whether a bulk copy can bring the tile: from an array of up to five dimensions that is only read, in boxes of whole
@@ -19,6 +24,9 @@ int64_t swizzleOf(mlir::RankedTensorType tile);
 bool suitsBulkCopy(tile::LoadOp load);
 /// Whether every product of a kernel can be one of warpgroups, with operands that bulk copies bring.
 bool suitsWarpgroups(mlir::Operation *kernel, int64_t warps);
+/// Direct accesses that may move pairs of columns, or 16 bytes, say so, because the lowering no longer sees the
+/// kernel's arguments.
+void markWideAccesses(mlir::Operation *kernel);
 
 } // namespace heddle
 

@@ -1,9 +1,9 @@
 //===- BulkRings.cpp - roles, and rings that bulk copies fill ---------------===//
 //
 // A slot of a bulk ring has two barriers. `full` completes when one thread has arrived
-// and the bytes it announced have been written; `empty` when every consuming warp has
-// arrived. A cursor is slot + stages * (rounds mod 2), so a reader waits for full's phase
-// of its round, a writer for empty's phase of the round before.
+// and the bytes it announced have been written (of a gathered ring: when every copying
+// thread has arrived); `empty` when every consuming warp has arrived. A cursor is slot + stages * (rounds mod 2), so a
+// reader waits for full's phase of its round, a writer for empty's phase of the round before.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
@@ -15,7 +15,7 @@
 using namespace mlir;
 using namespace heddle;
 
-static constexpr int64_t barrierBytes = 8;
+static constexpr int64_t barrierBytes = 8, copyingThreads = 32 * warp::WarpDialect::copyingWarps;
 static constexpr llvm::StringLiteral mapNumberAttr = "warp.map";
 
 Value heddle::swizzledOffset(ImplicitLocOpBuilder &builder, warp::SlotType slot, Value row, Value piece) {
@@ -88,10 +88,11 @@ static void initializeBarriers(ImplicitLocOpBuilder &builder, ArrayRef<warp::Rin
     OpBuilder::InsertionGuard guard(builder);
     builder.setInsertionPointToStart(first.thenBlock());
     for (warp::RingOp ring : rings) {
-      int64_t stages = ring.getResult().getType().getStages();
+      warp::RingType type = ring.getResult().getType();
+      int64_t stages = type.getStages(), fillers = type.getGathered() ? copyingThreads : 1;
       for (int64_t barrier = 0; barrier < 2 * stages; ++barrier)
         NVVM::MBarrierInitOp::create(builder, ringPointer(builder, *ring.getBarriers() + barrierBytes * barrier),
-                                     constantI32(builder, barrier < stages ? 1 : consumers), Value());
+                                     constantI32(builder, barrier < stages ? fillers : consumers), Value());
     }
     NVVM::FenceMbarrierInitOp::create(builder);
   }
@@ -111,6 +112,8 @@ void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
     return;
   ImplicitLocOpBuilder builder(roles.getLoc(), roles);
   initializeBarriers(builder, rings, roles.getConsumers());
+  if (function->hasAttr(warp::WarpDialect::waitsAttr))
+    waitForLaunches(builder);
   function->setAttr(warp::WarpDialect::consumersAttr, roles.getConsumersAttr());
   // With the threads of a block alone the assembler does not always know what a thread is launched with, and then
   // ignores what the roles ask for.
@@ -139,6 +142,11 @@ void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
     auto pass = scf::IfOp::create(builder, isLast, /*withElseRegion=*/false);
     builder.setInsertionPointToStart(pass.thenBlock());
     warp::PassTurnOp::create(builder);
+  }
+  if (llvm::any_of(rings, [](warp::RingOp ring) { return ring.getResult().getType().getGathered(); })) {
+    // A thread does not end before what it has issued.
+    builder.setInsertionPoint(branch.elseBlock()->getTerminator());
+    inlineAsm(builder, {}, {}, "cp.async.wait_all;", "~{memory}");
   }
   roles.erase();
 }
@@ -218,6 +226,9 @@ struct LowerBulkReceive : OpConversionPattern<warp::ReceiveOp> {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getStage()[0]);
     waitFor(builder, place.full, place.phase);
+    // What threads have written, products read through another proxy.
+    if (op.getRing().getType().getGathered())
+      inlineAsm(builder, {}, {}, "fence.proxy.async.shared::cta;", "~{memory}");
     SmallVector<Value> parts{place.slot, place.full};
     rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
     return success();
@@ -347,7 +358,7 @@ private:
   /// All producing threads copy 16 bytes at a time, with zeros beyond the limit; the products read through another
   /// proxy, so a fence comes before the arrival.
   static void copyPieces(ImplicitLocOpBuilder &builder, warp::CopyOp op, const CopySource &source, ValueRange dest) {
-    constexpr int64_t producers = 128, producerBarrier = 2;
+    constexpr int64_t producers = copyingThreads, producerBarrier = 2;
     warp::SlotType slot = op.getDest().getType();
     int64_t width = 16 / slot.getElementBytes(), across = slot.getShape()[1] / width;
     Value thread = addI32(builder, threadIndex(builder), -firstProducer(builder));

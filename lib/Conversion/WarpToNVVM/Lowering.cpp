@@ -178,6 +178,10 @@ static Width widthOf(Type type) {
 }
 
 /// The guard is an instruction predicate: many accesses stay in flight, where a branch would wait for each.
+void heddle::waitForLaunches(ImplicitLocOpBuilder &builder) {
+  inlineAsm(builder, {}, {}, "griddepcontrol.launch_dependents;\ngriddepcontrol.wait;", "~{memory}");
+}
+
 Value heddle::loadIf(ImplicitLocOpBuilder &builder, Type type, Value pointer, Value inside) {
   Width width = widthOf(type);
   Type word = builder.getIntegerType(width.bits);

@@ -46,6 +46,9 @@ void barrier(mlir::ImplicitLocOpBuilder &builder);
 /// The warps that consume, of the kernel around the builder's position; 0 without roles.
 int64_t consumerWarps(mlir::ImplicitLocOpBuilder &builder);
 
+/// Lets the next launch start, and waits until those before this one are done.
+void waitForLaunches(mlir::ImplicitLocOpBuilder &builder);
+
 /// An asm statement with side effects.
 mlir::Value inlineAsm(mlir::ImplicitLocOpBuilder &builder, mlir::TypeRange results, mlir::ValueRange operands,
                       llvm::StringRef text, llvm::StringRef constraints);
@@ -94,6 +97,7 @@ void populateSlotLowering(const mlir::TypeConverter &converter, mlir::RewritePat
 void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateWarpgroupMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateBulkRingLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateRowCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 /// Numbers the tensor maps that a kernel's bulk copies need, before its arguments are taken apart: the list for
 /// `warp.tensor_maps`, and on each copy the number of its map.
 mlir::ArrayAttr numberTensorMaps(mlir::func::FuncOp kernel);

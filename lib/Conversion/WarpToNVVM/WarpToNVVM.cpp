@@ -7,6 +7,7 @@
 // Shown by test/Conversion/warp-to-nvvm.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileDialect.h"
+#include "dialects/Tile/TileTarget.h"
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
@@ -125,6 +126,8 @@ static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
   body.eraseArguments(0, parameters);
   if (!maps.empty())
     function->setAttr(warp::WarpDialect::tensorMapsAttr, maps);
+  if (tile::TargetAttr target = tile::getTarget(function); target && target.getHasLaunchOverlap())
+    function->setAttr(warp::WarpDialect::waitsAttr, outer.getUnitAttr());
   for (int64_t map = slots, end = parameterTypes.size(); map < end; ++map) {
     function.setArgAttr(map, LLVM::LLVMDialect::getByValAttrName(),
                         TypeAttr::get(LLVM::LLVMArrayType::get(outer.getI8Type(), tensorMapBytes)));
@@ -141,6 +144,15 @@ static LLVM::LLVMFuncOp outlineSlots(func::FuncOp kernel) {
       function->setAttr(name, attribute);
   kernel.erase();
   return function;
+}
+
+/// Before anything is read or written: kernels with roles set up their barriers first.
+static void waitAtStart(LLVM::LLVMFuncOp function) {
+  bool hasRoles = function.walk([](warp::RolesOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  if (!function->hasAttr(warp::WarpDialect::waitsAttr) || hasRoles)
+    return;
+  ImplicitLocOpBuilder builder(function.getLoc(), OpBuilder::atBlockBegin(&function.getBody().front()));
+  waitForLaunches(builder);
 }
 
 static void replaceReturns(LLVM::LLVMFuncOp function) {
@@ -173,6 +185,7 @@ static LogicalResult lowerTiles(LLVM::LLVMFuncOp function) {
   populateMmaLowering(converter, patterns);
   populateWarpgroupMmaLowering(converter, patterns);
   populateBulkRingLowering(converter, patterns);
+  populateRowCopyLowering(converter, patterns);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
   target.addIllegalDialect<warp::WarpDialect, tile::TileDialect, memref::MemRefDialect, tensor::TensorDialect>();
   target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();
@@ -205,6 +218,7 @@ void WarpToNVVMPass::runOnOperation() {
   for (func::FuncOp kernel : kernels) {
     LLVM::LLVMFuncOp function = outlineSlots(kernel);
     replaceReturns(function);
+    waitAtStart(function);
     lowerRoles(function);
     countPendingProducts(function);
     if (failed(lowerTiles(function)) || failed(lowerMath(function)))

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define HEDDLE_PACK_MAGIC "HEDDLEPK" /* 8 bytes, no NUL */
-#define HEDDLE_PACK_VERSION 2u       /* 2: kernels may have tensor maps */
+#define HEDDLE_PACK_VERSION 3u       /* 2: kernels may have tensor maps; 3: and may wait for others themselves */
 #define HEDDLE_MAX_RANK 8
 
 /* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
@@ -182,6 +182,8 @@ typedef struct {
   uint32_t dynamic_shared_bytes;
   uint32_t registers;                          /* as assembled, for explain */
   uint32_t first_tensor_map, tensor_map_count; /* since version 2; CUDA only */
+  uint32_t waits; /* since version 3; CUDA only. Nonzero: it waits (griddepcontrol.wait) before it touches memory, so it
+                     may be launched while what is before it on the stream still runs */
 } heddle_kernel_record;
 
 enum { HEDDLE_MAX_TENSOR_MAP_RANK = 5 };
