@@ -70,8 +70,10 @@ TEST_F(TensorMaps, AreWrittenBehindAGuard) {
   std::string bytes = writePack({{"f", plan.parameters, {variant}, "spec"}}, 1), text;
   llvm::raw_string_ostream stream(text);
   printPack(bytes, stream);
-  EXPECT_TRUE(contains(text, "variant cuda 90 or later if (1 <= min(min(((size(q, 0) <= 1) ? 1 : stride(q, 0)), "
-                             "((size(q, 1) <= 1) ? 1 : stride(q, 1))), ((size(q, 2) <= 1) ? 1 : stride(q, 2))))"))
+  EXPECT_TRUE(contains(
+      text,
+      "variant cuda 90 or later if ((16 <= alignment(q)) && (1 <= min(min(((size(q, 0) <= 1) ? 1 : stride(q, 0)), "
+      "((size(q, 1) <= 1) ? 1 : stride(q, 1))), ((size(q, 2) <= 1) ? 1 : stride(q, 2)))))"))
       << text;
   EXPECT_TRUE(contains(text, " tensor maps(argument 1 at slot 1 bf16 box 1x1x128x64 swizzle 128, "
                              "argument 2 at slot 10 f32 box 32x8 swizzle 0)\n"))
