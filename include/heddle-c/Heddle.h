@@ -38,6 +38,9 @@ typedef struct {
   heddle_diagnostic_handler handler;
   void *user;
   const char *ptxas; /* path of the assembler; NULL: on the PATH, then in /usr/local/cuda/bin */
+  const char
+      *only; /* the kernels to compile, as the runtime's heddle_needed names them: "0:attend_0,0:attend_1"; "none":
+                the plan alone; NULL: all. A pack without a kernel names it, and is refused where a run needs it */
 } heddle_compile_options;
 
 /* The options' defaults ("cpu" is this machine's best path). */

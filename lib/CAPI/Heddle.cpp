@@ -27,6 +27,7 @@ static CompileOptions translate(const heddle_compile_options *given) {
   assign(options.schedule, c.schedule);
   assign(options.fileName, c.file_name);
   assign(options.ptxas, c.ptxas);
+  assign(options.only, c.only);
   if (c.handler)
     options.handler = [c](const Message &message) {
       c.handler(c.user, message.severity, message.file.c_str(), message.line, message.column, message.text.c_str());

@@ -17,14 +17,19 @@ struct MachineCode {
 
 /// Machine code that is still being made.
 struct PendingCode {
-  MachineCode code; ///< without images
-  std::unique_ptr<KernelCompiler> kernels;
+  MachineCode code;                        ///< without images
+  std::unique_ptr<KernelCompiler> kernels; ///< none where no kernel is taken
 };
 
-/// Lower a module, whose plans must have been read, and begin to compile its kernels. Consumes the module. `aligned`:
-/// for arguments whose alignment it assumes.
-mlir::FailureOr<PendingCode> startCode(Session &session, mlir::ModuleOp module, const KnownTarget &target,
-                                       bool aligned);
+/// One way to compile a module, before it is compiled.
+struct Form {
+  unsigned number; ///< of the variant that it becomes, in each entry
+  bool isAligned;  ///< for arguments whose alignment it assumes
+};
+
+/// Lower a module, whose plans must have been read, and begin to compile those of its kernels that the session takes.
+/// Consumes the module.
+mlir::FailureOr<PendingCode> startCode(Session &session, mlir::ModuleOp module, const KnownTarget &target, Form form);
 /// Wait for the kernels, and put them into images.
 mlir::FailureOr<MachineCode> finishCode(Session &session, PendingCode pending, const KnownTarget &target);
 

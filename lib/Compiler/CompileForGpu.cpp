@@ -17,6 +17,8 @@ KernelArguments heddle::readArguments(ModuleOp module) {
 
 LogicalResult heddle::readLaunches(ModuleOp module, const KernelArguments &arguments, MachineCode &code) {
   for (CompiledKernel &kernel : code.kernels) {
+    if (kernel.isAbsent)
+      continue;
     auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(kernel.symbol);
     if (!function || !function->hasAttr("nvvm.kernel"))
       return emitError(module.getLoc(), "expected kernel @") << kernel.symbol << " after lowering, got none";
@@ -51,7 +53,8 @@ LogicalResult heddle::findAssembler(Session &session, MachineCode &code, std::st
 
 LogicalResult heddle::takeGpuImages(Session &session, MutableArrayRef<KernelCode> compiled, const KnownTarget &target,
                                     MachineCode &code) {
-  for (auto [kernel, made] : llvm::zip_equal(code.kernels, compiled)) {
+  auto present = llvm::make_filter_range(code.kernels, [](const CompiledKernel &kernel) { return !kernel.isAbsent; });
+  for (auto [kernel, made] : llvm::zip_equal(present, compiled)) {
     // A schedule whose products ptxas serialized is wrong, however correct the numbers are.
     if (!made.report.serialized.empty())
       return session.error("expected asynchronous products, got a schedule that ptxas serialized for " + target.name +

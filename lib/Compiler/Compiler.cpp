@@ -61,41 +61,35 @@ static LogicalResult compileForTarget(Session &session, const KnownTarget &targe
   if (entries.empty())
     for (const Plan &plan : *plans)
       entries.push_back({plan.name, plan.parameters, {}, text.str()});
-  if (!session.makesCode()) {
-    MachineCode code;
-    code.note = "target " + target.name + "\n" + describeSchedules(*tile);
-    for (const std::string &name : kernelNames(*tile))
-      code.kernels.emplace_back().symbol = name;
-    return addVariants(session, entries, *plans, code, target, /*aligned=*/target.isGpu);
-  }
   // The guarded variant first: the runtime takes the first that fits.
-  SmallVector<std::pair<OwningOpRef<ModuleOp>, bool>, 2> forms;
+  unsigned number = entries.empty() ? 0 : entries.front().variants.size();
+  SmallVector<std::pair<OwningOpRef<ModuleOp>, Form>, 2> forms;
   if (target.isGpu) {
     OwningOpRef<ModuleOp> wide = tile->clone();
     if (alignKernelArguments(*wide, kWideBytes))
-      forms.emplace_back(std::move(wide), true);
+      forms.emplace_back(std::move(wide), Form{number++, /*isAligned=*/true});
   }
-  forms.emplace_back(std::move(tile), false);
+  forms.emplace_back(std::move(tile), Form{number, /*isAligned=*/false});
 
-  std::vector<std::pair<PendingCode, bool>> pending;
+  std::vector<std::pair<PendingCode, Form>> pending;
   auto finish = [&]() -> LogicalResult {
-    for (auto &[started, aligned] : pending) {
+    for (auto &[started, form] : pending) {
       FailureOr<MachineCode> code = finishCode(session, std::move(started), target);
       if (failed(code))
         return failure();
-      if (!session.stopsAtRung() && failed(addVariants(session, entries, *plans, *code, target, aligned)))
+      if (!session.stopsAtRung() && failed(addVariants(session, entries, *plans, *code, target, form.isAligned)))
         return failure();
     }
     pending.clear();
     return success();
   };
-  for (auto &[module, aligned] : forms) {
-    FailureOr<PendingCode> started = startCode(session, *module, target, aligned);
+  for (auto &[module, form] : forms) {
+    FailureOr<PendingCode> started = startCode(session, *module, target, form);
     if (failed(started))
       return failure();
     if (session.isDone())
       return success();
-    pending.emplace_back(std::move(*started), aligned);
+    pending.emplace_back(std::move(*started), form);
     // The rungs of one form come before those of the next.
     if (session.isWatched() && failed(finish()))
       return failure();
@@ -117,6 +111,8 @@ LogicalResult heddle::compileEntries(Session &session, StringRef text, std::vect
     if (failed(compileForTarget(session, target, text, entries)))
       return failure();
   }
+  if (llvm::Error problem = session.selection.checkAllTaken(); problem && !session.isDone())
+    return session.error(std::move(problem));
   return success();
 }
 
@@ -159,16 +155,19 @@ LogicalResult heddle::compileReference(StringRef text, const CompileOptions &giv
   CompileOptions options = given;
   options.targets = "cpu";
   options.schedule.clear();
+  options.only.clear();
   Session session(options);
   session.setReference();
   return compilePack(session, text, pack);
 }
 
-LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOptions &options, std::string &result) {
-  Session session(options);
+LogicalResult heddle::emitRung(StringRef text, StringRef rung, const CompileOptions &given, std::string &result) {
+  CompileOptions options = given;
   bool isPlan = rung == "plan";
+  if (isPlan)
+    options.only = "none";
+  Session session(options);
   if (isPlan || rung == "pack") {
-    session.setMakesCode(!isPlan);
     std::string pack;
     if (failed(compilePack(session, text, pack)))
       return failure();

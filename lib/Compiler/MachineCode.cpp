@@ -21,10 +21,11 @@ std::vector<std::string> heddle::kernelNames(ModuleOp module) {
   return names;
 }
 
-/// Plans are data by now; no lowering needs them.
-static void erasePlans(ModuleOp module) {
+/// Plans are data by now; no lowering needs them, nor kernels that are not taken.
+static void eraseAllBut(ModuleOp module, ArrayRef<std::string> kernels) {
   for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-    if (function->hasAttr(tile::kPlanAttr))
+    if (function->hasAttr(tile::kPlanAttr) ||
+        (function->hasAttr(tile::kKernelAttr) && !llvm::is_contained(kernels, function.getSymName())))
       function.erase();
 }
 
@@ -50,20 +51,29 @@ std::string heddle::describeSchedules(ModuleOp module) {
   return text;
 }
 
-FailureOr<PendingCode> heddle::startCode(Session &session, ModuleOp module, const KnownTarget &target, bool aligned) {
-  std::string variant = target.name + (aligned ? "-aligned" : "");
+FailureOr<PendingCode> heddle::startCode(Session &session, ModuleOp module, const KnownTarget &target, Form form) {
+  std::string variant = target.name + (form.isAligned ? "-aligned" : "");
   PendingCode pending;
   MachineCode &code = pending.code;
-  code.note =
-      "target " + target.name +
-      (!target.isGpu ? ""
-       : aligned ? ", 16-byte accesses"
-                 : ", narrow accesses: slower, for arrays whose addresses or strides are no multiples of 16 bytes") +
-      "\n" + describeSchedules(module);
-  std::vector<std::string> symbols = kernelNames(module);
-  for (const std::string &symbol : symbols)
-    code.kernels.emplace_back().symbol = symbol;
-  erasePlans(module);
+  code.note = "target " + target.name +
+              (!target.isGpu ? ""
+               : form.isAligned
+                   ? ", 16-byte accesses"
+                   : ", narrow accesses: slower, for arrays whose addresses or strides are no multiples of 16 bytes") +
+              "\n" + describeSchedules(module);
+  std::vector<std::string> symbols;
+  for (const std::string &symbol : kernelNames(module)) {
+    CompiledKernel &kernel = code.kernels.emplace_back();
+    kernel.symbol = symbol;
+    kernel.isAbsent = !session.selection.takes(form.number, symbol);
+    if (kernel.isAbsent)
+      code.note += "@" + symbol + " is absent: --only=" + std::to_string(form.number) + ":" + symbol + "\n";
+    else
+      symbols.push_back(symbol);
+  }
+  if (symbols.empty())
+    return pending;
+  eraseAllBut(module, symbols);
   KernelArguments arguments = readArguments(module);
   auto attribute = target.attribute(&session.context);
   if (failed(session.run(module, variant,
@@ -84,6 +94,8 @@ FailureOr<PendingCode> heddle::startCode(Session &session, ModuleOp module, cons
 }
 
 FailureOr<MachineCode> heddle::finishCode(Session &session, PendingCode pending, const KnownTarget &target) {
+  if (!pending.kernels)
+    return std::move(pending.code);
   FailureOr<std::vector<KernelCode>> kernels = pending.kernels->finish();
   if (failed(kernels))
     return failure();

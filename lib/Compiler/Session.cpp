@@ -123,6 +123,10 @@ LogicalResult Session::parse(StringRef text) {
 }
 
 LogicalResult Session::start(StringRef text) {
+  llvm::Expected<Selection> selected = Selection::parse(options.only);
+  if (!selected)
+    return error(selected.takeError());
+  selection = std::move(*selected);
   if (failed(parse(text)))
     return failure();
   auto functions = module->getOps<func::FuncOp>();

@@ -2,6 +2,7 @@
 #ifndef HEDDLE_LIB_COMPILER_SESSION_H
 #define HEDDLE_LIB_COMPILER_SESSION_H
 
+#include "Selection.h"
 #include "heddle/Compiler/Compiler.h"
 #include "heddle/Support/Dump.h"
 #include "heddle/Target/KnownTargets.h"
@@ -22,9 +23,6 @@ public:
 
   /// Stop as soon as this rung was seen; its text is `seenRung()`.
   void stopAt(llvm::StringRef rung) { wantedRung = rung.str(); }
-  /// Without code only plans are made.
-  void setMakesCode(bool value) { codeIsMade = value; }
-  bool makesCode() const { return codeIsMade; }
   /// Lower attn to its reference semantics instead of tiles.
   void setReference() { isReference = true; }
   bool makesReference() const { return isReference; }
@@ -63,6 +61,7 @@ public:
   mlir::LogicalResult fail(const llvm::Twine &text);
 
   const CompileOptions options;
+  Selection selection; ///< which kernels are compiled; read by `start`
   mlir::MLIRContext context;
 
 private:
@@ -79,7 +78,6 @@ private:
   ParameterNames names;
   llvm::StringMap<int64_t> resultCounts; ///< of the attn functions
   bool isAttn = false;
-  bool codeIsMade = true;
   bool isReference = false;
   std::unique_ptr<llvm::ThreadPoolInterface> pool; ///< goes first: its threads use the rest
 };

@@ -76,6 +76,8 @@ void Printer::printNode(const heddle_node_record &node) {
                           }
                         });
   stream << ")";
+  if (!kernel.image_count)
+    stream << " absent";
   if (kernel.tensor_map_count) {
     stream << " tensor maps(";
     llvm::interleaveComma(

@@ -52,6 +52,7 @@ private:
   std::vector<heddle_image_record> images;
   std::vector<heddle_tensor_map_record> tensorMaps;
   heddle_pack_header header = {};
+  bool isWhole = true; ///< whether every kernel is there
 };
 } // namespace
 
@@ -125,11 +126,12 @@ void Writer::add(const CompiledVariant &variant) {
   llvm::StringMap<uint32_t> kernelIndices;
   for (const CompiledKernel &kernel : variant.kernels) {
     kernelIndices[kernel.symbol] = kernels.size();
+    isWhole &= !kernel.isAbsent;
     heddle_kernel_record kernelRecord = {};
     kernelRecord.symbol = string(kernel.symbol);
     const std::vector<KernelImage> &own = kernel.images;
     kernelRecord.first_image = own.empty() ? shared : addImages(own);
-    kernelRecord.image_count = own.empty() ? variant.images.size() : own.size();
+    kernelRecord.image_count = kernel.isAbsent ? 0 : own.empty() ? variant.images.size() : own.size();
     for (unsigned axis = 0; axis < 3; ++axis)
       kernelRecord.threads[axis] = kernel.threads[axis];
     kernelRecord.dynamic_shared_bytes = kernel.dynamicSharedBytes;
@@ -179,7 +181,8 @@ void Writer::appendTable(std::string &pack, unsigned index, const void *data, si
 
 std::string Writer::finish(uint64_t contentHash) {
   std::memcpy(header.magic, HEDDLE_PACK_MAGIC, sizeof(header.magic));
-  header.version = HEDDLE_PACK_VERSION;
+  // Runtimes from before packs could lack kernels run whole ones.
+  header.version = isWhole ? 3 : HEDDLE_PACK_VERSION;
   header.header_bytes = sizeof(header);
   header.content_hash = contentHash;
   std::string pack(sizeof(header), '\0');

@@ -21,14 +21,16 @@ using Diagnostic = std::tuple<int, std::string, unsigned, unsigned, std::string>
 /// The options of one call and the strings they point to.
 struct Options {
   Options(const std::optional<std::string> &targets, const std::optional<std::string> &dumpDir,
-          const std::optional<std::string> &schedule, const std::optional<std::string> &fileName)
-      : targets(targets), dumpDir(dumpDir), schedule(schedule), fileName(fileName),
+          const std::optional<std::string> &schedule, const std::optional<std::string> &fileName,
+          const std::optional<std::string> &only = std::nullopt)
+      : targets(targets), dumpDir(dumpDir), schedule(schedule), fileName(fileName), only(only),
         c(heddle_compile_options_default()) {
     auto pointer = [](const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; };
     if (targets)
       c.targets = pointer(this->targets);
     c.dump_dir = pointer(this->dumpDir);
     c.schedule = pointer(this->schedule);
+    c.only = pointer(this->only);
     if (fileName)
       c.file_name = pointer(this->fileName);
     c.user = &diagnostics;
@@ -38,7 +40,7 @@ struct Options {
   }
   Options(const Options &) = delete;
 
-  std::optional<std::string> targets, dumpDir, schedule, fileName;
+  std::optional<std::string> targets, dumpDir, schedule, fileName, only;
   std::vector<Diagnostic> diagnostics;
   heddle_compile_options c;
 };
@@ -67,14 +69,14 @@ void heddle::python::bindCompiler(py::module_ &module) {
     module.def(
         name,
         [produce](const std::string &text, const Text &targets, const Text &dumpDir, const Text &schedule,
-                  const Text &fileName) {
-          Options options(targets, dumpDir, schedule, fileName);
+                  const Text &fileName, const Text &only) {
+          Options options(targets, dumpDir, schedule, fileName, only);
           return call(options, [&](const heddle_compile_options *c, heddle_bytes *bytes) {
             return produce(text.data(), text.size(), c, bytes);
           });
         },
         py::arg("text"), py::arg("targets") = py::none(), py::arg("dump_dir") = py::none(),
-        py::arg("schedule") = py::none(), py::arg("file_name") = py::none());
+        py::arg("schedule") = py::none(), py::arg("file_name") = py::none(), py::arg("only") = py::none());
   };
   define("compile", &heddle_compile);
   define("compile_reference", &heddle_compile_reference);

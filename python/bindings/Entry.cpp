@@ -85,13 +85,42 @@ void reorder(ArrayView &view, const Parameter &parameter) {
 //===----------------------------------------------------------------------===//
 
 Entry::Entry(PackPointer pack, const std::string &name, const std::string &kinds, const std::vector<std::string> &names,
-             const std::vector<std::vector<int>> &orders)
-    : pack(std::move(pack)) {
-  check(heddle_find(this->pack.get(), name.c_str(), &index));
+             const std::vector<std::vector<int>> &orders, py::object complete)
+    : packs({std::move(pack)}), complete(std::move(complete)) {
+  check(heddle_find(packs.front().get(), name.c_str(), &index));
   if (kinds.size() != names.size() || kinds.size() != orders.size())
     throw py::value_error("expected one kind, name and order per parameter");
   for (size_t number = 0; number < kinds.size(); ++number)
     parameters.push_back({kinds[number], names[number], orders[number]});
+}
+
+heddle_status Entry::runSomewhere(const BoundCall &call, void *workspace, void *stream, PackPointer &used) {
+  std::string asked;
+  for (size_t number = 0;; ++number) {
+    // Other threads may add packs while this one runs.
+    used = number < packs.size() ? packs[number] : addPackFor(call, asked);
+    py::gil_scoped_release release;
+    heddle_status result =
+        heddle_run_allocating(used.get(), index, call.device, call.arguments.data(),
+                              static_cast<uint32_t>(call.arguments.size()), allocateWorkspace, workspace, stream);
+    if (result != HEDDLE_ABSENT)
+      return result;
+  }
+}
+
+/// What is compiled may tell a guard more than the plan alone knew, and a pack without that variant does not know it.
+/// So the first pack says what is needed, and when that has been made in vain, everything is.
+PackPointer Entry::addPackFor(const BoundCall &call, std::string &asked) {
+  if (complete.is_none())
+    check(HEDDLE_ABSENT);
+  const char *needed = "";
+  check(heddle_needed(packs.front().get(), index, call.device, call.arguments.data(),
+                      static_cast<uint32_t>(call.arguments.size()), &needed));
+  bool isRepeated = asked == needed;
+  asked = isRepeated ? "" : needed;
+  PackPointer made = complete(asked).cast<Pack &>().pointer;
+  packs.insert(packs.end() - 1, made);
+  return made;
 }
 
 void Entry::run(py::handle values, py::object stream, py::object allocate, py::object status) {
@@ -103,18 +132,14 @@ void Entry::run(py::handle values, py::object stream, py::object allocate, py::o
   if (report)
     report->reset();
   Workspace workspace{call->device.kind == HEDDLE_DEVICE_CPU, std::move(allocate), call->keep, {}, nullptr, nullptr};
-  heddle_status result;
-  {
-    py::gil_scoped_release release;
-    result = heddle_run_allocating(pack.get(), index, call->device, call->arguments.data(),
-                                   static_cast<uint32_t>(call->arguments.size()), allocateWorkspace, &workspace, queue);
-  }
+  PackPointer used;
+  heddle_status result = runSomewhere(*call, &workspace, queue, used);
   if (workspace.error)
     std::rethrow_exception(workspace.error);
   // A raised word is an error of a run that has a status to give.
   if (report && (result == HEDDLE_OK || result == HEDDLE_VALUE)) {
     std::string message = result == HEDDLE_VALUE ? heddle_last_error() : "";
-    report->fill(pack, index, std::move(call), workspace.memory, std::move(workspace.owner), queue);
+    report->fill(std::move(used), index, std::move(call), workspace.memory, std::move(workspace.owner), queue);
     if (result == HEDDLE_VALUE)
       throw py::value_error(message);
   }
@@ -125,7 +150,7 @@ std::string Entry::explain(py::handle values) {
   BoundCall call;
   bind(values, call);
   const char *text = nullptr;
-  check(heddle_explain(pack.get(), index, call.device, call.arguments.data(),
+  check(heddle_explain(packs.front().get(), index, call.device, call.arguments.data(),
                        static_cast<uint32_t>(call.arguments.size()), &text));
   return text;
 }

@@ -3,6 +3,7 @@
 #define HEDDLE_PYTHON_BINDINGS_ENTRY_H
 
 #include "Arrays.h"
+#include "Pack.h"
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,8 +12,6 @@ namespace heddle::python {
 
 /// Raises what Python callers expect for a status: ValueError for arguments, RunError for the rest.
 void check(heddle_status status);
-
-using PackPointer = std::shared_ptr<heddle_pack>;
 
 /// One parameter of an entry as the caller gives it: 't' an array, 'i' an integer, 'f' a float. `order` lists, for each
 /// dimension of the parameter, the array's dimension it is (empty: the same).
@@ -60,8 +59,10 @@ private:
 
 class Entry {
 public:
+  /// `complete(kernels)` gives a pack that has these, "0:attend_0,0:attend_1", or all for ""; None: what the pack lacks
+  /// is an error.
   Entry(PackPointer pack, const std::string &name, const std::string &kinds, const std::vector<std::string> &names,
-        const std::vector<std::vector<int>> &orders);
+        const std::vector<std::vector<int>> &orders, pybind11::object complete);
 
   /// `values`: a list or tuple, one per parameter. `allocate(bytes)` gives workspace on a device. `status`: a Status or
   /// None.
@@ -70,12 +71,17 @@ public:
   std::string explain(pybind11::handle values);
 
 private:
+  /// Run a call in a pack that has its kernels; `used` is that pack, `workspace` what `allocateWorkspace` gets.
+  heddle_status runSomewhere(const BoundCall &call, void *workspace, void *stream, PackPointer &used);
+  /// A pack for a call whose kernels none of ours has. `asked`: the kernels that this was last called for.
+  PackPointer addPackFor(const BoundCall &call, std::string &asked);
   void bind(pybind11::handle values, BoundCall &call);
   void bindOne(const Parameter &parameter, pybind11::handle value, BoundCall &call, size_t number);
 
-  PackPointer pack;
+  std::vector<PackPointer> packs; ///< of one plan, each with some of its kernels; the one we began with is the last
   uint32_t index = 0;
   std::vector<Parameter> parameters;
+  pybind11::object complete;
 };
 
 void bindEntry(pybind11::module_ &module);

@@ -13,39 +13,35 @@ struct PackDeleter {
   void operator()(heddle_pack *pack) const { heddle_unload(pack); }
 };
 
-class Pack {
-public:
-  static Pack fromBytes(const py::bytes &bytes) {
-    char *data = nullptr;
-    Py_ssize_t size = 0;
-    PyBytes_AsStringAndSize(bytes.ptr(), &data, &size);
-    heddle_pack *pack = nullptr;
-    check(heddle_load(data, static_cast<size_t>(size), &pack));
-    return Pack(pack);
-  }
-  static Pack fromFile(const std::string &path) {
-    heddle_pack *pack = nullptr;
-    check(heddle_load_file(path.c_str(), &pack));
-    return Pack(pack);
-  }
-  uint64_t contentHash() const { return heddle_content_hash(pointer.get()); }
-  Entry entry(const std::string &name, const std::string &kinds, const std::vector<std::string> &names,
-              const std::vector<std::vector<int>> &orders) const {
-    return Entry(pointer, name, kinds, names, orders);
-  }
+Pack own(heddle_pack *pack) { return {PackPointer(pack, PackDeleter())}; }
 
-private:
-  explicit Pack(heddle_pack *pack) : pointer(pack, PackDeleter()) {}
-  PackPointer pointer;
-};
+Pack fromBytes(const py::bytes &bytes) {
+  char *data = nullptr;
+  Py_ssize_t size = 0;
+  PyBytes_AsStringAndSize(bytes.ptr(), &data, &size);
+  heddle_pack *pack = nullptr;
+  check(heddle_load(data, static_cast<size_t>(size), &pack));
+  return own(pack);
+}
+
+Pack fromFile(const std::string &path) {
+  heddle_pack *pack = nullptr;
+  check(heddle_load_file(path.c_str(), &pack));
+  return own(pack);
+}
 } // namespace
 
 void heddle::python::bindRuntime(py::module_ &module) {
   py::class_<Pack>(module, "Pack")
-      .def_static("from_bytes", &Pack::fromBytes)
-      .def_static("from_file", &Pack::fromFile)
-      .def_property_readonly("content_hash", &Pack::contentHash)
-      .def("entry", &Pack::entry);
+      .def_static("from_bytes", &fromBytes)
+      .def_static("from_file", &fromFile)
+      .def_property_readonly("content_hash", [](const Pack &pack) { return heddle_content_hash(pack.pointer.get()); })
+      .def(
+          "entry",
+          [](const Pack &pack, const std::string &name, const std::string &kinds, const std::vector<std::string> &names,
+             const std::vector<std::vector<int>> &orders,
+             py::object complete) { return Entry(pack.pointer, name, kinds, names, orders, std::move(complete)); },
+          py::arg("name"), py::arg("kinds"), py::arg("names"), py::arg("orders"), py::arg("complete") = py::none());
   bindEntry(module);
   bindMemo(module);
   module.def("num_threads", &heddle_num_threads);

@@ -1,9 +1,11 @@
 """From attn text to a loaded pack: the compiler behind its C interface, and the cache.
 
-The cache is content-addressed: a pack is named by the hash of the text, the options, the compiler's build and the
-resolved targets, and written by atomic rename, so any number of processes may share it and nothing ever goes stale.
+The cache is content-addressed: a pack is named by the hash of the text, the options, the compiler's build, the resolved
+targets and the kernels it was made with, and written by atomic rename, so any number of processes may share it and nothing
+ever goes stale. A program's plan is compiled first, and a kernel when a call needs it.
 """
 
+import hashlib
 import os
 import tempfile
 import threading
@@ -12,9 +14,9 @@ from . import _heddle, knobs
 from ._errors import CompileError, Diagnostic, RunError
 
 _SEVERITIES = ("note", "remark", "warning", "error")
-_packs = {}  # (key, target) -> Pack
+_packs = {}  # (key, target, kernels) -> Pack
 _lock = threading.Lock()
-_busy = {}   # (key, target) -> the lock of who compiles it
+_busy = {}   # (key, target, kernels) -> the lock of who compiles it
 
 
 def diagnostics(raw):
@@ -52,14 +54,15 @@ def target_for(device, index):
     return "sm_89" if capability >= 89 else "sm_80"
 
 
-def compile_text(program, targets, schedule=None):
-    """The bytes of a pack. The text that is compiled carries no locations, so that equal programs give equal packs; if it
-    is refused, it is compiled again with them, for the diagnostics."""
+def compile_text(program, targets, schedule=None, only=None):
+    """The bytes of a pack: with all kernels, or those of `only` ("none": the plan alone). The text that is compiled carries
+    no locations, so that equal programs give equal packs; if it is refused, it is compiled again with them, for the
+    diagnostics."""
     dump = knobs.dump_dir()
-    result, raw = _heddle.compile(program.text(), targets=targets, dump_dir=dump, schedule=schedule)
+    result, raw = _heddle.compile(program.text(), targets=targets, dump_dir=dump, schedule=schedule, only=only)
     if result is not None:
         return result
-    located, with_lines = _heddle.compile(program.text(locations=True), targets=targets, schedule=schedule)
+    located, with_lines = _heddle.compile(program.text(locations=True), targets=targets, schedule=schedule, only=only)
     raise CompileError(diagnostics(with_lines if located is None else raw))
 
 
@@ -92,10 +95,21 @@ def _write(path, data):
             os.unlink(temporary)
 
 
-def load(program, target, schedule=None):
-    """The loaded pack of a program for one target: from memory, from the cache, or compiled now."""
+def entry(program, target, schedule, kinds, names, orders):
+    """A program's entry for one target. A call that needs kernels which none before it needed compiles these, or takes
+    them from the cache."""
     key = checked(_heddle.content_key(program.text(), targets=target, schedule=schedule))
-    name = (key, target)
+
+    def complete(kernels):
+        return load(program, target, schedule, key, kernels or None)
+
+    first = load(program, target, schedule, key, None if knobs.compiles_all() else "none")
+    return first.entry(program.name, kinds, names, orders, complete)
+
+
+def load(program, target, schedule, key, only):
+    """A loaded pack of a program for one target: from memory, from the cache, or compiled now. `only`: see compile_text."""
+    name = (key, target, only)
     pack = _packs.get(name)
     if pack is not None:
         return pack
@@ -104,22 +118,33 @@ def load(program, target, schedule=None):
     with mine:  # one thread compiles, the others wait for it
         pack = _packs.get(name)
         if pack is None:
-            pack = _packs[name] = _load(program, target, schedule, key)
+            pack = _packs[name] = _load(program, target, schedule, key, only)
     with _lock:
         _busy.pop(name, None)
     return pack
 
 
-def _load(program, target, schedule, key):
+def _load(program, target, schedule, key, only):
     where = folder(target)
-    path = None if where is None else os.path.join(where, f"{key:016x}.pack")
+    path = None if where is None else os.path.join(where, _file_name(key, only))
     if path is not None and knobs.dump_dir() is None:
-        pack = _read(path)
+        # One with all kernels serves whoever asks for some.
+        pack = _read(os.path.join(where, _file_name(key, None))) or (only and _read(path))
         if pack is not None:
             return pack
     if not knobs.may_compile():
-        raise RunError("NOT_FOUND", f"expected pack {key:016x} for {target} in the cache (HEDDLE_COMPILE=0), got none")
-    data = compile_text(program, target, schedule)
+        kernels = {None: "with every kernel", "none": "with its plan"}.get(only, f"with {only}")
+        raise RunError("NOT_FOUND", f"expected pack {key:016x} for {target} {kernels} in the cache (HEDDLE_COMPILE=0), got none")
+    data = compile_text(program, target, schedule, only)
     if path is not None:
         _write(path, data)
     return _heddle.Pack.from_bytes(data)
+
+
+def _file_name(key, only):
+    """Packs of one program lie side by side: that with all kernels, the plan alone, and one for each choice of kernels."""
+    if only is None:
+        return f"{key:016x}.pack"
+    # Names of kernels have no length to rely on.
+    kernels = only if only == "none" else hashlib.blake2b(only.encode(), digest_size=8).hexdigest()
+    return f"{key:016x}-{kernels}.pack"

@@ -40,7 +40,9 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     """Attention: o[b, h, i] = sum_j w[b, h, i, j] v[b, h, j] over the keys j that row i sees.
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
-    strides, windows, the scale, captured arrays and run-time scalars are arguments of what was compiled.
+    strides, windows, the scale, captured arrays and run-time scalars are arguments of what was compiled. It compiles the
+    kernels that it needs: those for few rows of many keys (split among the machine), or on a GPU for arrays that are not
+    aligned to 16 bytes, come with the first call that needs them.
 
     Where sequences have one query each (decoding) and g heads of q share a head of k and v, those g heads are read as g rows
     of one head, so that keys and values are read once, not g times; g is then compiled in. This changes no result, no

@@ -118,11 +118,11 @@ class Plan:
                                          f"{position.hint} indexes, got {leaf.shape[axis]}")
 
     def entry_on(self, device):
-        """The entry for a (kind, index) of device; compiled, or from the cache, at its first use."""
+        """The entry for a (kind, index) of device; its plan is compiled, or from the cache, at its first use."""
         entry = self.entries.get(device)
         if entry is None:
-            pack = _compiler.load(self.program, _compiler.target_for(*device), self.schedule)
-            entry = self.entries[device] = pack.entry(self.program.name, self.kinds, self.names, self.orders)
+            entry = self.entries[device] = _compiler.entry(self.program, _compiler.target_for(*device), self.schedule,
+                                                           self.kinds, self.names, self.orders)
         return entry
 
     @staticmethod

@@ -218,8 +218,8 @@ class _Compiled:
         where = _arrays.device(first)
         entry = self.entries.get(where)
         if entry is None:
-            pack = _compiler.load(self.program, _compiler.target_for(*where), self.schedule)
-            entry = self.entries[where] = pack.entry(self.program.name, self.kinds, self.all_names, [[]] * len(self.kinds))
+            entry = self.entries[where] = _compiler.entry(self.program, _compiler.target_for(*where), self.schedule,
+                                                          self.kinds, self.all_names, [[]] * len(self.kinds))
         entry((*values, *out), None, None if where[0] == "cpu" else _arrays.workspace_allocator(first), status)
         return out[0] if self.single else tuple(out)
 

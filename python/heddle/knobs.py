@@ -2,7 +2,8 @@
 
 HEDDLE_CACHE_DIR   where compiled packs are kept; default $XDG_CACHE_HOME/heddle, else ~/.cache/heddle. Empty: no files.
 HEDDLE_DUMP_DIR    write every rung of what is compiled to numbered files here (and compile it even if it is cached)
-HEDDLE_COMPILE     0: never compile, use only what is cached (serving). Default 1.
+HEDDLE_COMPILE     0: never compile, use only what is cached (serving). all: compile every kernel of what is compiled, not only
+                   those that the call needs, so that the cache has all there is. Default 1.
 
 Read by the runtime: HEDDLE_NUM_THREADS (threads of the CPU pool), HEDDLE_CHECK=1 (check values on the device).
 """
@@ -27,3 +28,7 @@ def dump_dir():
 def may_compile():
     """Whether a pack that is not cached may be compiled."""
     return os.environ.get("HEDDLE_COMPILE", "1").lower() not in ("0", "false")
+
+
+def compiles_all():
+    return os.environ.get("HEDDLE_COMPILE", "1").lower() == "all"

@@ -136,7 +136,7 @@ static heddle_status load_kernel(heddle_pack *pack, uint32_t index) {
 heddle_status heddle_cpu_kernels_load(heddle_pack *pack, const heddle_variant_record *variant) {
   for (uint32_t i = 0; i < variant->node_count; ++i) {
     uint32_t kernel = pack->nodes[variant->first_node + i].kernel;
-    if (heddle_cpu_kernel_of(pack, kernel))
+    if (heddle_kernel_absent(pack, kernel) || heddle_cpu_kernel_of(pack, kernel))
       continue;
     heddle_load_lock();
     heddle_status status = heddle_cpu_kernel_of(pack, kernel) ? HEDDLE_OK : load_kernel(pack, kernel);

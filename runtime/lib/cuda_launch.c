@@ -116,7 +116,7 @@ heddle_status heddle_cuda_kernels_load(heddle_pack *pack, int32_t index, const h
                                        const heddle_variant_record *variant) {
   for (uint32_t i = 0; i < variant->node_count; ++i) {
     uint32_t kernel = pack->nodes[variant->first_node + i].kernel;
-    if (function_of(modules_of(pack, index), kernel))
+    if (heddle_kernel_absent(pack, kernel) || function_of(modules_of(pack, index), kernel))
       continue;
     heddle_load_lock();
     heddle_cuda_modules *modules = make_modules(pack, index, device);

@@ -53,6 +53,8 @@ const char *heddle_status_name(heddle_status status) {
     return "value";
   case HEDDLE_SYSTEM:
     return "system";
+  case HEDDLE_ABSENT:
+    return "absent";
   }
   return "unknown status";
 }

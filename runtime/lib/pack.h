@@ -64,4 +64,9 @@ static inline uint64_t heddle_words_count(uint32_t slot_count, uint32_t map_coun
   return heddle_words_start(slot_count, map_count) + (uint64_t)HEDDLE_TENSOR_MAP_WORDS * map_count;
 }
 
+/* Whether the pack was made without the kernel. */
+static inline int heddle_kernel_absent(const heddle_pack *pack, uint32_t kernel) {
+  return pack->kernels[kernel].image_count == 0;
+}
+
 #endif

@@ -31,7 +31,7 @@ static int machine_fits(const heddle_pack *pack, const heddle_variant_record *va
       return 0;
     for (uint32_t j = 0; j < kernel->image_count && !fits; ++j)
       fits = heddle_image_fits(variant, &pack->images[kernel->first_image + j], machine);
-    if (!fits)
+    if (!fits && kernel->image_count)
       return 0;
   }
   return 1;
@@ -175,7 +175,7 @@ static heddle_status fill_slots(const heddle_plan *plan, const heddle_node_recor
   return HEDDLE_OK;
 }
 
-/* Returns with blocks == 0 when nothing is to be launched. */
+/* Returns with blocks == 0 when the grid is empty. */
 static heddle_status find_grid(const heddle_plan *plan, const heddle_node_record *node, heddle_launch *launch) {
   static const int64_t cuda_limits[3] = {0x7fffffff, 65535, 65535};
   int cuda = heddle_plan_variant(plan)->device == HEDDLE_DEVICE_CUDA;
@@ -200,6 +200,24 @@ static heddle_status find_grid(const heddle_plan *plan, const heddle_node_record
   return HEDDLE_OK;
 }
 
+/* Condition and grid of a node. Returns with blocks == 0 when nothing is to be launched. */
+static heddle_status find_launch(const heddle_plan *plan, const heddle_node_record *node, heddle_launch *launch) {
+  int64_t wanted;
+  heddle_status status = heddle_evaluate_or(&plan->scope, node->condition, 1, &wanted);
+  launch->kernel = node->kernel;
+  launch->blocks = 0;
+  return status == HEDDLE_OK && wanted ? find_grid(plan, node, launch) : status;
+}
+
+static const char *kernel_name(const heddle_plan *plan, uint32_t kernel) {
+  return heddle_pack_string(plan->pack, plan->pack->kernels[kernel].symbol);
+}
+
+static heddle_status fail_in_node(const heddle_plan *plan, const heddle_node_record *node, heddle_status status) {
+  return heddle_fail_in(status, "%s: kernel %s", heddle_pack_string(plan->pack, plan->entry->name),
+                        kernel_name(plan, node->kernel));
+}
+
 heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, heddle_launch *launches, int64_t *slots,
                                    uint32_t *count) {
   const heddle_variant_record *variant = heddle_plan_variant(plan);
@@ -210,24 +228,58 @@ heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, 
     heddle_launch *launch = &launches[*count];
     uint32_t map_count = plan->pack->kernels[node->kernel].tensor_map_count;
     uint64_t start = heddle_words_start(end, map_count);
-    int64_t wanted;
-    heddle_status status = heddle_evaluate_or(&plan->scope, node->condition, 1, &wanted);
-    if (status == HEDDLE_OK && !wanted)
-      continue;
-    if (status == HEDDLE_OK)
-      status = find_grid(plan, node, launch);
+    heddle_status status = find_launch(plan, node, launch);
     if (status == HEDDLE_OK && !launch->blocks)
       continue;
     if (status == HEDDLE_OK)
       status = fill_slots(plan, node, workspace, slots + start);
     if (status != HEDDLE_OK)
-      return heddle_fail_in(status, "%s: kernel %s", heddle_pack_string(plan->pack, plan->entry->name),
-                            heddle_pack_string(plan->pack, plan->pack->kernels[node->kernel].symbol));
-    launch->kernel = node->kernel;
+      return fail_in_node(plan, node, status);
     launch->slots = slots + start;
     launch->slot_count = plan->pack->node_slots[variant->first_node + i];
     end = start + heddle_words_count(launch->slot_count, map_count);
     ++*count;
+  }
+  return HEDDLE_OK;
+}
+
+heddle_status heddle_plan_needed(const heddle_plan *plan, char *text, size_t capacity) {
+  const heddle_variant_record *variant = heddle_plan_variant(plan);
+  size_t used = 0;
+  text[0] = 0;
+  for (uint32_t i = 0; i < variant->node_count; ++i) {
+    const heddle_node_record *node = &plan->pack->nodes[variant->first_node + i];
+    heddle_launch launch;
+    heddle_status status = find_launch(plan, node, &launch);
+    if (status != HEDDLE_OK)
+      return fail_in_node(plan, node, status);
+    if (!launch.blocks)
+      continue;
+    used += (size_t)snprintf(text + used, capacity - used, "%s%u:%s", used ? "," : "",
+                             plan->variant - plan->entry->first_variant, kernel_name(plan, node->kernel));
+    if (used >= capacity)
+      return heddle_fail(HEDDLE_SYSTEM, "%s: expected names of kernels within %zu bytes, got more",
+                         heddle_pack_string(plan->pack, plan->entry->name), capacity);
+  }
+  return HEDDLE_OK;
+}
+
+heddle_status heddle_plan_present(const heddle_plan *plan) {
+  const heddle_variant_record *variant = heddle_plan_variant(plan);
+  for (uint32_t i = 0; i < variant->node_count; ++i) {
+    const heddle_node_record *node = &plan->pack->nodes[variant->first_node + i];
+    if (!heddle_kernel_absent(plan->pack, node->kernel))
+      continue;
+    heddle_launch launch;
+    heddle_status status = find_launch(plan, node, &launch);
+    if (status != HEDDLE_OK)
+      return fail_in_node(plan, node, status);
+    if (launch.blocks)
+      return heddle_fail(HEDDLE_ABSENT,
+                         "%s: expected kernel %s of variant %u in the pack, got one that was made without it "
+                         "(heddle-compile --only)",
+                         heddle_pack_string(plan->pack, plan->entry->name), kernel_name(plan, node->kernel),
+                         plan->variant - plan->entry->first_variant);
   }
   return HEDDLE_OK;
 }

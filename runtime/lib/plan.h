@@ -53,4 +53,9 @@ static inline uint64_t heddle_plan_workspace(const heddle_plan *plan) {
 heddle_status heddle_plan_launches(const heddle_plan *plan, uint64_t workspace, heddle_launch *launches, int64_t *slots,
                                    uint32_t *count);
 
+/* The kernels of those launches as text: "0:one,0:two". `capacity` counts the NUL. */
+heddle_status heddle_plan_needed(const heddle_plan *plan, char *text, size_t capacity);
+/* HEDDLE_ABSENT if the pack was made without the kernel of one of them. */
+heddle_status heddle_plan_present(const heddle_plan *plan);
+
 #endif

@@ -95,7 +95,21 @@ heddle_status heddle_explain(heddle_pack *pack, uint32_t entry, heddle_device de
   return status;
 }
 
-/* On CUDA: in the device's context. */
+heddle_status heddle_needed(heddle_pack *pack, uint32_t entry, heddle_device device, const heddle_arg *args,
+                            uint32_t count, const char **text) {
+  static _Thread_local char needed[4096];
+  if (!text)
+    return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a place for the text, got null");
+  run_call call;
+  heddle_status status = begin(&call, pack, entry, device, args, count);
+  if (status == HEDDLE_OK)
+    status = heddle_plan_needed(&call.plan, needed, sizeof needed);
+  if (status == HEDDLE_OK)
+    *text = needed;
+  return status;
+}
+
+/* Those that the pack has. On CUDA: in the device's context. */
 static heddle_status load_kernels(run_call *call) {
   const heddle_variant_record *variant = heddle_plan_variant(&call->plan);
   if (call->cuda)
@@ -109,6 +123,8 @@ heddle_status heddle_prepare(heddle_pack *pack, uint32_t entry, heddle_device de
   run_call call;
   int pushed = 0;
   heddle_status status = begin(&call, pack, entry, device, args, count);
+  if (status == HEDDLE_OK)
+    status = heddle_plan_present(&call.plan);
   if (status == HEDDLE_OK && call.cuda)
     status = heddle_cuda_enter(call.cuda, &pushed);
   if (status != HEDDLE_OK)
@@ -245,6 +261,8 @@ heddle_status heddle_run(heddle_pack *pack, uint32_t entry, heddle_device device
   run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
   if (status == HEDDLE_OK)
+    status = heddle_plan_present(&call.plan);
+  if (status == HEDDLE_OK)
     status = check_workspace(&call, workspace, workspace_bytes);
   return status == HEDDLE_OK ? run_planned(&call, workspace, stream) : status;
 }
@@ -255,6 +273,8 @@ heddle_status heddle_run_allocating(heddle_pack *pack, uint32_t entry, heddle_de
     return heddle_fail(HEDDLE_BAD_ARGUMENT, "expected a function that allocates, got null");
   run_call call;
   heddle_status status = begin(&call, pack, entry, device, args, count);
+  if (status == HEDDLE_OK)
+    status = heddle_plan_present(&call.plan);
   if (status != HEDDLE_OK)
     return status;
   size_t bytes = heddle_plan_workspace(&call.plan);

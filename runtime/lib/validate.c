@@ -104,8 +104,8 @@ static heddle_status check_kernel(const heddle_pack *pack, const heddle_kernel_r
         check_range("kernel tensor maps", kernel->first_tensor_map, kernel->tensor_map_count, pack->tensor_map_count);
   if (status != HEDDLE_OK)
     return status;
-  if (kernel->image_count < 1 || kernel->image_count > 64)
-    return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected 1 to 64 images, got %u", kernel->image_count);
+  if (kernel->image_count > 64)
+    return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected at most 64 images, got %u", kernel->image_count);
   if (kernel->tensor_map_count > HEDDLE_MAX_TENSOR_MAPS)
     return heddle_fail(HEDDLE_BAD_PACK, "kernel: expected at most %d tensor maps, got %u", HEDDLE_MAX_TENSOR_MAPS,
                        kernel->tensor_map_count);

@@ -1,4 +1,5 @@
 """The cache, saved packs and the console script."""
+import math
 import os
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import heddle
-from heddle import _cli, _compiler, _pack
+from heddle import _cli, _compiler, _heddle, _pack
 
 WIDE = "?x?x?x16xf32"
 X = np.random.default_rng(2).standard_normal((1, 2, 9, 16)).astype(np.float32)
@@ -30,8 +31,9 @@ def packs(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def load():
-    return _compiler.load(banded._program()[0].program, "cpu")
+def load(only=None):
+    program = banded._program()[0].program
+    return _compiler.load(program, "cpu", None, _compiler.checked(_heddle.content_key(program.text(), targets="cpu")), only)
 
 
 def test_a_pack_is_compiled_once_and_then_read(cache, monkeypatch):
@@ -41,6 +43,92 @@ def test_a_pack_is_compiled_once_and_then_read(cache, monkeypatch):
     _compiler._packs.clear()
     monkeypatch.setattr(_compiler, "compile_text", lambda *_: pytest.fail("expected the pack to be read"))
     load()
+
+
+def attend_apart():
+    """A spec that has not run in this process."""
+    @heddle.spec(q=WIDE, k=WIDE, v=WIDE)
+    def apart(q, k, v):
+        return heddle.attend(q, k, v)
+    return apart
+
+
+def attend_in_float64(q, k, v):
+    scores = q.astype(np.float64) @ k.astype(np.float64).swapaxes(-1, -2) / math.sqrt(q.shape[-1])
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True) @ v.astype(np.float64)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What compile_text is asked for; on a machine of two threads, so that one row of many keys is split."""
+    compile_text, found = _compiler.compile_text, []
+
+    def record(program, target, schedule, only):
+        found.append(only)
+        return compile_text(program, target, schedule, only)
+
+    monkeypatch.setattr(_compiler, "compile_text", record)
+    _heddle.set_num_threads(2)
+    yield found
+    _heddle.set_num_threads(0)
+
+
+def test_a_kernel_is_compiled_when_a_call_needs_it(cache, asked):
+    many = np.random.default_rng(3).standard_normal((1, 1, 5000, 16)).astype(np.float32)
+    calls = [(X, X, X), (X, X, X), (many[:, :, :1], many, many), (X, X, X)]
+
+    def run(spec):
+        for q, k, v in calls:
+            np.testing.assert_allclose(spec(q, k, v), attend_in_float64(q, k, v), atol=1e-5)
+
+    run(attend_apart())
+    plan, few, split = asked
+    assert plan == "none" and len(few.split(",")) == 1 and len(split.split(",")) == 2 and few not in split.split(",")
+    assert len(packs(cache)) == 3
+    # Another process: nothing is compiled again.
+    _compiler._packs.clear()
+    run(attend_apart())
+    assert len(asked) == 3
+
+
+def test_what_is_not_in_the_cache_is_named(cache, asked, monkeypatch):
+    attend_apart()(X, X, X)
+    _compiler._packs.clear()
+    monkeypatch.setenv("HEDDLE_COMPILE", "0")
+    spec = attend_apart()
+    spec(X, X, X)
+    many = np.ones((1, 1, 5000, 16), np.float32)
+    with pytest.raises(heddle.RunError, match="with 0:apart_[0-9]+,0:apart_[0-9]+ in the cache .HEDDLE_COMPILE=0., got none"):
+        spec(many[:, :, :1], many, many)
+
+
+def test_a_whole_pack_serves_every_call(cache, asked, monkeypatch):
+    monkeypatch.setenv("HEDDLE_COMPILE", "all")
+    attend_apart()(X, X, X)
+    assert asked == [None] and len(packs(cache)) == 1
+    _compiler._packs.clear()
+    monkeypatch.setenv("HEDDLE_COMPILE", "0")
+    many = np.random.default_rng(3).standard_normal((1, 1, 5000, 16)).astype(np.float32)
+    np.testing.assert_allclose(attend_apart()(many[:, :, :1], many, many), attend_in_float64(many[:, :, :1], many, many), atol=1e-5)
+
+
+def test_kernels_that_were_made_in_vain_are_followed_by_all():
+    plan = _heddle.Pack.from_bytes(_compiler.compile_text(banded._program()[0].program, "cpu", only="none"))
+    whole = _heddle.Pack.from_bytes(banded.compile())
+    asked = []
+
+    def complete(kernels):
+        asked.append(kernels)
+        return plan if kernels else whole
+
+    names = ["q", "k", "v", "width", "out"]
+    values = [X, X, X, 4, np.full_like(X, np.nan)]
+    plan.entry("banded", "tttit", names, [[]] * 5, complete)(values)
+    assert len(asked) == 2 and asked[0].startswith("0:banded_") and asked[1] == ""
+    np.testing.assert_array_equal(values[-1], banded(X, X, X, 4))
+    with pytest.raises(heddle.RunError, match="banded: expected kernel banded_[0-9]+ of variant 0 in the pack"):
+        plan.entry("banded", "tttit", names, [[]] * 5)(values)
 
 
 def test_a_damaged_pack_is_compiled_again(cache):
@@ -60,7 +148,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(cache, monkeypatch):
 
 def test_never_compile_means_never(cache, monkeypatch):
     monkeypatch.setenv("HEDDLE_COMPILE", "0")
-    with pytest.raises(heddle.RunError, match="in the cache .HEDDLE_COMPILE=0., got none"):
+    with pytest.raises(heddle.RunError, match="with every kernel in the cache .HEDDLE_COMPILE=0., got none"):
         load()
 
 

@@ -167,10 +167,10 @@ int main(int argc, char **argv) {
          (unsigned long long)planned, (unsigned long long)letters);
   EXPECT(refused > 5000 && accepted > 500 && planned > 1000);
   /* Newer packs say so. */
-  original[offsetof(heddle_pack_header, version)] = 4;
+  original[offsetof(heddle_pack_header, version)] = HEDDLE_PACK_VERSION + 1;
   writer_seal(original, size);
   EXPECT_STATUS(heddle_load(original, size, &pack), HEDDLE_BAD_PACK,
-                "expected a pack of version 1 to 3, got version 4: it needs a newer runtime");
+                "expected a pack of version 1 to 4, got version 5: it needs a newer runtime");
   original[0] = 'h';
   EXPECT_STATUS(heddle_load(original, size, &pack), HEDDLE_BAD_PACK, "expected a pack that starts with HEDDLEPK");
   EXPECT_STATUS(heddle_load(original, 20, &pack), HEDDLE_BAD_PACK, "expected a pack of at least 216 bytes, got 20");

@@ -48,7 +48,7 @@ static void refused(int table, uint32_t index, size_t field, size_t width, int64
  * and 2; slots 0 to 3 are node 0's (a, factor, out, buffer 0), 4 to 6 node 1's. */
 static void header(void) {
   HEADER(header_bytes, 216, "expected a pack header of 232 bytes, got 216");
-  HEADER(version, 0, "expected a pack of version 1 to 3, got version 0");
+  HEADER(version, 0, "expected a pack of version 1 to 4, got version 0");
   HEADER(total_bytes, 1000, "expected a pack of 1000 bytes, got ");
   HEADER(tables[HEDDLE_TABLE_NODES].offset, (int64_t)1 << 63, "table 'nodes': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_CODE].count, 0xffffffff, "table 'code': expected to end within ");
@@ -118,7 +118,6 @@ static void nodes(void) {
 static void kernels(void) {
   KERNEL(0, symbol, 0, "kernel: expected a name, got an empty string");
   KERNEL(0, first_image, 1000, "kernel images: expected a range within ");
-  KERNEL(0, image_count, 0, "kernel: expected 1 to 64 images, got 0");
   KERNEL(0, threads[1], 0, "kernel: expected 1 to 1024 threads in dimension 1, got 0");
   KERNEL(0, threads[2], 1025, "kernel: expected 1 to 1024 threads in dimension 2, got 1025");
   IMAGE(0, kind, 4, "image: expected a kind of 1 to 3, got 4");

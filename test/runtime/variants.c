@@ -90,6 +90,53 @@ static void choice(const char *library) {
   heddle_unload(pack);
 }
 
+static const char *needed(heddle_pack *pack, int64_t n) {
+  heddle_arg args[] = {integer(n), tensor(HEDDLE_I64, 1, out, four, NULL)};
+  const char *text = "unknown";
+  EXPECT_OK(heddle_needed(pack, 0, cpu_device, args, 2, &text));
+  return text;
+}
+
+/* A kernel without images: the choice of the variant is the same, and a run that needs it is refused before anything
+ * ran.
+ */
+static void absence(const char *library) {
+  pack_writer *writer = begin(library);
+  uint32_t absent = writer_kernel(writer, "absent", 0);
+  writer->kernels[absent].image_count = 0;
+  uint32_t small = WRITER_EXPR(writer, HEDDLE_OP_SCALAR, 0, CONST_WORDS(10), HEDDLE_OP_LT);
+  uint32_t tiny = WRITER_EXPR(writer, HEDDLE_OP_SCALAR, 0, CONST_WORDS(5), HEDDLE_OP_LT);
+  add_variant(writer, HEDDLE_DEVICE_CPU, "small", small);
+  writer_node(writer, put);
+  add_put(writer, 1, 0);
+  heddle_node_record *node = writer_node(writer, absent);
+  node->condition = tiny;
+  node->grid[0] = WRITER_EXPR(writer, HEDDLE_OP_SCALAR, 0);
+  add_put(writer, 2, 1);
+  add_variant(writer, HEDDLE_DEVICE_CPU, "any", HEDDLE_NO_EXPR);
+  writer_node(writer, put);
+  add_put(writer, 3, 0);
+  heddle_pack *pack = end(writer);
+  heddle_arg args[] = {integer(3), tensor(HEDDLE_I64, 1, out, four, NULL)};
+  EXPECT_STATUS(run(pack, 3), HEDDLE_ABSENT,
+                "f: expected kernel absent of variant 0 in the pack, got one that was made");
+  EXPECT_EQ(out[0], -1);
+  EXPECT_STATUS(heddle_prepare(pack, 0, cpu_device, args, 2), HEDDLE_ABSENT, "f: expected kernel absent of variant 0");
+  EXPECT(strcmp(note(pack, 3), "small") == 0);
+  EXPECT(strcmp(needed(pack, 3), "0:put,0:absent") == 0);
+  EXPECT_OK(run(pack, 0)); /* an empty grid needs no kernel */
+  EXPECT_EQ(out[0], 1);
+  EXPECT_OK(run(pack, 7)); /* a false condition needs none either */
+  EXPECT_EQ(out[0], 1);
+  EXPECT(strcmp(needed(pack, 7), "0:put") == 0);
+  EXPECT_OK(run(pack, 10));
+  EXPECT_EQ(out[0], 3);
+  EXPECT(strcmp(needed(pack, 10), "1:put") == 0);
+  EXPECT_STATUS(heddle_needed(pack, 0, cpu_device, args, 2, NULL), HEDDLE_BAD_ARGUMENT,
+                "expected a place for the text");
+  heddle_unload(pack);
+}
+
 /* out[0] when n is not 0, out[1] always, out[2] for every of n blocks, out[3] in a grid of 1 x n x 1. */
 static void nodes(const char *library) {
   pack_writer *writer = begin(library);
@@ -189,6 +236,7 @@ int main(int argc, char **argv) {
   if (argc != 2)
     return 1;
   choice(argv[1]);
+  absence(argv[1]);
   nodes(argv[1]);
   symbols(argv[1]);
   long_plan(argv[1]);

@@ -33,6 +33,10 @@ static cl::opt<std::string> schedule("schedule", cl::desc("override the chooser,
                                      cl::cat(category));
 static cl::opt<std::string> ptxas("ptxas", cl::desc("path of ptxas (default: PATH, then the CUDA toolkit)"),
                                   cl::cat(category));
+static cl::opt<std::string> only("only",
+                                 cl::desc("kernels to compile, by variant and name as --emit=plan shows them, e.g. "
+                                          "0:attend_0,1:attend_0; none: the plan alone (default: all)"),
+                                 cl::value_desc("kernels"), cl::cat(category));
 static cl::opt<bool> explained("explain", cl::desc("print schedules, budgets and what the assembler said"),
                                cl::cat(category));
 
@@ -103,6 +107,7 @@ int main(int argc, char **argv) {
   options.schedule = schedule;
   options.fileName = input == "-" ? std::string("<stdin>") : input;
   options.ptxas = ptxas;
+  options.only = only;
   options.timing = timing;
   options.handler = [](const heddle::Message &message) { heddle::printMessage(errs(), message); };
 

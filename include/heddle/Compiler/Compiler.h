@@ -20,6 +20,7 @@ struct CompileOptions {
   std::string schedule;            ///< override of the chooser; empty: choose
   std::string fileName = "<spec>"; ///< of the text, in messages
   std::string ptxas;               ///< path of the assembler; empty: search
+  std::string only;                ///< the kernels to compile, see lib/Compiler/Selection.h; empty: all
   bool timing = false;             ///< print to stderr what took how long
   MessageHandler handler;          ///< gets every message; none: they are dropped
 };

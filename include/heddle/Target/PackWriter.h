@@ -14,6 +14,7 @@ struct KernelImage {
 
 struct CompiledKernel {
   std::string symbol;
+  bool isAbsent = false;           ///< the pack is made without it
   std::vector<KernelImage> images; ///< the kernel alone, the best first; none: it is in the variant's
   int64_t threads[3] = {1, 1, 1};
   int64_t dynamicSharedBytes = 0;

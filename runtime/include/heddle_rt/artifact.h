@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define HEDDLE_PACK_MAGIC "HEDDLEPK" /* 8 bytes, no NUL */
-#define HEDDLE_PACK_VERSION 3u       /* 2: kernels may have tensor maps; 3: and may wait for others themselves */
+#define HEDDLE_PACK_VERSION 4u       /* 2: kernels may have tensor maps; 3: and may wait for others; 4: may be absent */
 #define HEDDLE_MAX_RANK 8
 
 /* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
@@ -177,7 +177,10 @@ typedef struct {
 
 typedef struct {
   uint32_t symbol;
-  uint32_t first_image, image_count; /* the same kernel as cubin, then as PTX: the first that the driver takes */
+  uint32_t first_image, image_count; /* the same kernel as cubin, then as PTX: the first that the driver takes. Since
+                                        version 4 there may be none: the pack was made without the kernel, of which
+                                        then nothing but the name is known. That changes no choice of a variant: a
+                                        run that needs the kernel is refused */
   uint32_t threads[3];               /* CUDA block shape; CPU: 1 1 1 */
   uint32_t dynamic_shared_bytes;
   uint32_t registers;                          /* as assembled, for explain */

@@ -31,7 +31,8 @@ typedef enum {
   HEDDLE_WORKSPACE,    /* workspace missing or too small */
   HEDDLE_DRIVER,       /* the CUDA driver said no */
   HEDDLE_VALUE,        /* a value on the device is out of range (found under HEDDLE_CHECK=1) */
-  HEDDLE_SYSTEM        /* the operating system said no */
+  HEDDLE_SYSTEM,       /* the operating system said no */
+  HEDDLE_ABSENT        /* the pack was made without a kernel that the run needs; see heddle_needed */
 } heddle_status;
 
 typedef struct heddle_pack heddle_pack;
@@ -103,6 +104,11 @@ HEDDLE_RT_API heddle_status heddle_status_word(heddle_pack *pack, uint32_t entry
 /* Which variant would run, as text for people (schedule, budget, rejected candidates). Valid until unload. */
 HEDDLE_RT_API heddle_status heddle_explain(heddle_pack *pack, uint32_t entry, heddle_device device,
                                            const heddle_arg *args, uint32_t count, const char **text);
+
+/* The kernels that such a run launches, in the words of heddle-compile's --only ("0:attend_0,0:attend_1": the number of
+ * the variant in its entry, the kernel), whether the pack has them or not. Valid until the thread's next call of it. */
+HEDDLE_RT_API heddle_status heddle_needed(heddle_pack *pack, uint32_t entry, heddle_device device,
+                                          const heddle_arg *args, uint32_t count, const char **text);
 
 /* CPU features of this machine (heddle_cpu_feature bits; AMX only if the kernel grants it), and the pool's width. */
 HEDDLE_RT_API uint64_t heddle_cpu_features(void);
