@@ -45,10 +45,9 @@ llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::Target
       return schedule.takeError();
     passOptions = "{" + *schedule + "}";
   }
-  return append(
-      manager,
-      "attn-to-tile" + passOptions +
-          ",canonicalize,cse,tile-split-positions,tile-sink-scale,tile-to-base-2,canonicalize,cse,verify-tile");
+  return append(manager, "attn-to-tile" + passOptions +
+                             ",canonicalize,cse,tile-split-positions,tile-sink-scale,tile-to-base-2,canonicalize,cse,"
+                             "tile-split-gathers,canonicalize,cse,verify-tile");
 }
 
 llvm::Error heddle::buildAttnToLoopsPipeline(OpPassManager &manager) {

@@ -22,7 +22,8 @@ struct AttendWork {
   int64_t accumulatorsPerValue = 1;        ///< weights of the normalizer
   int64_t elementBytes = 2;
   int64_t tableReads = 0; ///< reads of arrays by the score and the mask
-  int64_t tileReads = 0;  ///< those of them that take a 16-bit element for every row and key
+  int64_t pairReads = 0;  ///< those of the score that take an element for every row and key
+  int64_t tileReads = 0;  ///< those of them whose last coordinates are the row and the key, of 16-bit elements
   /// Functions and quotients computed for each score, which take the machine's special unit.
   int64_t specialFunctions = 0;
   int64_t rows = 0;     ///< rows of the whole attend; 0 if only known at run time

@@ -154,6 +154,19 @@ def TileToBase2 : Pass<"tile-to-base-2"> {
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
 }
 
+def TileSplitGathers : Pass<"tile-split-gathers"> {
+  let summary = "Read one element where the coordinates of a gather are all the same";
+  let description = [{
+    What: a gather in a loop by one tile of coordinates, made of positions with a maximum, a minimum or a quotient in it,
+    goes with its only element-wise user into a branch; where the least and the greatest coordinate of the tile are the
+    same, one element is read and repeated. Exact.
+    Why: a table of the nearest distances is read at its last entry almost everywhere.
+    Assumes: a tile module. Leaves: a tile module.
+    See test/Transforms/tile-split-gathers.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def TileSplitPositions : Pass<"tile-split-positions"> {
   let summary = "Take what a score adds for its row out of the work for each element";
   let description = [{

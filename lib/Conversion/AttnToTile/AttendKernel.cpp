@@ -120,7 +120,7 @@ void AttendKernel::startBlock() {
   Value blocks = arith::MulIOp::create(h, rowBlocks, perRow);
   // Packed rows: how long a piece is depends on its sequence; dealt out in advance, pieces were 10 % slower.
   WorkItem item = canLoop() && !packedRows
-                      ? startWorkLoop(kernel, blocks, headCount, batchCount, headsPerGroup())
+                      ? startWorkLoop(kernel, blocks, headCount, batchCount, {headsPerGroup(), schedule.batchesFastest})
                       : startBlocks(kernel, blocks, headCount, packedRows ? constant(1) : batchCount);
 
   // The last rows first: under a mask that looks back they have the most keys.

@@ -91,11 +91,15 @@ LogicalResult FunctionEmitter::requireReads(Value tensor) {
 static constexpr llvm::StringLiteral kScheduleAttr = "tile.schedule";
 
 /// Whether a value in a score or mask region differs between rows or keys: the last two arguments.
-static bool dependsOnPosition(Value value) {
+static bool dependsOn(Value value, ArrayRef<unsigned> fromEnd) {
   if (auto argument = dyn_cast<BlockArgument>(value))
-    return argument.getArgNumber() + 2 >= argument.getOwner()->getNumArguments();
-  return llvm::any_of(value.getDefiningOp()->getOperands(), dependsOnPosition);
+    return llvm::is_contained(fromEnd, argument.getOwner()->getNumArguments() - argument.getArgNumber());
+  return llvm::any_of(value.getDefiningOp()->getOperands(), [&](Value operand) { return dependsOn(operand, fromEnd); });
 }
+/// The last two arguments of a region are the row and the key.
+static bool dependsOnPosition(Value value) { return dependsOn(value, {1, 2}); }
+static bool dependsOnRow(Value value) { return dependsOn(value, {2}); }
+static bool dependsOnKey(Value value) { return dependsOn(value, {1}); }
 
 /// Functions of a score: each takes the special unit once, as far as the choice of sizes is concerned.
 static int64_t countSpecialFunctions(Region &region) {
@@ -134,7 +138,8 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   if (!work.depths.empty())
     work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
   op->walk([&](tensor::ExtractOp read) { work.tableReads += llvm::any_of(read.getIndices(), dependsOnPosition); });
-  op->walk([&](tensor::ExtractOp read) {
+  op.getScore().walk([&](tensor::ExtractOp read) {
+    work.pairReads += llvm::any_of(read.getIndices(), dependsOnRow) && llvm::any_of(read.getIndices(), dependsOnKey);
     work.tileReads += read.getType().getIntOrFloatBitWidth() == 16 && isReadByPairs(read);
   });
   work.specialFunctions = countSpecialFunctions(op.getScore());
@@ -170,6 +175,7 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
     schedule.warps = schedule.warps ? schedule.warps : chosen.warps;
     schedule.isPersistent = chosen.isPersistent;
     schedule.cachedKeys = chosen.cachedKeys;
+    schedule.batchesFastest = work.tileReads != 0;
     note = chosen.note;
   } else if (target) {
     AttendSchedule staged = schedule;

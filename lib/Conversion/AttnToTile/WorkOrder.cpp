@@ -37,7 +37,7 @@ struct IndexMath {
 };
 } // namespace
 
-WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, Value batches, Value group) {
+WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, Value batches, const HeadOrder &order) {
   ImplicitLocOpBuilder &h = kernel.head();
   ImplicitLocOpBuilder &p = kernel.getPlan().getBuilder();
   Value machine = kernel.import(tile::MachineOp::create(p, p.getIndexType()));
@@ -53,6 +53,7 @@ WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, V
     Value round = m.loop(m.add(full, m.select(hasMore, m.constant(1), m.constant(0))));
     return m.add(m.mul(round, blocks), place(round));
   };
+  Value group = order.group;
   if (!group) {
     Value item = loopOver(total, [&](Value) { return block; });
     Value head = m.div(item, rows);
@@ -66,5 +67,7 @@ WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, V
     return m.select(isBack, back, block);
   });
   Value head = m.add(firstHead, m.rem(item, size));
+  if (order.batchesFastest)
+    return {m.div(item, size), m.div(head, batches), m.rem(head, batches)};
   return {m.div(item, size), m.rem(head, heads), m.div(head, heads)};
 }
