@@ -53,3 +53,11 @@ Value heddle::attn::findSequenceLengths(Value tensor) {
       return lengths;
   return {};
 }
+
+llvm::SetVector<Value> heddle::attn::findSequenceLengths(ArrayRef<Value> tensors) {
+  llvm::SetVector<Value> all;
+  for (Value tensor : tensors)
+    if (Value lengths = findSequenceLengths(tensor))
+      all.insert(lengths);
+  return all;
+}

@@ -68,13 +68,36 @@ def worst(got, expected):
     return error[index] / max(1e-30, np.abs(expected[np.isfinite(expected)]).max(initial=0)), index
 
 
-def run_checks(checks):
-    """Run (spec, function) pairs; each function calls entries of its spec and yields (name, got, expected)."""
-    failed = 0
-    for spec, function in checks:
-        for name, got, expected in function(compile(spec)):
-            error, index = worst(got, expected)
-            failed += not error < 2e-7
-            print(f"{function.__name__}, {name}: ", end="")
-            print(f"{error:.1e}" if error < 2e-7 else f"expected {np.asarray(expected)[index]}, got {got[index]} at {index}")
-    sys.exit(failed != 0)
+def empty(*shape):
+    """An output that nothing has been written to yet."""
+    return np.full(shape, np.nan, np.float32)
+
+
+def heads(x, count):
+    """An array of as many heads, in float64."""
+    return np.repeat(x, count // x.shape[1], axis=1).astype(np.float64)
+
+
+class Checks:
+    """Functions that call entries of a spec and yield (name, got, expected)."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        self.functions = []
+
+    def check(self, spec):
+        """A decorator that registers a function for `spec`."""
+        return lambda function: self.functions.append((spec, function))
+
+    def normal(self, *shape):
+        return self.random.standard_normal(shape).astype(np.float32)
+
+    def run(self):
+        failed = 0
+        for spec, function in self.functions:
+            for name, got, expected in function(compile(spec)):
+                error, index = worst(got, expected)
+                failed += not error < 2e-7
+                print(f"{function.__name__}, {name}: ", end="")
+                print(f"{error:.1e}" if error < 2e-7 else f"expected {np.asarray(expected)[index]}, got {got[index]} at {index}")
+        sys.exit(failed != 0)

@@ -1,27 +1,9 @@
 """The reference semantics against NumPy, written from the formulas and not from the spec's text. Usage: loops_values.py"""
 import numpy as np
+from loops_runner import Checks, empty, heads
 
-import loops_runner
-
-random = np.random.default_rng(7)
-CHECKS = []
-
-
-def check(spec):
-    """Registers a function that calls entries of `spec` and yields (name, got, expected)."""
-    return lambda function: CHECKS.append((spec, function))
-
-
-def normal(*shape):
-    return random.standard_normal(shape).astype(np.float32)
-
-
-def empty(*shape):
-    return np.full(shape, np.nan, np.float32)
-
-
-def heads(x, count):
-    return np.repeat(x, count // x.shape[1], axis=1).astype(np.float64)
+checks = Checks(seed=7)
+check, normal = checks.check, checks.normal
 
 
 def scores(q, k, count):
@@ -259,4 +241,4 @@ def around(call):
     yield "named", m, 1 + np.arange(1, 9).reshape(2, 4) @ x[:, 4:].T.astype(float)
 
 
-loops_runner.run_checks(CHECKS)
+checks.run()

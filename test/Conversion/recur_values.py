@@ -1,28 +1,10 @@
 """The reference semantics of attn.recur and attn.merge against a NumPy recurrence in float64, written from the formulas.
 Usage: recur_values.py"""
 import numpy as np
+from loops_runner import Checks, empty, heads
 
-import loops_runner
-
-random = np.random.default_rng(11)
-CHECKS = []
-
-
-def check(spec):
-    """Registers a function that calls entries of `spec` and yields (name, got, expected)."""
-    return lambda function: CHECKS.append((spec, function))
-
-
-def normal(*shape):
-    return random.standard_normal(shape).astype(np.float32)
-
-
-def empty(*shape):
-    return np.full(shape, np.nan, np.float32)
-
-
-def heads(x, count):
-    return np.repeat(x, count // x.shape[1], axis=1).astype(np.float64)
+checks = Checks(seed=11)
+check, normal = checks.check, checks.normal
 
 
 def states(k, v, gate=None, begins=None, state=None):
@@ -179,4 +161,4 @@ def merge(call):
     yield "sum", o, m[..., None].astype(float) * x + 0.75 * y.astype(float)
 
 
-loops_runner.run_checks(CHECKS)
+checks.run()

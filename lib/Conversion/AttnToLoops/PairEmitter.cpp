@@ -69,11 +69,7 @@ Value PairEmitter::visibleByMask(const Pair &pair) {
   ImplicitLocOpBuilder &body = kernel.body();
   Value visible = op.hasMask() ? kernel.inlined(op.getMask(), positions(pair))[0] : Value();
   auto bound = [&](ArrayRef<Value> operands, Value t) {
-    llvm::SetVector<Value> lengths;
-    for (Value operand : operands)
-      if (Value found = attn::findSequenceLengths(operand))
-        lengths.insert(found);
-    for (Value length : lengths) {
+    for (Value length : attn::findSequenceLengths(operands)) {
       Value memory = kernel.memory(length);
       Value count = kernel.load(memory, position(pair.b, 0, memory));
       Value end = arith::IndexCastOp::create(body, body.getIndexType(), count);

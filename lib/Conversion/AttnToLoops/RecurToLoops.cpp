@@ -73,11 +73,7 @@ private:
 
 /// Positions that exist in this sequence.
 Value RecurKernel::length(Value count, ArrayRef<Value> operands) {
-  llvm::SetVector<Value> lengths;
-  for (Value operand : operands)
-    if (Value found = attn::findSequenceLengths(operand))
-      lengths.insert(found);
-  for (Value array : lengths) {
+  for (Value array : attn::findSequenceLengths(operands)) {
     Value memory = kernel.memory(array);
     Value own = arith::IndexCastOp::create(b(), b().getIndexType(), kernel.load(memory, batchIn(memory)));
     count = arith::MinSIOp::create(b(), count, own);

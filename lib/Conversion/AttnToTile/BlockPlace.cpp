@@ -30,10 +30,7 @@ Lifted BlockPlace::headOf(Value tensor, int64_t dimension) const {
 SequenceEnd heddle::findSequenceEnd(ArrayRef<Value> operands, Value batch, Value count, KernelBuilder &kernel,
                                     TileEmitter &emitter) {
   ImplicitLocOpBuilder &b = emitter.builder();
-  llvm::SetVector<Value> lengths;
-  for (Value operand : operands)
-    if (Value array = attn::findSequenceLengths(operand))
-      lengths.insert(array);
+  llvm::SetVector<Value> lengths = attn::findSequenceLengths(operands);
   SequenceEnd end{count, {}};
   for (Value array : lengths) {
     Value length = emitter.lengthOf(array, {batch});

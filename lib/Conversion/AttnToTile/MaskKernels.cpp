@@ -227,9 +227,8 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
     return arith::CeilDivSIOp::create(b, getAttendSize(plan, b, op, which), plan.constant(size));
   };
   Value one = plan.constant(1);
-  SmallVector<Value> rows = op.getRowOperands(), keys = op.getKeyOperands();
-  bool hasLengths = llvm::any_of(llvm::concat<Value>(rows, keys),
-                                 [](Value operand) { return bool(attn::findSequenceLengths(operand)); });
+  bool hasLengths = !attn::findSequenceLengths(op.getRowOperands()).empty() ||
+                    !attn::findSequenceLengths(op.getKeyOperands()).empty();
   mask.byBatch = mask.analysis->dependsOnBatch() || hasLengths;
   mask.byHead = mask.analysis->dependsOnHead();
   Value sizes[] = {mask.byBatch ? getAttendSize(plan, b, op, 0) : one,

@@ -28,7 +28,7 @@ static int64_t padded(int64_t size) { return llvm::alignTo(size, 16); }
 bool heddle::isOneToken(attn::RecurOp op) {
   SmallVector<Value> operands = op.getTokenOperands();
   operands.push_back(op.getQuery());
-  return op.getKey().getType().getDimSize(2) == 1 && !op.hasAt() && llvm::none_of(operands, attn::findSequenceLengths);
+  return op.getKey().getType().getDimSize(2) == 1 && !op.hasAt() && attn::findSequenceLengths(operands).empty();
 }
 
 /// The largest of several extents, in the kernel's head.
