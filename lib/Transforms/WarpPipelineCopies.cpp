@@ -175,6 +175,7 @@ void WarpPipelineCopiesPass::runOnOperation() {
   if (!target)
     return signalPassFailure();
   int64_t limit = target.getSharedBytesPerBlock();
+  written.clear();
   int64_t bytes = 0; // an upper bound: every ring at once
   kernel.walk([&](Operation *op) {
     if (auto store = dyn_cast<tile::StoreOp>(op))

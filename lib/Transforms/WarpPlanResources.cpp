@@ -125,6 +125,7 @@ void WarpPlanResourcesPass::runOnOperation() {
     return signalPassFailure();
   int64_t limit = target.getSharedBytesPerBlock();
   int64_t position = 0;
+  span.clear();
   kernel.walk([&](Operation *op, const WalkStage &stage) {
     if (stage.isBeforeAllRegions())
       span[op].first = position++;

@@ -160,9 +160,10 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   AttendWork work = describeWork(op, definition, schedule.valueColumns);
   int64_t rows = 64, keys = 64;
+  bool isOpen = !schedule.rows || !schedule.keys;
   if (target && target.getIsGpu()) {
     GpuSchedule chosen = chooseGpuSchedule(target, work);
-    if (!chosen.rows) {
+    if (!chosen.rows && isOpen) {
       InFlightDiagnostic error = op.emitOpError("expected a spec that fits a schedule of ")
                                  << target.getName() << ", got one that needs more in every size";
       auto [budgets, nearest] = StringRef(chosen.note).rsplit('\n');
@@ -176,7 +177,7 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
     schedule.isPersistent = chosen.isPersistent;
     schedule.cachedKeys = chosen.cachedKeys;
     schedule.batchesFastest = work.tileReads != 0;
-    note = chosen.note;
+    note = isOpen ? chosen.note : "sizes as given";
   } else if (target) {
     AttendSchedule staged = schedule;
     staged.keys = 2 * kMatrixUnitStrip; // the least that can be staged

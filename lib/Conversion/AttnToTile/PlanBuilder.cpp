@@ -145,3 +145,18 @@ void KernelBuilder::launch() {
     operands.push_back(planValue);
   tile::LaunchOp::create(plan.getBuilder(), kernel.getName(), operands);
 }
+
+FailureOr<SmallVector<Value>> heddle::loopOver(ImplicitLocOpBuilder &b, Value lower, Value upper, Value step,
+                                               ArrayRef<Value> initial, LoopBody body) {
+  auto loop = scf::ForOp::create(b, lower, upper, step, initial);
+  OpBuilder::InsertionGuard guard(b);
+  if (loop.getBody()->mightHaveTerminator())
+    loop.getBody()->back().erase();
+  b.setInsertionPointToEnd(loop.getBody());
+  FailureOr<SmallVector<Value>> next =
+      body(loop.getInductionVar(), SmallVector<Value>(ValueRange(loop.getRegionIterArgs())));
+  if (failed(next))
+    return failure();
+  scf::YieldOp::create(b, *next);
+  return SmallVector<Value>(loop.getResults());
+}

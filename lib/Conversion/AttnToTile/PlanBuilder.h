@@ -91,6 +91,14 @@ private:
   llvm::MapVector<mlir::Value, mlir::Value> arguments; // of the plan -> of the kernel
 };
 
+/// A loop from `lower` to `upper` that carries values: `body` gives the next ones of its position and the values so
+/// far.
+using LoopBody =
+    llvm::function_ref<mlir::FailureOr<llvm::SmallVector<mlir::Value>>(mlir::Value, llvm::ArrayRef<mlir::Value>)>;
+mlir::FailureOr<llvm::SmallVector<mlir::Value>> loopOver(mlir::ImplicitLocOpBuilder &builder, mlir::Value lower,
+                                                         mlir::Value upper, mlir::Value step,
+                                                         llvm::ArrayRef<mlir::Value> initial, LoopBody body);
+
 } // namespace heddle
 
 #endif

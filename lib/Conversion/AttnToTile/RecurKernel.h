@@ -51,10 +51,6 @@ private:
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number, mlir::Value counts);
   Rows readRows(mlir::Value queries, const Chunk &chunk, const State &state);
   State advance(const State &state, const Chunk &chunk);
-  using LoopBody =
-      llvm::function_ref<mlir::FailureOr<llvm::SmallVector<mlir::Value>>(mlir::Value, llvm::ArrayRef<mlir::Value>)>;
-  mlir::FailureOr<llvm::SmallVector<mlir::Value>> loopOver(mlir::Value lower, mlir::Value upper,
-                                                           llvm::ArrayRef<mlir::Value> initial, LoopBody body);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
   mlir::Value tokensSeen(const Lifted &row);
   mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);

@@ -151,21 +151,6 @@ RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) 
   return next;
 }
 
-/// A loop that carries tiles; null values are not carried.
-FailureOr<SmallVector<Value>> RecurKernel::loopOver(Value lower, Value upper, ArrayRef<Value> initial, LoopBody body) {
-  auto loop = scf::ForOp::create(b(), lower, upper, constant(1), initial);
-  OpBuilder::InsertionGuard guard(b());
-  if (loop.getBody()->mightHaveTerminator())
-    loop.getBody()->back().erase();
-  b().setInsertionPointToEnd(loop.getBody());
-  FailureOr<SmallVector<Value>> next = body(
-      loop.getInductionVar(), SmallVector<Value>(loop.getRegionIterArgs().begin(), loop.getRegionIterArgs().end()));
-  if (failed(next))
-    return failure();
-  scf::YieldOp::create(b(), *next);
-  return SmallVector<Value>(loop.getResults());
-}
-
 LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
   FailureOr<State> initial = initialState(/*isMassColumn=*/false);
   if (failed(initial))
@@ -183,7 +168,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     return advance(state, *chunk).flatten();
   };
   Value count = arith::CeilDivSIOp::create(b(), length, constant(size));
-  FailureOr<SmallVector<Value>> last = loopOver(constant(0), count, initial->flatten(), visit);
+  FailureOr<SmallVector<Value>> last = loopOver(b(), constant(0), count, constant(1), initial->flatten(), visit);
   return failed(last) ? failure() : storeState(State::of(*last), /*isMassColumn=*/false, outputs);
 }
 

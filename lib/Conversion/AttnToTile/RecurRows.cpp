@@ -73,7 +73,7 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
       next.append(sums);
       return next;
     };
-    FailureOr<SmallVector<Value>> passed = loopOver(carried.back(), lastChunk, inner, passBy);
+    FailureOr<SmallVector<Value>> passed = loopOver(b(), carried.back(), lastChunk, constant(1), inner, passBy);
     if (failed(passed))
       return failure();
     State state = State::of(ArrayRef(*passed).take_front(parts));
@@ -90,7 +90,7 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
   SmallVector<Value> start = initial->flatten();
   start.push_back(constant(0));
   Value blocks = arith::CeilDivSIOp::create(b(), rowLength, constant(size));
-  FailureOr<SmallVector<Value>> behind = loopOver(constant(0), blocks, start, visitBlock);
+  FailureOr<SmallVector<Value>> behind = loopOver(b(), constant(0), blocks, constant(1), start, visitBlock);
   if (failed(behind))
     return failure();
   if (!op.getFinal())
@@ -100,6 +100,7 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
     return failed(chunk) ? FailureOr<SmallVector<Value>>(failure()) : advance(State::of(carried), *chunk).flatten();
   };
   Value chunks = arith::CeilDivSIOp::create(b(), length, constant(size));
-  FailureOr<SmallVector<Value>> last = loopOver(behind->back(), chunks, ArrayRef(*behind).drop_back(), goOn);
+  FailureOr<SmallVector<Value>> last =
+      loopOver(b(), behind->back(), chunks, constant(1), ArrayRef(*behind).drop_back(), goOn);
   return failed(last) ? failure() : storeState(State::of(*last), /*isMassColumn=*/false, outputs);
 }

@@ -249,14 +249,14 @@ FailureOr<RowNormalizer::Finished> RowNormalizer::finish(const RowState &state) 
 
 FailureOr<RowState> heddle::loopOver(ImplicitLocOpBuilder &b, Value lower, Value upper, Value step,
                                      const RowState &initial, function_ref<FailureOr<RowState>(Value, RowState)> body) {
-  auto loop = scf::ForOp::create(b, lower, upper, step, initial.flatten());
-  OpBuilder::InsertionGuard guard(b);
-  if (loop.getBody()->mightHaveTerminator())
-    loop.getBody()->back().erase();
-  b.setInsertionPointToEnd(loop.getBody());
-  FailureOr<RowState> next = body(loop.getInductionVar(), initial.with(loop.getRegionIterArgs()));
-  if (failed(next))
+  auto flat = [&](Value position, ArrayRef<Value> values) -> FailureOr<SmallVector<Value>> {
+    FailureOr<RowState> next = body(position, initial.with(values));
+    if (failed(next))
+      return failure();
+    return next->flatten();
+  };
+  FailureOr<SmallVector<Value>> last = loopOver(b, lower, upper, step, initial.flatten(), flat);
+  if (failed(last))
     return failure();
-  scf::YieldOp::create(b, next->flatten());
-  return initial.with(loop.getResults());
+  return initial.with(*last);
 }

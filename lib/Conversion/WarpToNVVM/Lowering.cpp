@@ -177,11 +177,11 @@ static Width widthOf(Type type) {
   }
 }
 
-/// The guard is an instruction predicate: many accesses stay in flight, where a branch would wait for each.
 void heddle::waitForLaunches(ImplicitLocOpBuilder &builder) {
   inlineAsm(builder, {}, {}, "griddepcontrol.launch_dependents;\ngriddepcontrol.wait;", "~{memory}");
 }
 
+/// The guard is an instruction predicate: many accesses stay in flight, where a branch would wait for each.
 Value heddle::loadIf(ImplicitLocOpBuilder &builder, Type type, Value pointer, Value inside) {
   Width width = widthOf(type);
   Type word = builder.getIntegerType(width.bits);
