@@ -1,6 +1,8 @@
 """The attn text of `heddle.recur`: an `attn.recur` between the views that lay out its arrays, its feature maps in front of it
-and what divides and scales its rows behind it, as plain tensor code. All symbolic, as _attend.py is."""
+and what divides and scales its rows behind it, as plain tensor code. All symbolic, as _attend.py is; the heddle.Spec that is
+being traced learns how the sizes must go together."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -9,7 +11,10 @@ from ._attend import LAYOUTS, largest
 from ._errors import TraceError
 from ._graph import Node, TensorType
 from ._regions import call
+from ._relations import of_recur
+from ._scalar import INTEGER, lift
 from ._source import here, location_of
+from ._spec import current_trace
 from ._tensor import Tensor, elementwise, renamed
 
 
@@ -43,14 +48,17 @@ def build(spec):
     q, k = (_features(function, x) for function, x in zip(spec.feature_maps, (q, k)))
     if q.type.shape[3] != k.type.shape[3]:
         raise TraceError(f"expected feature maps that make q and k equally wide, got {q.type.shape[3]} and {k.type.shape[3]}", here())
-    operands, text = [q, k, v], ["attn.recur query({0}) key({1}) value({2})"]
+    _check_ranks(spec)
+    arrays, text = {"q": q, "k": k, "v": v}, ["attn.recur query({0}) key({1}) value({2})"]
     if spec.gate is not None:
-        text.append(f" gate({{{len(operands)}}})")
-        operands.append(layout.tokens(spec.gate) if spec.gate.ndim > 1 else spec.gate)
+        text.append(" gate({3})")
+        arrays["gate"] = layout.tokens(spec.gate) if spec.gate.ndim > 1 else spec.gate
     if spec.initial:
-        names = ", ".join(f"{{{len(operands) + n}}}" for n in range(len(spec.initial)))
+        names = ", ".join(f"{{{len(arrays) + n}}}" for n in range(len(spec.initial)))
         text.append(f" init({names})")
-        operands += spec.initial
+        arrays |= zip(("initial_state", "its mass"), spec.initial)
+    operands = list(arrays.values())
+    current_trace().relations += of_recur(arrays, q.type.shape[3], "q" if spec.cu_seqlens_q is None else "cu_seqlens, less one")
     has_mass = spec.normalizer == "sum"
     if has_mass:
         text.append(" stats [mass]")
@@ -58,7 +66,7 @@ def build(spec):
         text.append(" final")
 
     tensors = [x for x in operands if x.ndim >= 3]
-    batch, heads = largest(*tensors, axis=0), largest(*tensors, axis=1)
+    batch, heads = largest(*tensors, axis=0), _most_heads(tensors)
     shape, sizes = (batch[0], heads[0]), (batch[1], heads[1])
     widths = q.type.shape[3], v.type.shape[3]
     rows = (*shape, q.type.shape[2]), (*sizes, q.sizes[2])
@@ -86,6 +94,21 @@ def build(spec):
             out = elementwise(_scalar.multiply, out, scale)
     final = outputs[1 + has_mass:] if spec.return_final else []
     return (layout.result(out.astype(element)), *final)
+
+
+def _check_ranks(spec):
+    rank = len(spec.layout)
+    named = [("gate", spec.gate, (1, rank - 1, rank)), *zip(("initial_state", "its mass"), spec.initial, ((4,), (3,)))]
+    for name, tensor, ranks in named:
+        if tensor is not None and tensor.ndim not in ranks:
+            raise TraceError(f"expected {name} of rank {' or '.join(map(str, ranks))} for layout {spec.layout}, got {tensor.type}", here())
+
+
+def _most_heads(tensors):
+    """(extent in the type, size) of the heads of the result: q may have fewer than k and v."""
+    extent, size = largest(*tensors, axis=1)
+    sizes = list(dict.fromkeys(x.sizes[1] for x in tensors[:3]))
+    return extent, size if extent is not None else functools.reduce(_scalar.maximum, [lift(size, INTEGER) for size in sizes])
 
 
 def _features(function, x):

@@ -46,7 +46,7 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
         The result, of q's type and layout with v's head size, or (result, final state).
 
     Gates on a CPU are checked not to be positive. Raises what `heddle.attend` raises. Inside of a `heddle.Spec` everything
-    may be a traced array.
+    may be a traced array, whose sizes are checked at each call.
     """
     if beta is not None:
         raise NotImplementedError("expected beta=None: the delta rule (what the state says of k is taken out of v first) is not "

@@ -1,6 +1,7 @@
-"""How the sizes of an attend's arrays go together, in symbols: what a heddle.Spec checks at each call, before anything runs.
+"""How the sizes of the arrays of an attend or a recurrence go together, in symbols: what a heddle.Spec checks at each call,
+before anything runs.
 
-A call of `heddle.attend` on arrays is checked by _checks.py, which has the arrays.
+A call of `heddle.attend` or `heddle.recur` on arrays is checked by _checks.py or _recur_checks.py, which have the arrays.
 """
 
 from typing import Any, Callable, NamedTuple
@@ -68,4 +69,30 @@ def of_attend(spec, sink):
                                   lambda a, b, less=less: a - less == b))
     if sink is not None:
         same("sink with one element for each head of q", "q", q.heads, "sink", sink.sizes[0])
+    return found
+
+
+def of_recur(arrays, width, counted):
+    """The relations of the arrays of a recurrence by name, (b, h, t, c) in the order of the operator: q, k, v, and perhaps gate,
+    initial_state and its mass. `width` is that of the features, `counted` names what says how many sequences there are."""
+    q, v, found = arrays["q"], arrays["v"], []
+    heads = {name: x.sizes[0 if x.ndim == 1 else 1] for name, x in arrays.items()}
+    summands = [heads[name] for name in "qkv"]
+    for name, count in heads.items():
+        found.append(Relation(f"heads of {name} that divide the largest number of heads of q, k and v", ("q", "k", "v", name),
+                              (*summands, count), lambda a, b, c, count: count > 0 and max(a, b, c) % count == 0))
+    for name, x in arrays.items():
+        if x is q or x.ndim == 1:  # one number for each head
+            continue
+        if x.sizes[0] is not q.sizes[0]:
+            found.append(Relation(f"a batch of {name} of that of {counted}, or 1", (counted, name), (q.sizes[0], x.sizes[0]),
+                                  lambda a, b: b in (a, 1)))
+        if name in ("k", "v", "gate"):
+            found.append(Relation(f"{name} as long as q", ("q", name), (q.sizes[2], x.sizes[2]), lambda a, b: a == b))
+        else:
+            found.append(Relation(f"{name} with as many rows as the features are wide", ("features", name), (width, x.sizes[2]),
+                                  lambda a, b: a == b))
+        if name in ("gate", "initial_state") and x.ndim == 4:
+            whose, size = ("features", width) if name == "gate" else ("v", v.sizes[3])
+            found.append(Relation(f"{name} with as many channels as {whose}", (whose, name), (size, x.sizes[3]), lambda a, b: a == b))
     return found

@@ -197,6 +197,76 @@ def test_refusals(arguments, message):
     assert message in str(raised.value)
 
 
+def test_a_query_has_fewer_heads_than_values():
+    generator = np.random.default_rng(9)
+    q, k, v = (array(generator, (2, heads, 40, 16)) for heads in (1, 2, 4))
+    gate = logarithms(generator, (2, 2, 40), "usual")
+    got, final = heddle.recur(q, k, v, gate=gate, return_final_state=True)
+    expected, s, _ = recurrence(*(wide(x, 4) for x in (q, k, v)), spread(gate, 4), scale=0.25)
+    assert difference(got, expected) < 1e-5 and difference(final, s) < 1e-5
+    swapped = [np.moveaxis(x, 1, 2).copy() for x in (q, k, v)]
+    assert difference(heddle.recur(*swapped, gate=np.moveaxis(gate, 1, 2).copy(), layout="bthd"), np.moveaxis(expected, 1, 2)) < 1e-5
+
+
+SIZES = dict(q=(2, 4, 20, 16), k=(2, 2, 20, 16), v=(2, 4, 20, 24), gate=(2, 4, 20), state=(2, 4, 16, 24), mass=(2, 4, 16))
+
+
+def in_a_spec(sizes, cu_seqlens=None):
+    """A recurrence of zeros inside of a heddle.Spec that knows the sizes of channels alone."""
+    def recurrence(q, k, v, gate, state, mass, starts):
+        packed = {} if cu_seqlens is None else {"cu_seqlens": starts, "layout": "thd"}
+        return heddle.recur(q, k, v, gate=gate, initial_state=(state, mass), normalizer="sum", feature_map=heddle.exp,
+                            return_final_state=True, **packed)[0]
+
+    known = {name: 2 if name == "state" else int(name != "gate" or len(sizes[name]) == len(sizes["q"])) for name in sizes}
+    types = {name: "x".join(["?"] * (len(size) - known[name]) + [*map(str, size[len(size) - known[name]:]), "f32"]) for name, size in sizes.items()}
+    spec = heddle.Spec(recurrence, {**types, "starts": "?xi32"})
+    return spec(*(np.zeros(size, np.float32) for size in sizes.values()), np.array(cu_seqlens or [0], np.int32))
+
+
+@pytest.mark.parametrize("sizes, message", [
+    (dict(q=(2, 4, 9, 16)), "expected k as long as q, got 9 (q) and 20 (k)"),
+    (dict(v=(2, 4, 19, 24)), "expected v as long as q, got 20 (q) and 19 (v)"),
+    (dict(gate=(2, 4, 5)), "expected gate as long as q, got 20 (q) and 5 (gate)"),
+    (dict(k=(2, 3, 20, 16)), "expected heads of k that divide the largest number of heads of q, k and v, got 4 (q)"),
+    (dict(q=(2, 3, 20, 16)), "expected heads of q that divide"),
+    (dict(gate=(3,)), "expected heads of gate that divide"),
+    (dict(gate=(2, 0, 20)), "expected heads of gate that divide"),
+    (dict(state=(2, 8, 16, 24)), "expected heads of initial_state that divide"),
+    (dict(mass=(2, 3, 16)), "expected heads of its mass that divide"),
+    (dict(k=(3, 2, 20, 16)), "expected a batch of k of that of q, or 1, got 2 (q) and 3 (k)"),
+    (dict(gate=(4, 4, 20)), "expected a batch of gate of that of q, or 1"),
+    (dict(state=(3, 4, 16, 24)), "expected a batch of initial_state of that of q, or 1"),
+    (dict(state=(2, 4, 8, 24)), "expected initial_state with as many rows as the features are wide, got 16 (features) and 8"),
+    (dict(state=(2, 4, 16, 16)), "expected initial_state with as many channels as v, got 24 (v) and 16"),
+    (dict(mass=(2, 4, 24)), "expected its mass with as many rows as the features are wide"),
+    (dict(gate=(2, 4, 20, 8)), "expected gate with as many channels as features, got 16 (features) and 8"),
+    (dict(gate=(4, 20)), "expected gate of rank 1 or 3 or 4 for layout bhtd"),
+    (dict(state=(2, 16, 24)), "expected initial_state of rank 4"),
+])
+def test_sizes_that_disagree_in_a_spec(sizes, message):
+    with pytest.raises((ValueError, heddle.TraceError)) as raised:
+        in_a_spec({**SIZES, **sizes})
+    assert message in str(raised.value)
+
+
+def test_sizes_that_agree_in_a_spec():
+    assert in_a_spec(SIZES).shape == in_a_spec({**SIZES, "k": (1, 1, 20, 16), "state": (1, 2, 16, 24), "gate": (4,)}).shape == (2, 4, 20, 24)
+
+
+@pytest.mark.parametrize("count, tokens, message", [
+    (3, 20, "expected a batch of initial_state of that of cu_seqlens, less one, or 1, got 2 (cu_seqlens, less one) and 3"),
+    (2, 30, "expected gate as long as q, got 20 (q) and 30 (gate)"), (2, 20, None)])
+def test_sizes_of_packed_sequences_in_a_spec(count, tokens, message):
+    sizes = dict(q=(20, 4, 16), k=(20, 2, 16), v=(20, 4, 24), gate=(tokens, 4), state=(count, 4, 16, 24), mass=(count, 4, 16))
+    if message is None:
+        assert in_a_spec(sizes, [0, 5, 20]).shape == (20, 4, 24)
+    else:
+        with pytest.raises(ValueError) as raised:
+            in_a_spec(sizes, [0, 5, 20])
+        assert message in str(raised.value)
+
+
 def test_warns_of_weights_that_may_be_negative():
     x = np.ones((1, 1, 4, 16), np.float32)
     with pytest.warns(UserWarning, match="may be 0 or negative"):
