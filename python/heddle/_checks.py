@@ -229,12 +229,17 @@ def _lengths(name, array, batch, keys):
 
 
 def output(out, shape, q):
-    if not _arrays.is_array(out):
-        raise TypeError(f"expected an array as out, got {type(out).__name__}")
-    if tuple(out.shape) != shape:
-        raise ValueError(f"expected out of shape {shape}, got {tuple(out.shape)}")
-    if _arrays.element(out) != _arrays.element(q):
-        raise TypeError(f"expected out of {q.dtype}, got {out.dtype}")
-    if not _arrays.is_writeable(out):
-        raise ValueError("expected out to be writeable, got a read-only array")
-    contiguous("out", out)
+    written("out", out, shape, _arrays.element(q))
+
+
+def written(name, array, shape, element):
+    """An array that a kernel writes to is of this shape and type."""
+    if not _arrays.is_array(array):
+        raise TypeError(f"expected an array as {name}, got {type(array).__name__}")
+    if tuple(array.shape) != shape:
+        raise ValueError(f"expected {name} of shape {shape}, got {tuple(array.shape)}")
+    if _arrays.element(array) != element:
+        raise TypeError(f"expected {name} of {_arrays.NAMES[element]}, got {array.dtype}")
+    if not _arrays.is_writeable(array):
+        raise ValueError(f"expected {name} to be writeable, got a read-only array")
+    contiguous(name, array)

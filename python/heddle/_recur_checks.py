@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from . import _arrays
-from ._checks import RANKS, contiguous, offsets, output
+from ._checks import RANKS, contiguous, offsets, output, written
 from ._tensor import Tensor
 
 _FLOATS = ("f32", "f16", "bf16")
@@ -26,9 +26,11 @@ class Call(NamedTuple):
 
     def states(self):
         """The initial state and its mass, as a tuple of none, one or two."""
-        if self.initial_state is None:
-            return ()
-        states = tuple(self.initial_state) if isinstance(self.initial_state, (tuple, list)) else (self.initial_state,)
+        return () if self.initial_state is None else self.parts(self.initial_state)
+
+    def parts(self, state):
+        """A state and, with a normalizer, its mass, as a tuple."""
+        states = tuple(state) if isinstance(state, (tuple, list)) else (state,)
         expected = 2 if self.normalizer == "sum" else 1
         if len(states) != expected:
             raise ValueError(f"expected {'a pair of a state and its mass' if expected == 2 else 'one state'} for normalizer="
@@ -57,9 +59,9 @@ def feature_maps(maps):
         raise TypeError(f"expected a function or a pair of functions as feature_map, got {maps!r}")
 
 
-def call(given, states, maps):
-    """The arrays of one call fit each other."""
-    rank = RANKS[given.layout]
+def call(given, maps):
+    """The arrays of one call fit each other; returns the shape of the result."""
+    rank, states = RANKS[given.layout], given.states()
     named = [("q", given.q), ("k", given.k), ("v", given.v), ("gate", given.gate), *zip(("initial_state", "its mass"), states)]
     for name, value in named:
         if value is not None and (not _arrays.is_array(value) or isinstance(value, Tensor)):
@@ -105,6 +107,19 @@ def call(given, states, maps):
     if given.out is not None:
         output(given.out, tuple(shape), q)
     return tuple(shape)
+
+
+def step_outputs(given, shape, out, out_state):
+    """What one token is written to; returns the states of it, None where a new one is wanted."""
+    batch, heads, _, width = shape
+    if out is not None:
+        written("out", out, (batch, heads, width), _arrays.element(given.q))
+    if out_state is None:
+        return ()
+    states, features = given.parts(out_state), given.states()[0].shape[2]
+    for name, array, sizes in zip(("out_state", "the mass of out_state"), states, ((batch, heads, features, width), (batch, heads, features))):
+        written(name, array, sizes, "f32")
+    return states
 
 
 def _gate(gate, layout, extents, heads_at, tokens_at):

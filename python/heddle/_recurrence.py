@@ -55,6 +55,7 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
     maps = _maps(feature_map, given)
     if type(q) is Tensor:
         return _traced(given, maps, scale)
+    _recur_checks.call(given, maps)
     return _run(given, maps, scale, None if out is None else [out])
 
 
@@ -65,11 +66,12 @@ def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none"
         q, k, v: (B, H, D), (B, Hk, D) and (B, Hv, E), of NumPy or PyTorch.
         state: S, float32 (B, H, F, E), or a pair (S, z) with normalizer "sum"; what `recur` returns.
         gate: (H,), (B, H) or (B, H, F).
+        out: an array (B, H, E) to write the result to.
         out_state: what to write the next state to, in the form of `state`; it may be `state` itself.
         The rest is as in `recur`.
 
     Returns:
-        (result, next state).
+        (result, next state): `out` and `out_state` where they are given.
     """
     for name, array in (("q", q), ("k", k), ("v", v)):
         if not _arrays.is_array(array) or len(array.shape) != 3:
@@ -78,12 +80,13 @@ def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none"
         gate = _one_token(gate)
     given = _recur_checks.Call(_one_token(q), _one_token(k), _one_token(v), gate, normalizer, state, True, None, None, "bhtd", None)
     maps = _maps(feature_map, given)
+    shape = _recur_checks.call(given, maps)
     results = None
     if out is not None or out_state is not None:
-        states = out_state if isinstance(out_state, (tuple, list)) else (out_state,)
+        states = _recur_checks.step_outputs(given, shape, out, out_state)
         results = [None if out is None else _one_token(out), *states]
-    out, state = _run(given, maps, scale, results, one_token=True)
-    return out[:, :, 0], state
+    result, state = _run(given, maps, scale, results, one_token=True)
+    return result[:, :, 0] if out is None else out, state
 
 
 def _maps(feature_map, given):
@@ -111,9 +114,8 @@ def _type(name, array, layout, one_token):
 
 
 def _run(given, maps, scale, out, one_token=False):
-    """The results of the spec for these options, on these arrays."""
+    """The results of the spec for these options, on these arrays, which have been checked."""
     states = given.states()
-    _recur_checks.call(given, states, maps)
     named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
              **dict(zip(("state", "mass"), states))}
     named = {name: array for name, array in named.items() if array is not None}

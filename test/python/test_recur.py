@@ -267,6 +267,54 @@ def test_sizes_of_packed_sequences_in_a_spec(count, tokens, message):
         assert message in str(raised.value)
 
 
+def one_token(normalizer="none"):
+    """(the arguments of a step, poisoned arrays for its result and states)."""
+    generator = np.random.default_rng(10)
+    q, k, v = array(generator, (2, 4, 16)), array(generator, (2, 2, 16)), array(generator, (2, 2, 24))
+    state, out = np.abs(array(generator, (2, 4, 16, 24))), poisoned((2, 4, 24), np.float32)
+    if normalizer == "none":
+        return (q, k, v, state), out, poisoned(state.shape, np.float32)
+    return (q, k, v, (state, np.abs(array(generator, (2, 4, 16))))), out, (poisoned(state.shape, np.float32), poisoned((2, 4, 16), np.float32))
+
+
+@pytest.mark.parametrize("normalizer", ["none", "sum"])
+def test_a_step_writes_what_it_is_given(normalizer):
+    given, out, out_state = one_token(normalizer)
+    options = dict(normalizer=normalizer, feature_map=heddle.exp)
+    expected, states = heddle.recur_step(*given, **options)
+    got, after = heddle.recur_step(*given, out=out, out_state=out_state, **options)
+    assert got is out and np.array_equal(out, expected)
+    for written, new, own in zip(*((x,) if normalizer == "none" else x for x in (after, states, out_state))):
+        assert written is own and np.array_equal(own, new)
+    out.fill(np.nan)
+    assert heddle.recur_step(*given, out=out, **options)[0] is out and np.array_equal(out, expected)
+
+
+def read_only(x):
+    x.flags.writeable = False
+    return x
+
+
+@pytest.mark.parametrize("normalizer, outputs, message", [
+    ("none", dict(out=read_only(np.zeros((2, 4, 24), np.float32))), "expected out to be writeable, got a read-only array"),
+    ("none", dict(out=np.zeros((2, 4, 1, 24), np.float32)), "expected out of shape (2, 4, 24), got (2, 4, 1, 24)"),
+    ("none", dict(out=np.zeros((2, 2, 24), np.float32)), "expected out of shape (2, 4, 24), got (2, 2, 24)"),
+    ("none", dict(out=np.zeros((2, 4, 24))), "expected out of float32, got float64"),
+    ("none", dict(out=[0.0]), "expected an array as out, got list"),
+    ("none", dict(out=np.zeros((2, 4, 48), np.float32)[..., ::2]), "expected out with a contiguous last dimension"),
+    ("none", dict(out_state=read_only(np.zeros((2, 4, 16, 24), np.float32))), "expected out_state to be writeable"),
+    ("none", dict(out_state=np.zeros((2, 4, 24, 16), np.float32)), "expected out_state of shape (2, 4, 16, 24), got (2, 4, 24, 16)"),
+    ("none", dict(out_state=np.zeros((2, 4, 16, 24), np.float16)), "expected out_state of float32, got float16"),
+    ("sum", dict(out_state=np.zeros((2, 4, 16, 24), np.float32)), "expected a pair of a state and its mass"),
+    ("sum", dict(out_state=(np.zeros((2, 4, 16, 24), np.float32), np.zeros((2, 4, 24), np.float32))), "expected the mass of out_state of shape"),
+])
+def test_a_step_refuses_what_it_cannot_write(normalizer, outputs, message):
+    given, _, _ = one_token(normalizer)
+    with pytest.raises((ValueError, TypeError)) as raised:
+        heddle.recur_step(*given, normalizer=normalizer, feature_map=heddle.exp, **outputs)
+    assert message in str(raised.value)
+
+
 def test_warns_of_weights_that_may_be_negative():
     x = np.ones((1, 1, 4, 16), np.float32)
     with pytest.warns(UserWarning, match="may be 0 or negative"):
