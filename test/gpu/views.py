@@ -13,9 +13,9 @@ import sys
 
 import isolated
 import matrix
-from bench import timing  # noqa: E402
+from bench import measure, timing  # noqa: E402
 
-TOLERANCE = 1e-2
+TOLERANCE = measure.TOLERANCE["bf16"]
 CASES = ("packed", "lengths", "pages_64", "pages_16", "decode", "decode_lengths", "decode_pages_64", "decode_pages_16")
 DECODED = ((32, 8192), (1, 65536), (128, 2048))  # sequences, keys of each: what is timed
 
@@ -70,39 +70,16 @@ def one(directory, runtime, name):
         return torch.tensor(values, dtype=torch.int32, device="cuda")
 
     def reference(q, k, v, causal):
-        """(h, t, d) over (h', s, d)."""
-        k, v = (x.double().repeat_interleave(q.shape[0] // x.shape[0], 0) for x in (k, v))
-        x = q.double() @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
-        t, s = x.shape[-2:]
-        if causal:
-            seen = torch.arange(s, device="cuda")[None] <= torch.arange(t, device="cuda")[:, None] + s - t
-            x = x.masked_fill(~seen, -math.inf)
-        return torch.softmax(x, -1).nan_to_num(0.0) @ v if s else torch.zeros_like(q, dtype=torch.float64)
+        return measure.attended(torch, q, k, v, causal)
+
+    def in_pages(tensors, page):
+        return measure.in_pages(torch, tensors, page, generator)
 
     def verify(run, output, wanted):
         """`wanted`: pairs of a slice of the output and its reference."""
-        firsts = []
-        for _ in range(4):
-            output.fill_(math.nan)
-            run()
-            torch.cuda.synchronize()
-            firsts.append(output.clone())
-        same = all(bool((a == firsts[0]).all()) for a in firsts[1:])
-        worst = 0.0
-        for part, want in wanted:
-            got, scale = part(firsts[0]).double(), want.norm().item()
-            error = (got - want).norm().item() / scale if scale else got.abs().max().item() if got.numel() else 0.0
-            worst = max(worst, error if error == error else math.inf)
+        (first,), same = measure.four_launches(torch, run, [output])
+        worst = max(measure.error(part(first), want) for part, want in wanted)
         result["errors"].append([worst, same, worst < TOLERANCE and same])
-
-    def in_pages(tensors, page):
-        """Pools of pages in random order, with two that are NaN and belong to nobody, and where each page is."""
-        b, h, s = tensors[0].shape[:3]
-        order = torch.randperm(b * s // page, generator=generator, device="cuda") + 1
-        pools = [torch.full((len(order) + 2, h, page, 128), math.nan, dtype=torch.bfloat16, device="cuda") for _ in tensors]
-        for pool, x in zip(pools, tensors):
-            pool[order] = x.reshape(b, h, s // page, page, 128).transpose(1, 2).reshape(-1, h, page, 128)
-        return pools, order.reshape(b, s // page).to(torch.int32)
 
     def without_pages_beyond(table, spans, page):
         """-1 for every page that has no key."""

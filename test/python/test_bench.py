@@ -59,10 +59,27 @@ def test_the_tool_runs(tmp_path, capsys, dtype):
 def test_a_table(capsys):
     pytest.importorskip("torch")
     names = ["sinks_bf16_128", "full_bf16_64", "decode_1x65536", "paged_16", "packed"]
-    assert bench.main(["--table", "hopper", "--row", *names, "--tokens", "256"]) == 0
+    assert bench.main(["--table", "hopper", "--row", *names, "--tokens", "300"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0].split()[0] for line in shown] == names and "WRONG" not in str(shown)
     assert "of plain (must 0.95)" in shown[0] and " of sdpa" in shown[1] and " TB/s" in shown[2] and "contiguous" in shown[3]
+
+
+@pytest.mark.parametrize("wrong, said", [(lambda n: 0.01 * n, "NOT REPEATABLE"), (lambda n: 1.0, "WRONG"), (lambda n: np.nan, "NOT REPEATABLE"),
+                                         (lambda n: 0.0, "")])
+def test_what_is_wrong_in_a_table(monkeypatch, capsys, wrong, said):
+    """Keys through views, with results that change from run to run, or are wrong in the same way; NaN is not equal to itself."""
+    pytest.importorskip("torch")
+    attend, runs = bench.candidates.heddle.attend, []
+
+    def changed(*arrays, out, **options):
+        runs.append(attend(*arrays, out=out, **options))
+        out[0, 0] += wrong(len(runs))
+
+    monkeypatch.setattr(bench.candidates.heddle, "attend", changed)
+    assert bench.main(["--table", "hopper", "--row", "packed", "--tokens", "64"]) == int(bool(said))
+    shown = capsys.readouterr().out
+    assert said in shown if said else "WRONG" not in shown and "NOT" not in shown
 
 
 def test_a_table_has_no_other_rows():

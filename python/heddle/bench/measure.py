@@ -1,4 +1,5 @@
-"""One row of the table of figures, checked against float64 and timed beside its rivals in this process.
+"""One row of the table of figures, checked against float64 and timed beside its rivals in this process, and what checks of
+other figures share with it.
 
 Imports nothing of Heddle, so that packs can be measured where only they and PyTorch are; who measures says how a spec is run.
 """
@@ -12,6 +13,49 @@ TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
 TORCH_NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
 
+def four_launches(torch, run, outputs):
+    """(copies of what the first launch writes, whether all agree with it bit by bit), each into NaN."""
+    launches = []
+    for _ in range(4):
+        for output in outputs:
+            output.fill_(math.nan)
+        run()
+        if outputs[0].is_cuda:
+            torch.cuda.synchronize()
+        launches.append([output.clone() for output in outputs])
+    return launches[0], all(bool((a == b).all()) for launch in launches[1:] for a, b in zip(launch, launches[0]))
+
+
+def error(got, want):
+    """The relative Frobenius error; where all of `want` is 0, the largest of `got`. Infinite where something is NaN."""
+    got, scale = got.double(), want.norm().item()
+    found = (got - want).norm().item() / scale if scale else got.abs().max().item() if got.numel() else 0.0
+    return found if found == found else math.inf
+
+
+def attended(torch, q, k, v, causal):
+    """Attention of one sequence in float64, (h, t, d) over (h', s, d), a few rows at a time; the last row is at the last key."""
+    k, v = (x.double().repeat_interleave(q.shape[0] // x.shape[0], 0) for x in (k, v))
+    parts, at = [], torch.arange(k.shape[1], device=q.device)
+    for rows_of in torch.arange(q.shape[1], device=q.device).split(512):
+        x = q[:, rows_of].double() @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        if causal:
+            x = x.masked_fill(at > rows_of[:, None] + k.shape[1] - q.shape[1], -math.inf)
+        parts.append((torch.softmax(x, -1).nan_to_num(0.0) if x.shape[-1] else x) @ v)
+    return torch.cat(parts, 1)
+
+
+def in_pages(torch, tensors, page, generator):
+    """Pools of pages (pages, h, page, d) in random order, the first and last of which are NaN and belong to nobody, and the
+    table (b, pages of a sequence) of where each page is."""
+    b, h, s, d = tensors[0].shape
+    order = torch.randperm(b * s // page, generator=generator, device=generator.device).to(tensors[0].device) + 1
+    pools = [torch.full((len(order) + 2, h, page, d), math.nan, dtype=x.dtype, device=x.device) for x in tensors]
+    for pool, x in zip(pools, tensors):
+        pool[order] = x.reshape(b, h, s // page, page, d).transpose(1, 2).reshape(-1, h, page, d)
+    return pools, order.reshape(b, s // page).to(torch.int32)
+
+
 class Measure:
     """`launcher(name, arguments)` gives a function that runs the spec of a row on q, k, v, what it reads, and its result."""
 
@@ -19,37 +63,19 @@ class Measure:
         self.torch, self.device, self.name, self.row, self.launcher = torch, device, name, rows.ROWS[name], launcher
         self.generator = torch.Generator(device).manual_seed(len(name))
 
-    def synchronize(self):
-        if self.device != "cpu":
-            self.torch.cuda.synchronize()
-
     def draw(self, batch, heads, key_heads, length, keys):
         """(q, k, v, what the spec reads)."""
         draw = rows.Draw(self.torch, self.generator, batch, heads, length, keys, self.device)
         sizes = ((heads, length, self.row.d), (key_heads, keys, self.row.d), (key_heads, keys, self.row.e))
         return *(draw.normal(batch, *size, dtype=TORCH_NAMES[self.row.dtype]) for size in sizes), list(self.row.change.values(draw))
 
-    def error(self, got, want):
-        scale = want.norm().item()
-        return (got.double() - want).norm().item() / scale if scale else got.double().abs().max().item() if got.numel() else 0.0
-
-    def four_launches(self, run, o):
-        """(the first result, whether all agree bit by bit), each into NaN."""
-        results = []
-        for _ in range(4):
-            o.fill_(math.nan)
-            run()
-            self.synchronize()
-            results.append(o.clone())
-        return results[0], all(bool((result == results[0]).all()) for result in results[1:])
-
     def check(self, shape):
         """[shape, error, whether four launches agree, whether all is well]."""
         q, k, v, values = self.draw(*shape)
         o = self.torch.full((*q.shape[:3], v.shape[3]), math.nan, dtype=q.dtype, device=self.device)
-        result, same = self.four_launches(self.launcher(self.name, [q, k, v, *values, o]), o)
-        error = self.error(result, rows.reference(self.torch, self.row, q, k, v, values))
-        return [list(shape), error, same, error < TOLERANCE[self.row.dtype] and same]
+        (result,), same = four_launches(self.torch, self.launcher(self.name, [q, k, v, *values, o]), [o])
+        worst = error(result, rows.reference(self.torch, self.row, q, k, v, values))
+        return [list(shape), worst, same, worst < TOLERANCE[self.row.dtype] and same]
 
     def time(self, length, tokens=rows.TOKENS, with_flex=False):
         """(as `check`, on some rows; {candidate: [milliseconds, TFLOP/s]}) of sequences of a length."""
@@ -60,8 +86,8 @@ class Measure:
         flops = 2.0 * batch * row.heads * (row.d + row.e)
         work = {"heddle": flops * rows.visible_pairs(torch, row, values, length, self.device)}
         some = torch.randint(length, (16,), generator=self.generator, device=self.device)
-        result, same = self.four_launches(calls["heddle"], o)
-        error = self.error(result[:, :, some], rows.reference(torch, row, q, k, v, values, some))
+        (result,), same = four_launches(torch, calls["heddle"], [o])
+        worst = error(result[:, :, some], rows.reference(torch, row, q, k, v, values, some))
         if row.is_plain:
             calls |= sdpa(torch, q, k, v, row.change is rows.CAUSAL)
         if row.plain:
@@ -71,7 +97,7 @@ class Measure:
             calls["flex"] = flex(torch, q, k, v, length, *rows.modifiers(torch, row, values))
         times = timing.rates(torch, calls, {name: work.get(name, work["heddle"]) for name in calls}, self.device)
         shape = [batch, row.heads, row.heads, length, length]
-        return [shape, error, same, error < TOLERANCE[row.dtype] and same], times
+        return [shape, worst, same, worst < TOLERANCE[row.dtype] and same], times
 
 
 def describe(row, times):

@@ -4,8 +4,6 @@
     heddle-bench --table hopper --device cuda --row softcap_bf16_128 bias_bf16_128 --flex
 """
 
-import math
-
 import heddle
 
 from . import measure, rows, timing
@@ -25,23 +23,28 @@ def show(torch, device, names, tokens, with_flex):
     good = True
     for name in names:
         if name in VIEWS:
-            error, times, unit = view(torch, device, name, tokens / rows.TOKENS)
-            fine = error < measure.TOLERANCE["bf16"]
-            print(f"{name}: error {error:.1e}{'' if fine else ' WRONG'}" + "".join(f" | {who} {ms:.3f} ms {rate:.3g} {unit}" for who, (ms, rate) in
-                                                                                  times.items()), flush=True)
-            good &= fine
+            error, same, times, unit = view(torch, device, name, tokens / rows.TOKENS)
+            print(f"{name}: error {error:.1e}{verdict(error, same)}" +
+                  "".join(f" | {who} {ms:.3f} ms {rate:.3g} {unit}" for who, (ms, rate) in times.items()), flush=True)
+            good &= not verdict(error, same)
             continue
         bench = measure.Measure(torch, device, name, launcher)
         for length in sorted({min(length, tokens) for length in bench.row.lengths}):
-            (_, error, same, fine), times = bench.time(length, tokens, with_flex)
-            print(f"{name} {length}: error {error:.1e}{'' if fine else ' WRONG' if same else ' NOT REPEATABLE'}"
-                  f" |{measure.describe(bench.row, times)}", flush=True)
-            good &= fine
+            (_, error, same, _), times = bench.time(length, tokens, with_flex)
+            wrong = verdict(error, same, bench.row.dtype)
+            print(f"{name} {length}: error {error:.1e}{wrong} |{measure.describe(bench.row, times)}", flush=True)
+            good &= not wrong
     return good
 
 
+def verdict(error, same, dtype="bf16"):
+    """What is wrong with a result, or nothing."""
+    return " NOT REPEATABLE" if not same else "" if error < measure.TOLERANCE[dtype] else " WRONG"
+
+
 def view(torch, device, name, share):
-    """(error against float64, {candidate: [ms, TB/s or TFLOP/s]}, the unit) of keys through lengths, pages and packing."""
+    """(error against float64, whether four runs agree, {candidate: [ms, TB/s or TFLOP/s]}, the unit) of keys through lengths,
+    pages and packing."""
     generator = torch.Generator(device).manual_seed(1)
 
     def random(*shape):
@@ -54,40 +57,21 @@ def view(torch, device, name, share):
         q, k, v, out = (random(total, 16, 128) for _ in range(4))
         given = {"cu_seqlens_q": torch.tensor(starts, dtype=torch.int32, device=device), "layout": "thd", "causal": True}
         spans = [slice(a, b) for a, b in zip(starts, starts[1:]) if b > a]
-        wanted = torch.cat([attended(torch, *(x[span].transpose(0, 1) for x in (q, k, v)), True).transpose(0, 1) for span in spans])
+        wanted = torch.cat([measure.attended(torch, *(x[span].transpose(0, 1) for x in (q, k, v)), True).transpose(0, 1) for span in spans])
         work, unit = 4.0 * 16 * 128 * sum((s.stop - s.start) * (s.stop - s.start + 1) / 2 for s in spans), "TFLOP/s"
         calls = {"heddle": lambda: heddle.attend(q, k, v, out=out, **given)}
     else:
         batch, length = (int(n) for n in name.split("_")[1].split("x")) if name.startswith("decode") else (32, 8192)
-        length = max(64, int(length * share))
+        length = max(64, int(length * share) // 64 * 64)  # whole pages
         q, k, v, out = random(batch, 32, 1, 128), random(batch, 8, length, 128), random(batch, 8, length, 128), random(batch, 32, 1, 128)
-        wanted = torch.stack([attended(torch, *(x[b] for x in (q, k, v)), False) for b in range(batch)])
+        wanted = torch.stack([measure.attended(torch, *(x[b] for x in (q, k, v)), False) for b in range(batch)])
         other, work, unit = torch.empty_like(k), 2 * k.numel() * 2, "TB/s"
         calls = {"heddle": lambda: heddle.attend(q, k, v, out=out), "copy": lambda: other.copy_(k)}
         if name.startswith("paged"):
             page = int(name.split("_")[1])
-            length = length // page * page
-            order = torch.randperm(batch * length // page, generator=torch.Generator().manual_seed(3)).to(device)
-            pools = [torch.empty(len(order), 8, page, 128, dtype=q.dtype, device=device) for _ in range(2)]
-            for pool, x in zip(pools, (k, v)):
-                pool[order] = x.reshape(batch, 8, -1, page, 128).transpose(1, 2).reshape(-1, 8, page, 128)
-            table = order.reshape(batch, -1).to(torch.int32)
+            pools, table = measure.in_pages(torch, (k, v), page, torch.Generator().manual_seed(3))
             lengths = torch.full((batch,), length, dtype=torch.int32, device=device)
             calls = {"heddle": lambda: heddle.attend(q, *pools, out=out, block_table=table, cache_seqlens=lengths),
                      "contiguous": calls["heddle"]}
-    out.fill_(math.nan)
-    calls["heddle"]()
-    error = (out.double() - wanted).norm().item() / wanted.norm().item()
-    return error if error == error else math.inf, timing.rates(torch, calls, work, device), unit
-
-
-def attended(torch, q, k, v, causal):
-    """(h, t, d) over (h', s, d) in float64, a few rows at a time."""
-    k, v = (x.double().repeat_interleave(q.shape[0] // x.shape[0], 0) for x in (k, v))
-    parts, at = [], torch.arange(k.shape[1], device=q.device)
-    for rows_of in torch.arange(q.shape[1], device=q.device).split(512):
-        x = q[:, rows_of].double() @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
-        if causal:
-            x = x.masked_fill(at > rows_of[:, None] + k.shape[1] - q.shape[1], -math.inf)
-        parts.append(torch.softmax(x, -1) @ v)
-    return torch.cat(parts, 1)
+    (result,), same = measure.four_launches(torch, calls["heddle"], [out])
+    return measure.error(result, wanted), same, timing.rates(torch, calls, work, device), unit
