@@ -88,6 +88,25 @@ def test_a_table_has_no_other_rows():
         bench.main(["--table", "hopper", "--row", "none"])
 
 
+@pytest.mark.parametrize("options, said", [
+    ("--table hopper --length 64 --rounds 1", "expected --table without --length, --rounds, got both"),
+    ("--host-time --row packed", "expected --host-time without --row, got both"),
+    ("--host-time --table hopper", "expected --host-time without --table, got both"),
+    ("--flex --tokens 5", "expected --flex, --tokens with --table only, got no --table")])
+def test_options_that_would_be_ignored_are_refused(capsys, options, said):
+    with pytest.raises(SystemExit):
+        bench.main(options.split())
+    assert said in capsys.readouterr().err
+
+
+def test_every_option_has_a_default(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["--help"])
+    shown = capsys.readouterr().out.split("options:")[1]
+    names = [line.split()[0] for line in shown.splitlines() if line.startswith("  --")]
+    assert sorted(names) == sorted(f"--{name.replace('_', '-')}" for name in bench.DEFAULTS)
+
+
 def test_the_time_of_a_call(capsys):
     bench.main(["--host-time", "--threads", "1"])
     shown = capsys.readouterr().out.splitlines()

@@ -10,25 +10,40 @@ import numpy as np
 from . import candidates, cases, host, timing
 
 
+DEFAULTS = {"device": "cpu", "threads": None, "length": [4096], "heads": 16, "key_heads": None, "batch": 1, "width": [64, 128],
+            "dtype": ["f32", "bf16"], "mask": ["full", "causal"], "rounds": 7, "json": None, "host_time": False, "table": None,
+            "row": None, "tokens": 16384, "flex": False}
+# What goes with the options that ask for something else than cases of one's own.
+TOGETHER = {"host_time": {"device", "threads"}, "table": {"device", "threads", "row", "tokens", "flex"}}
+
+
 def parse(arguments):
-    parser = argparse.ArgumentParser("heddle-bench", description="time heddle.attend beside its rivals")
-    parser.add_argument("--device", default="cpu", help='"cpu" or "cuda"')
-    parser.add_argument("--length", type=int, nargs="+", default=[4096])
-    parser.add_argument("--heads", type=int, default=16)
-    parser.add_argument("--key-heads", type=int, default=None)
-    parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--width", type=int, nargs="+", default=[64, 128])
-    parser.add_argument("--dtype", nargs="+", choices=list(cases.TOLERANCE), default=["f32", "bf16"])
-    parser.add_argument("--mask", nargs="+", default=["full", "causal"], help='"full", "causal", "window:N"')
-    parser.add_argument("--threads", type=int, default=None, help="of every candidate, on the CPU")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--host-time", action="store_true", help="the host's time of a cached call, and nothing else")
-    parser.add_argument("--table", choices=["hopper"], help="the rows of the Hopper table by name, with what each must reach")
-    parser.add_argument("--row", nargs="+", default=None, help="with --table: names of rows (all)")
-    parser.add_argument("--tokens", type=int, default=16384, help="with --table: of all sequences; the table has 16384")
-    parser.add_argument("--flex", action="store_true", help="with --table: FlexAttention as a rival (seconds to compile each)")
-    parser.add_argument("--json", default=None, help="append one object per case to this file")
-    return parser.parse_args(arguments)
+    parser = argparse.ArgumentParser("heddle-bench", description="time heddle.attend beside its rivals", argument_default=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--device", choices=["cpu", "cuda"], help="where it runs (cpu)")
+    add("--threads", type=int, help="of every candidate, on the CPU (as many as there are cores)")
+    add("--length", type=int, nargs="+", help="of the sequences (4096)")
+    add("--heads", type=int, help="of q (16)")
+    add("--key-heads", type=int, help="of k and v (as many as q has)")
+    add("--batch", type=int, help="how many sequences (1)")
+    add("--width", type=int, nargs="+", help="channels of a head (64 and 128)")
+    add("--dtype", nargs="+", choices=list(cases.TOLERANCE), help="of q, k, v and the result (f32 and bf16)")
+    add("--mask", nargs="+", help='"full", "causal", "window:N" (full and causal)')
+    add("--rounds", type=int, help="bursts of each candidate, whose median counts (7)")
+    add("--json", help="append one object per case to this file")
+    add("--host-time", action="store_true", help="the host's time of a cached call, and nothing else")
+    add("--table", choices=["hopper"], help="the rows of the Hopper table by name, with what each must reach")
+    add("--row", nargs="+", help="with --table: names of rows (all)")
+    add("--tokens", type=int, help="with --table: of all sequences (16384, as the table has)")
+    add("--flex", action="store_true", help="with --table: FlexAttention as a rival (seconds to compile each)")
+    given = vars(parser.parse_args(arguments))
+    mode = next((mode for mode in TOGETHER if mode in given), None)
+    allowed = {mode} | TOGETHER[mode] if mode else DEFAULTS.keys() - {"row", "tokens", "flex"}
+    others = [f"--{name.replace('_', '-')}" for name in given if name not in allowed]
+    if others:
+        parser.error(f"expected {f'--{mode}'.replace('_', '-')} without {', '.join(others)}, got both" if mode else
+                     f"expected {', '.join(others)} with --table only, got no --table")
+    return argparse.Namespace(**{**DEFAULTS, **given})
 
 
 def check(case, candidate, q, k, v):

@@ -42,7 +42,7 @@ class Draw:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """What a row adds to attention: functions of (f, *values), where f has tanh, minimum, maximum and where."""
+    """What a row adds to attention: functions of (f, *values), where f has tanh, minimum and maximum."""
 
     types: tuple = ()                  # ("name: type", ..) of its values, as in attn text
     values: Callable = lambda draw: ()
@@ -207,7 +207,7 @@ def spec(name, row=None):
 
 def functions(torch):
     """What a row's functions call, for arrays of PyTorch."""
-    return types.SimpleNamespace(tanh=torch.tanh, where=torch.where, minimum=lambda x, most: torch.clamp(x, max=most),
+    return types.SimpleNamespace(tanh=torch.tanh, minimum=lambda x, most: torch.clamp(x, max=most),
                                  maximum=lambda x, least: torch.clamp(x, min=least))
 
 
