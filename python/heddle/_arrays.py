@@ -8,6 +8,7 @@ import sys
 ELEMENTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "float64": "f64", "int32": "i32", "int64": "i64",
             "bool": "i1"}
 NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16", "f64": "float64", "i32": "int32", "i64": "int64", "i1": "bool"}
+FLOATS = ("f32", "f16", "bf16")  # what is computed with
 _known_types = {}    # array type -> library, or None
 _known_elements = {}  # dtype object -> element, as MLIR writes it
 

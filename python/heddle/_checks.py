@@ -5,7 +5,6 @@ from typing import NamedTuple
 from . import _arrays
 from ._normalizer import NAMES, Normalizer
 
-_FLOATS = ("f32", "f16", "bf16")
 RANKS = {"bhtd": 4, "bthd": 4, "thd": 3}
 
 
@@ -27,7 +26,7 @@ def arrays(q, k, v):
             raise TypeError(f"expected an array (NumPy, PyTorch, or one that speaks DLPack) as {name}, got "
                             f"{type(value).__module__}.{type(value).__qualname__}")
     for name, value in (("q", q), ("k", k), ("v", v)):
-        if _arrays.element(value) not in _FLOATS:
+        if _arrays.element(value) not in _arrays.FLOATS:
             raise TypeError(f"expected {name} of float32, float16 or bfloat16, got {value.dtype}")
         if not value.shape:
             raise ValueError(f"expected {name} of rank 4 (or 3 for layout \"thd\"), got a single number")

@@ -219,7 +219,7 @@ def _attend_traced(given, scale, out, status):
         if value is not None:
             raise ValueError(f"expected no {name}= inside of a heddle.Spec, got one")
     if given.num_splits is not None:
-        raise ValueError("expected no num_splits inside of a heddle.Spec (give it a schedule), got one")
+        raise ValueError("expected no num_splits inside of a heddle.Spec (its compile and save take a schedule), got one")
     _checks.options(given)
     trace = current_trace()
     left, right = (None, None) if given.left is None else _traced_bounds(given.left, given.causal, trace)

@@ -6,8 +6,6 @@ from . import _arrays
 from ._checks import RANKS, contiguous, offsets, output, written
 from ._tensor import Tensor
 
-_FLOATS = ("f32", "f16", "bf16")
-
 
 class Call(NamedTuple):
     """The arguments of heddle.recur; see there."""
@@ -68,7 +66,7 @@ def call(given, maps):
             raise TypeError(f"expected an array as {name}, got {type(value).__name__}")
     q, k, v = given.q, given.k, given.v
     for name, value in named[:3]:
-        if _arrays.element(value) not in _FLOATS:
+        if _arrays.element(value) not in _arrays.FLOATS:
             raise TypeError(f"expected {name} of float32, float16 or bfloat16, got {value.dtype}")
         if value.dtype != q.dtype:
             raise TypeError(f"expected q, k and v of one type, got {q.dtype} and {value.dtype}")
@@ -125,7 +123,7 @@ def step_outputs(given, shape, out, out_state):
 def _gate(gate, layout, extents, heads_at, tokens_at):
     batch, heads, tokens = extents
     rank = len(gate.shape)
-    if _arrays.element(gate) not in _FLOATS:
+    if _arrays.element(gate) not in _arrays.FLOATS:
         raise TypeError(f"expected a gate of float32, float16 or bfloat16, got {gate.dtype}")
     expected = {"bhtd": "(H,), (B, H, T) or (B, H, T, F)", "bthd": "(H,), (B, T, H) or (B, T, H, F)", "thd": "(H,), (T, H) or (T, H, F)"}
     ranks = (1, 2, 3) if layout == "thd" else (1, 3, 4)

@@ -156,7 +156,7 @@ def _traced(given, maps, scale):
     if given.out is not None:
         raise ValueError("expected no out= inside of a heddle.Spec, got one")
     if given.chunk_size is not None:
-        raise ValueError("expected no chunk_size inside of a heddle.Spec (give it a schedule), got one")
+        raise ValueError("expected no chunk_size inside of a heddle.Spec (its compile and save take a schedule), got one")
     trace = current_trace()
 
     def tensor(value, name):

@@ -6,13 +6,11 @@ type. Arrays are logical: `b`, `h`, `t` may be known only at run time (then `sha
 that are not known are taken to agree; only an extent of 1 that is known broadcasts.
 """
 
-from . import _scalar
+from . import _arrays, _scalar
 from ._errors import TraceError
 from ._graph import Node, Owner, Region, TensorType, Value
 from ._scalar import CONDITION, FLOAT, INTEGER, Scalar, constant, is_number, kind, lift, make
 from ._source import here
-
-_FLOATS = ("bf16", "f16", "f32")
 
 
 class Tensor(Value):
@@ -45,7 +43,7 @@ class Tensor(Value):
     def astype(self, dtype):
         """The array with elements of `dtype`: "f32", "f16", "bf16" or their NumPy names."""
         element = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}.get(str(dtype), str(dtype))
-        if element not in _FLOATS:
+        if element not in _arrays.FLOATS:
             raise TraceError(f"expected f32, f16 or bf16, got {dtype}", here())
         return elementwise(lambda x: x, self, element=element)
 
@@ -118,7 +116,7 @@ class _ElementwiseNode(Node):
 
 def _stored(element):
     """The scalar type that an element has in a body."""
-    return FLOAT if element in _FLOATS else CONDITION if element in ("i1", "i8") else INTEGER
+    return FLOAT if element in _arrays.FLOATS else CONDITION if element in ("i1", "i8") else INTEGER
 
 
 def _load(argument):
@@ -133,7 +131,7 @@ def _load(argument):
 
 
 def _store(value, element):
-    if element in _FLOATS:
+    if element in _arrays.FLOATS:
         value = lift(value, FLOAT)
         return value if element == "f32" else make(f"arith.truncf {{0}} : f32 to {element}", element, value)
     if element == "i1":
@@ -184,7 +182,7 @@ def _result_element(apply, tensors):
         return "i1"
     if result == INTEGER:
         return "i32"
-    floats = {tensor.type.element for tensor in tensors if tensor.type.element in _FLOATS}
+    floats = {tensor.type.element for tensor in tensors if tensor.type.element in _arrays.FLOATS}
     return floats.pop() if len(floats) == 1 else "f32"
 
 
