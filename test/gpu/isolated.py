@@ -1,7 +1,9 @@
 """A process and a watchdog for each check on a device, because a wrong barrier hangs rather than fails.
 
-A script's main is `isolated.main(__file__, names, run_one, seconds)`; it takes FOLDER [--time].
+A script of packs has the options of `parser`, and its mode run is `report(__file__, options, names, ..)`, which runs the
+mode one. A script of the older kind, which takes FOLDER [--time], is `main(__file__, names, run_one, seconds)`.
 """
+import argparse
 import json
 import os
 import pathlib
@@ -10,6 +12,24 @@ import subprocess
 import sys
 import tempfile
 import threading
+
+
+def parser(doc, names=None, limit=60, compiler="heddle-compile"):
+    """The options of a script that builds and runs packs. `names` says what --name chooses, None: nothing, and there is no
+    mode one. `limit`: seconds that one of them may take. `compiler` None: the Python package compiles."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("mode", choices=["build", "run", *(["one"] if names else [])],
+                      help="compile packs; run them under a watchdog and report" + "; run them in this process" * bool(names))
+    made.add_argument("directory", type=pathlib.Path, help="where the packs are")
+    if compiler:
+        made.add_argument("--compiler", default=compiler, help=f"with build ({compiler})")
+    made.add_argument("--target", default="sm_90a", help="with build: what to compile for (sm_90a)")
+    made.add_argument("--runtime", default="build/runtime/libheddle_rt.so", help="with run and one: the runtime's library (of this tree)")
+    if names:
+        made.add_argument("--device", default="cuda", help="cpu: to try the script itself, with packs for --target=cpu")
+        made.add_argument("--name", help=f"{names}, separated by commas (all)")
+        made.add_argument("--limit", type=int, default=limit, help=f"seconds that one of them may take ({limit})")
+    return made
 
 
 def main(script, names, run_one, seconds):

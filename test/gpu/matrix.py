@@ -7,7 +7,6 @@
 They run in a process under a watchdog, because a wrong barrier hangs; what ends it costs one spec. Outputs are poisoned with NaN.
 FLOPs count visible pairs only: 2 * pairs * (d + e). A spec that changes a plain one is timed beside that one.
 """
-import argparse
 import faulthandler
 import json
 import pathlib
@@ -53,16 +52,8 @@ def describe(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run", "one"])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--compiler", default="heddle-compile")
-    parser.add_argument("--target", default="sm_90a")
-    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    parser.add_argument("--device", default="cuda", help="cpu: to try the script itself, with packs for --target=cpu")
-    parser.add_argument("--name", help="specs, separated by commas (all)")
+    parser = isolated.parser(__doc__, "specs", 120)
     parser.add_argument("--flex", action="store_true", help="FlexAttention as a rival, where weights are those of softmax")
-    parser.add_argument("--limit", type=int, default=120, help="seconds of a spec")
     parser.add_argument("--check-only", action="store_true", help="with one: three shapes, no timing (for compute-sanitizer)")
     options = parser.parse_args()
     names = options.name.split(",") if options.name else list(rows.ROWS)

@@ -6,9 +6,7 @@
 Documents of 128 tokens visit as many blocks of keys as a window of 128, whose bounds are arithmetic: the difference of
 the two times is the check of the table and the searches.
 """
-import argparse
-import pathlib
-
+import isolated
 import matrix
 from bench import rows, timing  # noqa: E402
 
@@ -44,13 +42,8 @@ def run(directory, runtime):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run"])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--compiler", default="heddle-compile")
-    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    options = parser.parse_args()
+    options = isolated.parser(__doc__).parse_args()
     if options.mode == "build":
-        matrix.build(options.directory, options.compiler, "sm_90a", {name: rows.spec(name, row).text for name, row in SPECS.items()})
+        matrix.build(options.directory, options.compiler, options.target, {name: rows.spec(name, row).text for name, row in SPECS.items()})
     else:
         run(options.directory, options.runtime)

@@ -9,7 +9,6 @@ above 2^31 elements, and a captured graph of several kernels that is replayed af
 poisoned, what lies between their rows must stay, every third case is launched four times and compared bit by bit. A
 failure names its case and seed.
 """
-import argparse
 import dataclasses
 import json
 import math
@@ -18,6 +17,8 @@ import pathlib
 import sys
 
 import isolated
+import matrix  # noqa: F401, which finds bench
+from bench.measure import TORCH_NAMES
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # processes share the cores, each with one thread for NumPy
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -27,7 +28,6 @@ import random_cases  # noqa: E402
 from attend_cases import TABLE, Draw, Row  # noqa: E402
 
 CASES = 2000
-TORCH_NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 UNBOUNDED = ("none", "relu", "relu2")  # weights that float16 does not hold
 EXTRA = [
     Row("bf16", 128, 128, page=64, lengths=True, causal=True), Row("bf16", 128, 128, page=16, lengths=True, causal=True, window="l"),
@@ -229,17 +229,10 @@ def describe(result):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run", "one"])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--target", default="sm_90a")
-    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    parser.add_argument("--device", default="cuda", help="cpu: to try the script itself, with packs for --target=cpu")
-    parser.add_argument("--name", help="numbers of specs, far, graph, separated by commas (all)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--per-row", type=int, default=PER_ROW, help="cases of each spec")
-    parser.add_argument("--processes", type=int, default=6)
-    parser.add_argument("--limit", type=int, default=60, help="seconds of a spec")
+    parser = isolated.parser(__doc__, "numbers of specs, far, graph", compiler=None)
+    parser.add_argument("--seed", type=int, default=0, help="of the cases that are drawn (0); a failure names it")
+    parser.add_argument("--per-row", type=int, default=PER_ROW, help=f"cases of each spec ({PER_ROW})")
+    parser.add_argument("--processes", type=int, default=6, help="with run: how many share the specs (6)")
     options = parser.parse_args()
     names = options.name.split(",") if options.name else [*ROWS, *(SPECIAL if options.device != "cpu" else ())]
     if options.mode == "build":

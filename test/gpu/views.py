@@ -5,10 +5,8 @@
 
 What lies beyond a length is NaN, as are outputs before a run. They run in a process under a watchdog.
 """
-import argparse
 import json
 import math
-import pathlib
 import sys
 
 import isolated
@@ -53,21 +51,22 @@ def texts():
     return {name: specs[name].text for name in CASES}
 
 
-def one(directory, runtime, name):
+def one(directory, runtime, device, name):
     import torch
     from packs import Pack
 
     def launcher(values, of=name):
         return Pack(runtime, directory / f"{of}.pack").launcher(values)
 
-    generator = torch.Generator(device="cuda").manual_seed(1)
+    generator = torch.Generator(device=device).manual_seed(1)
     result = {"name": name, "errors": [], "timed": {}}
+    decoded, tokens = (DECODED, 16384) if device != "cpu" else (((2, 64),), 256)
 
     def random(*shape):
-        return torch.randn(*shape, generator=generator, device="cuda").to(torch.bfloat16)
+        return torch.randn(*shape, generator=generator, device=device).to(torch.bfloat16)
 
     def ints(values):
-        return torch.tensor(values, dtype=torch.int32, device="cuda")
+        return torch.tensor(values, dtype=torch.int32, device=device)
 
     def reference(q, k, v, causal):
         return measure.attended(torch, q, k, v, causal)
@@ -83,8 +82,8 @@ def one(directory, runtime, name):
 
     def without_pages_beyond(table, spans, page):
         """-1 for every page that has no key."""
-        first = torch.tensor(spans, device="cuda")[:, None]
-        return table.where(page * torch.arange(table.shape[1], device="cuda")[None] < first, -1)
+        first = torch.tensor(spans, device=device)[:, None]
+        return table.where(page * torch.arange(table.shape[1], device=device)[None] < first, -1)
 
     if name == "packed":
         for spans in ([5, 0, 1, 700, 128, 129, 1000], [64] * 9, [2048]):
@@ -94,22 +93,22 @@ def one(directory, runtime, name):
                       for a, b in zip(starts, starts[1:]) if b > a]
             verify(launcher([q, k, v, ints(starts), o]), o, wanted)
         spans = (torch.rand(12, generator=torch.Generator().manual_seed(2)) + 0.1)
-        spans = (spans / spans.sum() * 16384).int().tolist()
-        spans[-1] += 16384 - sum(spans)
+        spans = (spans / spans.sum() * tokens).int().tolist()
+        spans[-1] += tokens - sum(spans)
         starts = [sum(spans[:n]) for n in range(len(spans) + 1)]
-        q, k, v, o = (random(16384, 16, 128) for _ in range(4))
+        q, k, v, o = (random(tokens, 16, 128) for _ in range(4))
         pairs = sum(n * (n + 1) / 2 for n in spans)
-        result["timed"]["16384 tokens"] = timing.rates(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128)
+        result["timed"][f"{tokens} tokens"] = timing.rates(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128, device)
     elif name == "decode":
         for b, h, s in ((2, 3, 1000), (1, 8, 65536), (3, 1, 1), (2, 2, 0)):
             q, k, v, o = random(b, h, 4, 128), random(b, h, s, 128), random(b, h, s, 128), random(b, h, 4, 128)
             verify(launcher([q, k, v, o]), o, [(lambda x, n=n: x[n], reference(q[n], k[n], v[n], False)) for n in range(b)])
-        for b, s in DECODED:
+        for b, s in decoded:
             q, k, v, o = random(b, 8, 4, 128), random(b, 8, s, 128), random(b, 8, s, 128), random(b, 8, 4, 128)
             copy = torch.empty_like(k)
             moved = 2 * k.numel() * 2
             # "TFLOP/s" here are TB/s: bytes of keys and values, and bytes that a copy reads and writes.
-            times = timing.rates(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved)
+            times = timing.rates(torch, {"heddle": launcher([q, k, v, o]), "copy": lambda: copy.copy_(k)}, moved, device)
             result["timed"][f"{b} x {s} (TB/s)"] = times
     elif name.startswith("decode_"):
         page = int(name.split("_")[-1]) if "pages" in name else None
@@ -134,7 +133,7 @@ def one(directory, runtime, name):
             table[0, 1], table[1, 0] = -1, len(pools[0]) + 5
             wanted = [(lambda x, n=n: x[n], reference(q[n], k[n], v[n], False)) for n in range(2)]
             verify(launcher([q, *pools, table, ints([256, 256]), o]), o, wanted)
-        for b, s in DECODED:
+        for b, s in decoded:
             q, k, v, o = random(b, 8, 4, 128), random(b, 8, s, 128), random(b, 8, s, 128), random(b, 8, 4, 128)
             copy = torch.empty_like(k)
             lengths = ints([s] * b)
@@ -147,7 +146,7 @@ def one(directory, runtime, name):
                 candidates["rows before heads"] = launcher([q, *inner, table, lengths, o])
             else:
                 candidates["heddle"] = launcher([q, k, v, lengths, o])
-            result["timed"][f"{b} x {s} (TB/s)"] = timing.rates(torch, candidates, 2 * k.numel() * 2)
+            result["timed"][f"{b} x {s} (TB/s)"] = timing.rates(torch, candidates, 2 * k.numel() * 2, device)
     else:
         for page, spans, rows in ((64, [0, 1, 700, 129], 5), (64, [640, 64, 65, 3], 1), (64, [512, 300, 700, 129], 200)):
             page = 16 if name == "pages_16" else page
@@ -172,19 +171,12 @@ def describe(result):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run", "one"])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--compiler", default="heddle-compile")
-    parser.add_argument("--target", default="sm_90a")
-    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    parser.add_argument("--name", help="cases, separated by commas (all)")
-    options = parser.parse_args()
+    options = isolated.parser(__doc__, "cases", 90).parse_args()
     names = options.name.split(",") if options.name else list(CASES)
     if options.mode == "build":
         matrix.build(options.directory, options.compiler, options.target, texts())
     elif options.mode == "one":
         for name in names:
-            one(options.directory, options.runtime, name)
+            one(options.directory, options.runtime, options.device, name)
     else:
-        sys.exit(isolated.report(__file__, options, names, describe, 90))
+        sys.exit(isolated.report(__file__, options, names, describe, options.limit, ["--device", options.device]))

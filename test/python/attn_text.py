@@ -1,4 +1,5 @@
-"""`attn` text for tests that drive the command-line tools: one function with one attend, put together from named parts."""
+"""`attn` text for tests that drive the command-line tools, and scripts of devices: one function with one attend, put together
+from named parts, or one recurrence."""
 
 SCALED = """
       %x = arith.mulf %s, %scale : f32
@@ -58,5 +59,21 @@ func.func @{name}(%q: {rows}, %k: {keys}, %v: {values}, %scale: f32, %n0: index,
     score(%s, %b, %h, %i, %j) {{{SCORES[score]}
     }}{f" mask(%b, %h, %i, %j) {{{region}{chr(10)}    }}" if region else ""} : ({rows}, {keys}, {values}) -> ({", ".join(outputs)})
   return {results} : {", ".join(outputs)}
+}}
+"""
+
+
+# What decays: nothing, or by a number for each head, token, or token and channel.
+GATES = {"none": "", "head": "tensor<?xf32>", "token": "tensor<?x?x{tokens}xf32>", "channel": "tensor<?x?x{tokens}x{width}x{dtype}>"}
+
+
+def recurrence(gate, *, dtype="bf16", width=128, tokens="?"):
+    """A recurrence with its states, whole, or of one token (`tokens` 1)."""
+    rows, state = f"tensor<?x?x{tokens}x{width}x{dtype}>", f"tensor<?x?x{width}x{width}xf32>"
+    type = GATES[gate].format(tokens=tokens, width=width, dtype=dtype)
+    given, operand, types = (f", %g: {type}", " gate(%g)", f", {type}") if type else ("", "", "")
+    return f"""func.func @recur(%q: {rows}, %k: {rows}, %v: {rows}{given}, %s: {state}) -> ({rows}, {state}) {{
+  %o, %t = attn.recur query(%q) key(%k) value(%v){operand} init(%s) final : ({rows}, {rows}, {rows}{types}, {state}) -> ({rows}, {state})
+  return %o, %t : {rows}, {state}
 }}
 """

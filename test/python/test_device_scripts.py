@@ -24,11 +24,14 @@ def packs(tmp_path_factory):
     return folder
 
 
-def run(folder, *more):
+def script(name, *arguments):
     environment = {**os.environ, "PYTHONPATH": ""}  # where it runs, there may be no Heddle
-    command = [sys.executable, ROOT / "test/gpu/random_suite.py", "run", folder, "--device", "cpu", "--runtime", RUNTIME,
-               "--name", ",".join(NAMES), "--per-row", "10", "--processes", "2", *more]
-    return subprocess.run(command, env=environment, text=True, capture_output=True)
+    return subprocess.run([sys.executable, ROOT / "test/gpu" / name, *arguments], env=environment, text=True, capture_output=True)
+
+
+def run(folder):
+    return script("random_suite.py", "run", folder, "--device", "cpu", "--runtime", RUNTIME, "--name", ",".join(NAMES),
+                  "--per-row", "10", "--processes", "2")
 
 
 def test_random_cases_of_packs(packs):
@@ -48,3 +51,17 @@ def test_what_is_wrong_is_found_and_named(packs, tmp_path):
     done = run(tmp_path)
     assert done.returncode == 1 and "3 passed, 1 failed" in done.stdout, done.stdout + done.stderr
     assert f"{NAMES[2]}: WRONG" in done.stdout and "relative_bias number 3 seed 0: b=" in done.stdout
+
+
+def test_recurrences(tmp_path):
+    """A channel's gate, timed, and one token; then a step's pack for another's, which is wrong."""
+    names = ["channel_bf16_64", "token_f32_64_step", "head_f32_64"]
+    options = ["--name", ",".join(names)]
+    done = script("recurrences.py", "build", tmp_path, "--target", "cpu", "--compiler", ROOT / "build/bin/heddle-compile", *options)
+    assert done.returncode == 0, done.stderr
+    options += ["--device", "cpu", "--runtime", RUNTIME]
+    done = script("recurrences.py", "run", tmp_path, *options)
+    assert done.returncode == 0 and "3 passed, 0 failed" in done.stdout and "copy" in done.stdout, done.stdout + done.stderr
+    (tmp_path / "head_f32_64.pack").write_bytes((tmp_path / "token_f32_64_step.pack").read_bytes())
+    done = script("recurrences.py", "run", tmp_path, *options)
+    assert done.returncode == 1 and "2 passed, 1 failed" in done.stdout and "head_f32_64: " in done.stdout, done.stdout + done.stderr

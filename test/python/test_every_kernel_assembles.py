@@ -40,25 +40,11 @@ def through_a_table(page):
     return decode.text
 
 
-GATES = {"plain": "", "decay_of_head": "tensor<?xf32>", "decay_of_token": "tensor<?x?x?xf32>"}
-
-
-def recurrence(gate, tokens="?", width=128):
-    """A recurrence with its states, whole or of one token."""
-    rows, state = f"tensor<?x?x{tokens}x{width}xbf16>", f"tensor<?x?x{width}x{width}xf32>"
-    given, operand, type = (f", %g: {GATES[gate]}", " gate(%g)", f", {GATES[gate]}") if GATES[gate] else ("", "", "")
-    return f"""func.func @recur(%q: {rows}, %k: {rows}, %v: {rows}{given}, %s: {state}) -> ({rows}, {state}) {{
-  %o, %t = attn.recur query(%q) key(%k) value(%v){operand} init(%s) final : ({rows}, {rows}, {rows}{type}, {state}) -> ({rows}, {state})
-  return %o, %t : {rows}, {state}
-}}
-"""
-
-
 TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
          **{f"bf16_128_pages_of_{page}": lambda page=page: through_a_table(page) for page in (16, 64)},
-         **{f"recur_{gate}": lambda gate=gate: recurrence(gate) for gate in GATES},
-         "recur_64": lambda: recurrence("decay_of_token", width=64),
-         "recur_one_token": lambda: recurrence("decay_of_token", tokens=1)}
+         **{f"recur_{gate}": lambda gate=gate: recurrence(gate) for gate in ("none", "head", "token")},
+         "recur_64": lambda: recurrence("token", width=64),
+         "recur_one_token": lambda: recurrence("token", tokens=1)}
 
 
 # Kernels of the table of figures that spill more than the 8 bytes that others may, and by how much: bytes, and instructions in

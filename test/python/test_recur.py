@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import heddle
-from recur_oracle import difference, recurrence, wide
+from recur_oracle import STRENGTHS, difference, logarithms, recurrence, spread, wide
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 1e-2}
@@ -16,12 +16,6 @@ def array(generator, shape, dtype="float32"):
     return generator.standard_normal(shape, np.float32).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 
 
-def logarithms(generator, shape, strength):
-    """Log-gates: near 0, of a sigmoid, or so strong that a product over a chunk is 0 in float32."""
-    x = generator.standard_normal(shape).astype(np.float32)
-    return {"weak": lambda: -np.abs(x) / 500, "usual": lambda: -np.log1p(np.exp(-x)), "strong": lambda: -20 * np.abs(x)}[strength]()
-
-
 def poisoned(shape, dtype):
     return np.full(shape, np.nan, dtype)
 
@@ -29,21 +23,11 @@ def poisoned(shape, dtype):
 GATES = {"none": None, "head": lambda b, h, t, d: (h,), "token": lambda b, h, t, d: (b, h, t), "channel": lambda b, h, t, d: (b, h, t, d)}
 
 
-def spread(gate, heads):
-    """A gate as the oracle wants it."""
-    if gate is None:
-        return None
-    gate = gate.astype(np.float64)
-    if gate.ndim == 1:
-        return np.repeat(gate, heads // gate.shape[0])[None, :, None, None]
-    return wide(gate, heads) if gate.ndim == 4 else wide(gate, heads)[..., None]
-
-
 # Without a gate there is no strength of one.
-STRENGTHS = [(kind, strength) for kind in GATES for strength in ("weak", "usual", "strong") if kind != "none" or strength == "usual"]
+KINDS = [(kind, strength) for kind in GATES for strength in STRENGTHS if kind != "none" or strength == "usual"]
 
 
-@pytest.mark.parametrize("kind, strength", STRENGTHS)
+@pytest.mark.parametrize("kind, strength", KINDS)
 @pytest.mark.parametrize("dtype", list(TOLERANCE))
 def test_every_gate(kind, dtype, strength):
     generator = np.random.default_rng(zlib.crc32(f"{kind} {dtype} {strength}".encode()))

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from heddle import _heddle
-from recur_oracle import difference
+from recur_oracle import difference, recurrence
 
 TYPES = "!X = tensor<?x?x?x32xf32>\n!R = tensor<?x?x?xf32>\n!S = tensor<?x?x32x32xf32>\n!Z = tensor<?x?x32xf32>\n"
 # name -> (region, the same in NumPy)
@@ -51,15 +51,6 @@ def entry(region, kind, segments):
     return _heddle.Pack.from_bytes(data).entry("f", "t" * count, ["array"] * count, [[]] * count)
 
 
-def states(k, v, gate, begins, s):
-    """The state before the first token and after every one, (t + 1, b, h, c, e)."""
-    every = [s.astype(float)]
-    for t in range(k.shape[2]):
-        last = np.where(begins[:, t, None, None, None], 0, every[-1]) * np.exp(gate[:, :, t])[..., None]
-        every.append(last + k[:, :, t, :, None].astype(float) * v[:, :, t, None, :])
-    return np.stack(every)
-
-
 def run(run_entry, generator, kind, segments, tokens, rows, place):
     b, h, d = 2, 2, 32
     q = generator.standard_normal((b, h, rows, d), np.float32)
@@ -78,12 +69,11 @@ def run(run_entry, generator, kind, segments, tokens, rows, place):
     s, z = generator.standard_normal((b, h, d, d), np.float32), generator.standard_normal((b, h, d), np.float32)
     outputs = [np.full(shape, np.nan, np.float32) for shape in ((b, h, rows, d), (b, h, rows), (b, h, d, d), (b, h, d))]
     run_entry((*arrays, s, z, *outputs), None, None, None)
-    every = states(k, v, gate.astype(float), begins, s)
-    masses = states(k, np.ones((b, h, tokens, 1)), gate.astype(float), begins, z[..., None])[..., 0]
-    at = np.clip(place(np.arange(rows)), -1, tokens - 1) + 1
-    expected = (np.einsum("bhic,ibhce->bhie", q.astype(float), every[at]), np.einsum("bhic,ibhc->bhi", q.astype(float), masses[at]),
-                every[-1], masses[-1])
-    for got, wanted in zip(outputs, expected):
+    q, k, v = (x.astype(float) for x in (q, k, v))
+    where = dict(at=place(np.arange(rows)), begins=begins)
+    o, last, last_mass = recurrence(q, k, v, gate, s, z, **where)
+    mass = recurrence(q, k, np.ones((b, h, tokens, 1)), gate, z[..., None], **where)[0][..., 0]
+    for got, wanted in zip(outputs, (o, mass, last, last_mass)):
         assert difference(got, wanted) < 1e-5, (tokens, rows)
 
 

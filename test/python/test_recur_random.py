@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import heddle
-from recur_oracle import difference, recurrence, wide
+from recur_oracle import difference, recurrence, spread, wide
 
 COUNT = int(os.environ.get("HEDDLE_RANDOM_CASES", "24"))
 MAPS = {"none": (None, lambda x: x), "exp": (lambda x: heddle.exp(x / 2), lambda x: np.exp(x / 2)),
@@ -40,12 +40,8 @@ def test_combination(seed):
     if pick(True, False):
         state = np.abs(generator.standard_normal((pick(1, batch), pick(*divisors), width, e))).astype(np.float32)
         mass = np.abs(generator.standard_normal(state.shape[:3])).astype(np.float32)
-    spread = None
-    if gate is not None:
-        spread = np.repeat(gate, heads // gate.shape[0])[None, :, None, None] if gate.ndim == 1 else \
-            wide(gate, heads) if gate.ndim == 4 else wide(gate, heads)[..., None]
     full = [None if x is None else np.broadcast_to(wide(x, heads), (batch, heads, *x.shape[2:])) for x in (state, mass)]
-    expected, s, z = recurrence(wide(fq, heads), wide(fk, heads), wide(v, heads), spread, *full, scale=width**-0.5,
+    expected, s, z = recurrence(wide(fq, heads), wide(fk, heads), wide(v, heads), spread(gate, heads), *full, scale=width**-0.5,
                                 divide=normalizer == "sum")
     arrays = [q, k, v, gate]
     if layout == "bthd":
