@@ -10,7 +10,7 @@ import warnings
 
 import pytest
 from assembly import Assembled, emit, loop_spills
-from attn_text import attend
+from attn_text import attend, recurrence
 
 import heddle
 from heddle.bench import rows
