@@ -6,6 +6,7 @@
 weights. Everything Python does is write `attn` text and call one C function: what it prints, `heddle-opt` replays.
 """
 
+from . import masks, positions
 from ._captures import RuntimeScalar
 from ._errors import CompileError, Diagnostic, RunError, TraceError
 from ._functions import (abs, and_masks, concat, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, softmax, sqrt, tanh,
@@ -33,6 +34,6 @@ def scalar(value):
 
 
 __all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs", "and_masks",
-           "attend", "concat", "exp", "exp2", "floor", "log", "maximum", "minimum", "num_threads", "or_masks", "recur",
+           "attend", "concat", "exp", "exp2", "floor", "log", "masks", "maximum", "minimum", "num_threads", "or_masks", "positions", "recur",
            "recur_step", "scalar",
            "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]

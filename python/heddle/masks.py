@@ -1,0 +1,95 @@
+"""Masks: functions of (b, h, q_idx, kv_idx) for `mask_mod`, and ways to make them of each other.
+
+Each is a condition on positions that the compiler solves for the keys a block of rows sees: what no row of a block sees is not
+visited, and nothing here is ever an array over pairs. Join them by `heddle.and_masks` and `heddle.or_masks`. Sizes and offsets
+are numbers, traced numbers or run-time scalars; tables are arrays.
+
+    window(3)        strided(4)       blocks(4)        prefix(3)        (rows down, keys to the right)
+    x . . . . . .    x . . . . . .    x x x x . . .    x x x . . . .
+    x x . . . . .    . x . . . . .    x x x x . . .    x x x . . . .
+    x x x . . . .    . . x . . . .    x x x x . . .    x x x . . . .
+    . x x x . . .    . . . x . . .    x x x x . . .    x x x . . . .
+    . . x x x . .    x . . . x . .    . . . . x x x    x x x . . . .
+"""
+
+from ._functions import maximum, minimum
+
+
+def causal(b, h, i, j):
+    """Keys up to the row's position."""
+    return j <= i
+
+
+def window(width):
+    """The `width` last keys, the row's own included."""
+    return lambda b, h, i, j: (j <= i) & (j > i - width)
+
+
+def around(left, right):
+    """Keys from `left` before the row to `right` behind it."""
+    return lambda b, h, i, j: (j >= i - left) & (j <= i + right)
+
+
+def prefix(count):
+    """The first `count` keys of the sequence: sinks, global tokens."""
+    return lambda b, h, i, j: j < count
+
+
+def strided(stride):
+    """Keys whose distance to the row is a multiple of `stride`, up to the row's position."""
+    return lambda b, h, i, j: (j <= i) & ((i - j) % stride == 0)
+
+
+def every(stride, first=0):
+    """Keys at first, first + stride, .., whatever the row."""
+    return lambda b, h, i, j: j % stride == first
+
+
+def blocks(size, before=0):
+    """Keys of the row's own block of `size` and of so many blocks before it."""
+    return lambda b, h, i, j: (j // size <= i // size) & (j // size >= i // size - before)
+
+
+def same(rows, keys=None):
+    """Keys of the row's own segment; arrays (B, T) of numbers of segments, `keys` for cross-attention."""
+    keys = rows if keys is None else keys
+    return lambda b, h, i, j: rows[b, i] == keys[b, j]
+
+
+def intervals(starts, ends):
+    """Keys from starts[i] to ends[i], without the last: arrays (T,) of each row's range."""
+    return lambda b, h, i, j: (j >= starts[i]) & (j < ends[i])
+
+
+def living(ends):
+    """Keys j that a row i < ends[b, h, j] still sees: each key's own time of death, an array (B, H, T)."""
+    return lambda b, h, i, j: i < ends[b, h, j]
+
+
+def shifted(mask, rows, keys=0):
+    """A mask of tokens at other positions: row i is token i + rows, key j is token j + keys. When decoding, the rows of a call
+    are the last ones: `shifted(mask, k.shape[2] - q.shape[2])`."""
+    return lambda b, h, i, j: mask(b, h, i + rows, j + keys)
+
+
+def neighborhood(extent, size, stride=1, dilation=1, causal=False, place=lambda t: t):
+    """One axis of a neighbourhood: `size` keys around each row, of `extent` tokens.
+
+    `stride` rows share the neighbourhood of their middle one; neighbours are `dilation` apart; at a border the window is
+    moved, not cut. `causal`: the window ends at the row (its stride's last row leads, and only its end is cut).
+    `place(t)` is the coordinate of token t on the axis: `lambda t: t // width` of the rows of a grid.
+    """
+    def mask(b, h, i, j):
+        x, y = place(i), place(j)
+        # Tokens that are `dilation` apart are an axis of their own, `length` tokens long.
+        group = x % dilation if dilation != 1 else 0
+        length = (extent - group + dilation - 1) // dilation
+        x_in, y_in = (x // dilation, y // dilation) if dilation != 1 else (x, y)
+        leader = x_in if stride == 1 else minimum(x_in // stride * stride + (stride - 1 if causal else stride // 2), length - 1)
+        if causal:
+            seen = (y_in >= maximum(leader - (size - 1), 0)) & (y_in <= x_in)
+        else:
+            start = minimum(maximum(leader - size // 2, 0), length - size)
+            seen = (y_in >= start) & (y_in < start + size)
+        return seen if dilation == 1 else seen & (y % dilation == group)
+    return mask

@@ -1,0 +1,74 @@
+"""Comparing a mechanism with its reference: relative Frobenius errors, of outputs that were NaN before."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._verify import TOLERANCE, _numpy_type
+
+
+class Comparison(NamedTuple):
+    what: str
+    expected: Any
+    got: Any
+    element: str
+
+    @property
+    def error(self):
+        return difference(self.expected, self.got)
+
+    @property
+    def passed(self):
+        return self.error <= TOLERANCE[self.element]  # a NaN does not pass
+
+
+def difference(expected, got):
+    """The relative Frobenius error of the finite part; infinities have to be equal."""
+    expected, got = np.asarray(expected, np.float64), np.asarray(got).astype(np.float64)
+    if expected.shape != got.shape:
+        raise ValueError(f"expected a result of shape {expected.shape}, got {got.shape}")
+    finite = np.isfinite(expected)
+    if not np.array_equal(expected[~finite], got[~finite]):
+        return float("inf")
+    norm = np.linalg.norm(expected[finite])
+    return float(np.linalg.norm(expected[finite] - got[finite]) / (norm or 1.0))
+
+
+def inputs(case, seed=0):
+    """(arrays, weights) of a case by name, in their element types."""
+    return tuple({name: value if case.element(name) is None else value.astype(_numpy_type(case.dtype))
+                  for name, value in group.items()} for group in case.draw(seed))
+
+
+def expected(module, case, seed=0):
+    """The tuple of results that the reference has for a case, in float64."""
+    arrays, weights = case.draw(seed)
+    wide = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in {**arrays, **weights}.items()}
+    results = module.reference(**wide, **case.options)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def made(module, case, weights):
+    return module.spec(**weights, **case.options)
+
+
+def check(module, case, seed=0):
+    """The comparisons of a case on this machine's CPU: those of its results and, if it decodes, of its last rows."""
+    arrays, weights = inputs(case, seed)
+    wanted, spec = expected(module, case, seed), made(module, case, weights)
+    compiled, _ = spec._program(spec.types or spec._types_of(list(arrays.values())))
+    elements = [result.type.element for result in compiled.results]
+    out = [np.full(result.shape, np.nan, np.float32).astype(_numpy_type(element)) for result, element in zip(wanted, elements)]
+    spec(*arrays.values(), out=out[0] if compiled.single else out)
+    found = [Comparison(f"result {n}", *each) for n, each in enumerate(zip(wanted, out, elements))]
+    if case.decode:
+        rows = np.asarray(module.decode(**arrays, **weights, **case.options))
+        found.append(Comparison("decoded", wanted[0][..., -rows.shape[-2]:, :], rows, elements[0]))
+    return found
+
+
+def assemble(module, case, target="sm_90a"):
+    """Compile a case for a GPU, ptxas included; the pack's bytes."""
+    arrays, weights = inputs(case)
+    spec = made(module, case, weights)
+    return (spec if spec.types else spec.specialize(*arrays.values())).compile(target)

@@ -1,0 +1,57 @@
+"""The table of all mechanisms: what of each passed its tests in this build."""
+
+import json
+
+from . import KEYS, KINDS, MISSING, _record, load, module_name, written
+
+COLUMNS = ("key", "kind", "forward_cpu", "forward_gpu", "decode", "backward", "speed", "partial")
+
+
+def row(key, where):
+    """A row, with what was recorded in the folder `where`."""
+    made = dict.fromkeys(COLUMNS, False) | {"key": key, "kind": KINDS[key], "speed": "not measured", "partial": MISSING.get(key)}
+    if not written(key):
+        made["partial"] = made["partial"] or "not written yet"
+        return made
+    name, module = module_name(key), load(key)
+    cpu, cuda = (_record.read(where, name, device) for device in ("cpu", "cuda"))
+    cases = {case.name for case in module.CASES}
+    decoding = {f"{case.name} (decode)" for case in module.CASES if case.decode}
+    made["forward_cpu"], made["forward_gpu"] = cases <= cpu.keys(), cases <= cuda.keys()
+    made["decode"] = bool(decoding) and decoding <= cpu.keys()
+    left = sorted((cases | decoding) - cpu.keys())
+    said = [getattr(module, "PARTIAL", None), f"not passed in this build: {', '.join(left)}" if left else None]
+    made["partial"] = "; ".join(filter(None, said)) or None
+    return made
+
+
+def rows(where=None):
+    where = _record.folder() if where is None else where
+    return [row(key, where) for key in KEYS]
+
+
+def counts(table):
+    complete = [one for one in table if one["forward_cpu"] and one["partial"] is None]
+    return (f"{len(complete)} of {len(table)} complete forward on the CPU, {sum(one['forward_gpu'] for one in complete)} of these on a GPU; "
+            f"{sum(one['forward_cpu'] and one['partial'] is not None for one in table)} in part")
+
+
+def as_json(table):
+    return json.dumps(table, indent=1)
+
+
+def _shown(one):
+    return [{True: "yes", False: "-", None: ""}.get(one[column], one[column]) for column in COLUMNS]
+
+
+def as_text(table):
+    lines = [list(COLUMNS), *map(_shown, table)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(COLUMNS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines) + f"\n{counts(table)}"
+
+
+def as_markdown(table):
+    def line(cells):
+        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    head = [line(COLUMNS), line(["---"] * len(COLUMNS))]
+    return "\n".join([*head, *(line(_shown(one)) for one in table), "", counts(table)])
