@@ -10,7 +10,7 @@ from . import masks, positions
 from ._captures import RuntimeScalar
 from ._errors import CompileError, Diagnostic, RunError, TraceError
 from ._functions import (abs, and_masks, concat, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, softmax, sqrt, tanh,
-                         where)
+                         view, where)
 from ._heddle import Status, num_threads, set_check, set_num_threads
 from ._heddle import version as _version
 from ._normalizer import Normalizer
@@ -36,4 +36,4 @@ def scalar(value):
 __all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs", "and_masks",
            "attend", "concat", "exp", "exp2", "floor", "log", "masks", "maximum", "minimum", "num_threads", "or_masks", "positions", "recur",
            "recur_step", "scalar",
-           "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "where"]
+           "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "view", "where"]

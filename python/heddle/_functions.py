@@ -96,6 +96,18 @@ def softmax(x, axis=-1):
     return e / e.sum(axis, keepdims=True)
 
 
+def view(x, shape, place):
+    """A traced array (rank 4 or less) that reads another through coordinates: element p of the result is x[place(*p)].
+
+    `shape`: its extents, numbers or traced ones; the last is a number. `place` gets integers, one per dimension, and returns
+    one per dimension of x; coordinates outside of x are clamped to it. Nothing is copied where a kernel can read so.
+
+        shifted = heddle.view(k, k.shape, lambda b, h, t, c: (b, h, t - 1, c))
+        twice = heddle.view(q, (q.shape[0], 8, *q.shape[2:]), lambda b, h, t, c: (b, h // 2, t, c))
+    """
+    return _subscript.view(x, shape, place)
+
+
 def and_masks(*mask_mods):
     """The mask_mod that is true where all of the given ones are."""
     def mask_mod(b, h, q_idx, kv_idx):

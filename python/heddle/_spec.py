@@ -104,7 +104,10 @@ class Spec:
         types = []
         for name, value in zip(self.parameter_names, arguments):
             if _arrays.is_array(value) and len(value.shape):
-                types.append(TensorType((None,) * (len(value.shape) - 1) + (value.shape[-1],), _arrays.element(value)))
+                element = _arrays.element(value)
+                # The last extent of numbers is one of channels; tables of positions and lengths have none.
+                channels = value.shape[-1] if element in _arrays.FLOATS else None
+                types.append(TensorType((*[None] * (len(value.shape) - 1), channels), element))
             elif isinstance(value, bool) or not isinstance(value, (int, float, RuntimeScalar)):
                 raise TypeError(f"expected an array or a number as {name}, got {type(value).__name__}")
             else:

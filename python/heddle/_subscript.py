@@ -1,10 +1,11 @@
-"""Basic indexing of traced arrays, and its opposite, concatenation."""
+"""Basic indexing of traced arrays, its opposite, concatenation, and reading through any coordinates."""
 
 import numbers
 
 from ._captures import element
 from ._errors import TraceError
-from ._graph import Node, TensorType
+from ._graph import Node, Owner, Region, TensorType
+from ._regions import arguments, call
 from ._scalar import INTEGER, Scalar, is_number, lift
 from ._source import here
 from ._tensor import Tensor, renamed
@@ -26,6 +27,27 @@ def concat(tensors, axis=-1):
     names = ", ".join(f"{{{number}}}" for number in range(len(tensors)))
     types = ", ".join(str(tensor.type) for tensor in tensors)
     return Tensor(Node(f"tensor.concat dim({place}) {names} : ({types}) -> {type}", tensors, (type,)), type, tuple(sizes))
+
+
+def view(tensor, shape, place):
+    """attn.view with these extents, which reads `tensor` where `place` says."""
+    if not isinstance(tensor, Tensor) or not 1 <= len(shape) <= 4:
+        raise TraceError(f"expected a traced array and 1 to 4 extents, got {type(tensor).__name__} and {len(shape)}", here())
+    owner = Owner()
+    positions = arguments(owner, *"bhtc"[:len(shape)])
+    found = call(place, "a place function", *positions)
+    found = tuple(found) if isinstance(found, (tuple, list)) else (found,)
+    if len(found) != tensor.ndim or not all(is_number(one) for one in found):
+        raise TraceError(f"expected a place function that returns {tensor.ndim} integers, one per dimension of {tensor.type}, got "
+                         f"{len(found)} values", here())
+    known = tuple(int(size) if isinstance(size, numbers.Integral) else None for size in shape)
+    operands = [tensor, *(size for size, extent in zip(shape, known) if extent is None)]
+    shown = iter(range(1, len(operands)))
+    sizes = ", ".join(f"{{{next(shown)}}}" if extent is None else str(extent) for extent in known)
+    type_ = TensorType(known, tensor.type.element)
+    region = Region(tuple(positions), tuple(lift(one, INTEGER) for one in found), owner)
+    return Tensor(Node(f"attn.view {{0}} {{r0}} sizes({sizes}) : {tensor.type} -> {type_}", operands, (type_,), (region,)), type_,
+                  tuple(shape))
 
 
 def _slice(tensor, axis, part):

@@ -1,0 +1,64 @@
+"""Neural attention search: each token is global, local or sliding, so each key has a time at which it is forgotten.
+
+    key j is visible to row i if j <= i and (j is global, or local and i <= following[j], or sliding and i - j <= W)
+    following[j] = the first global token at j or behind it
+
+Deng et al. 2025, "Neural Attention Search". q (B, H, T, d), k, v (B, Hk, T, d); `kind` int32 (B, Hk, T): 0 global, 1 local, 2 sliding, the
+largest of three logits of the token (generating, 0.1 is added to the first, and token 0 is global; training forces the first and the last
+token to be). `following` int32 (B, Hk, T) is a scan from the end, made by `next_global` outside. W is 16 in models trained from
+scratch, 256 in fine-tuning. A local key is still seen by the global token that ends it. Generating, a cache may drop what no later row
+sees; lengths then differ by head. The second denominator, over all causal keys, is only for the published gradient.
+"""
+
+import numpy as np
+
+import heddle
+
+from . import Case, _plain, cached
+
+NEVER = 1 << 30
+
+
+def next_global(kind):
+    """`following` of the kinds of a sequence, NumPy."""
+    where = np.where(kind == 0, np.arange(kind.shape[-1]), NEVER)
+    return np.minimum.accumulate(where[..., ::-1], -1)[..., ::-1].astype(np.int32)
+
+
+def spec(window=16):
+    @heddle.spec
+    def nats(q, k, v, kind, following):
+        past, group = k.shape[2] - q.shape[2], q.shape[1] // k.shape[1]
+
+        def remembered(b, h, i, j):
+            what, row = kind[b, h // group, j], i + past
+            return (what == 0) | ((what == 1) & (row <= following[b, h // group, j])) | ((what == 2) & (row - j <= window))
+
+        return heddle.attend(q, k, v, causal=True, mask_mod=remembered)
+    return nats
+
+
+def reference(q, k, v, kind, following, window=16):
+    s = _plain.scores(q, k)
+    i, j = _plain.grid(s)
+    kind = _plain.heads(kind, q.shape[1])[:, :, None]
+    # A local key is seen until a global token from j on has passed: none in j .. i - 1.
+    until = np.concatenate([np.zeros_like(kind[..., :1]), (kind == 0).cumsum(-1)], -1)
+    none_between = until[..., :-1].swapaxes(-1, -2) == until[..., :-1]
+    seen = (j <= i) & ((kind == 0) | ((kind == 1) & none_between) | ((kind == 2) & (i - j <= window)))
+    return _plain.softmax(s, seen) @ _plain.heads(v, q.shape[1])
+
+
+decode = cached(spec, keys=("k", "v", "kind", "following"))
+
+
+def case(heads, groups, t, width, share, **more):
+    def kinds(_):
+        drawn = np.random.default_rng(t).choice(3, (2, groups, t), p=share)
+        drawn[..., 0] = 0
+        return drawn.astype(np.int32)
+    return Case(f"{heads} {groups} {t}", dict(q=(2, heads, t, width), k=(2, groups, t, width), v=(2, groups, t, width), kind=kinds,
+                                              following=lambda _: next_global(kinds(None))), decode=True, **more)
+
+
+CASES = (case(4, 2, 150, 64, (0.1, 0.5, 0.4), dtype="bf16"), case(2, 2, 90, 32, (0.02, 0.9, 0.08), options=dict(window=5)))
