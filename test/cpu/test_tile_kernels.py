@@ -181,6 +181,30 @@ def test_dots_of_every_orientation():
 
 
 @pytest.mark.parametrize("level", ["avx2", "amx-emulated"])
+def test_rounding_that_others_see(level):
+    """x rounded plus what was rounded off, as two products: dots in f32 must not read x itself for the first."""
+    body = f"""
+    %x = tile.load %a[%c0, %c0] : {M} -> tensor<16x32xf32>
+    %high = arith.truncf %x : tensor<16x32xf32> to tensor<16x32xbf16>
+    %wide = arith.extf %high : tensor<16x32xbf16> to tensor<16x32xf32>
+    %rest = arith.subf %x, %wide : tensor<16x32xf32>
+    %low = arith.truncf %rest : tensor<16x32xf32> to tensor<16x32xbf16>
+    %y = tile.load %b[%c0, %c0] : {M} -> tensor<32x16xf32>
+    %sign = arith.truncf %y : tensor<32x16xf32> to tensor<32x16xbf16>
+    %zero = arith.constant dense<0.0> : tensor<16x16xf32>
+    %first = tile.dot %high, %sign, %zero : tensor<16x32xbf16>, tensor<32x16xbf16> -> tensor<16x16xf32>
+    %both = tile.dot %low, %sign, %first : tensor<16x32xbf16>, tensor<32x16xbf16> -> tensor<16x16xf32>
+    tile.store %both, %o[%c0, %c0] : tensor<16x16xf32>, {M}
+"""
+    library = build(kernel_text("sum", f"%a: {M}, %b: {M}, %o: {M}", body), level)
+    random = np.random.default_rng(6)
+    a, b = random.standard_normal((16, 32)).astype(np.float32), np.sign(random.standard_normal((32, 16))).astype(np.float32)
+    o = np.full((16, 16), np.nan, np.float32)
+    run(library.sum, (1,), a, b, o)
+    assert np.abs(o - a.astype(np.float64) @ b).max() < 2e-4  # 2^-16 of 32 numbers; reading x twice is wrong by 2^-9
+
+
+@pytest.mark.parametrize("level", ["avx2", "amx-emulated"])
 def test_pairs(level):
     """Rows and columns in strips of pairs, and products that read them, against the definition of tile.pair."""
     k, p, s = ("memref<?x?xbf16, strided<[?, 1], offset: ?>>",) * 2 + (M,)

@@ -21,11 +21,22 @@ bool cpu::isOrientationFree(Value value) {
                 isa<tensor::SplatOp, tile::IotaOp, tile::BroadcastOp, tile::LoadOp, tile::PairOp, tile::UnpairOp>(op));
 }
 
+/// Whether only dots see this value, so that nobody can tell whether it was rounded.
+static bool isSeenByDotsOnly(Value value) {
+  return llvm::all_of(value.getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
+    if (isa<tile::DotOp>(user))
+      return use.getOperandNumber() < 2;
+    return isa<arith::TruncFOp, arith::ExtFOp, tile::TransposeOp>(user) && isSeenByDotsOnly(user->getResult(0));
+  });
+}
+
 Value cpu::stripDotOperand(Value value, bool &transposed, bool keepsNarrow) {
   while (Operation *op = value.getDefiningOp()) {
     if (isa<tile::TransposeOp>(op))
       transposed = !transposed;
-    else if (keepsNarrow || !isa<arith::TruncFOp, arith::ExtFOp>(op))
+    else if (keepsNarrow || !isa<arith::TruncFOp, arith::ExtFOp>(op) ||
+             (isa<arith::TruncFOp>(op) && !isSeenByDotsOnly(value)))
       break;
     value = op->getOperand(0);
   }

@@ -26,7 +26,8 @@ inline bool isVectorTile(mlir::RankedTensorType type) { return type.getDimSize(0
 bool isOrientationFree(mlir::Value value);
 
 /// `value` without the operations that a dot absorbs: transposes (which flip `transposed`), and conversions between
-/// `f32` and narrower floats when products are computed in `f32` anyway.
+/// `f32` and narrower floats when products are computed in `f32` anyway. A rounding that others see, too, is not
+/// absorbed: what is computed from the difference to the rounded value relies on it.
 mlir::Value stripDotOperand(mlir::Value value, bool &transposed, bool keepsNarrow);
 
 /// Whether a dot is computed by the matrix unit: bf16 operands in whole matrix tiles (16 x 32 times 32 x 16).
