@@ -18,6 +18,7 @@ from ._spec import Spec, spec
 from ._tensor import Tensor
 from ._verify import Report
 from ._eager import attend
+from ._merge import by_lse, by_mass, merge
 from ._recurrence import recur, recur_step
 
 __version__ = _version()
@@ -33,7 +34,7 @@ def scalar(value):
     return RuntimeScalar(value)
 
 
-__all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs", "and_masks",
-           "attend", "concat", "exp", "exp2", "floor", "log", "masks", "maximum", "minimum", "num_threads", "or_masks", "positions", "recur",
-           "recur_step", "scalar",
-           "set_check", "set_num_threads", "sigmoid", "softmax", "spec", "sqrt", "tanh", "view", "where"]
+__all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs",
+           "and_masks", "attend", "by_lse", "by_mass", "concat", "exp", "exp2", "floor", "log", "masks", "maximum", "merge", "minimum",
+           "num_threads", "or_masks", "positions", "recur", "recur_step", "scalar", "set_check", "set_num_threads", "sigmoid",
+           "softmax", "spec", "sqrt", "tanh", "view", "where"]

@@ -9,10 +9,10 @@ from typing import Any, Optional
 from . import _scalar
 from ._attend import LAYOUTS, largest
 from ._errors import TraceError
-from ._graph import Node, TensorType
-from ._regions import call
+from ._graph import Node, Owner, Region, TensorType
+from ._regions import arguments, call
 from ._relations import of_recur
-from ._scalar import INTEGER, lift
+from ._scalar import INTEGER, is_number, kind, lift
 from ._source import here, location_of
 from ._spec import current_trace
 from ._tensor import Tensor, elementwise, renamed
@@ -33,6 +33,9 @@ class RecurSpec:
     initial: tuple = ()                 # the state and, with a normalizer, its mass
     return_final: bool = False
     cu_seqlens_q: Optional[Tensor] = None
+    at: Any = None                      # None, "end", or a function of a row, already bound to its captures
+    segments: Optional[Tensor] = None   # (b, t)
+    return_mass: bool = False
     # What the layouts of heddle.attend also ask for.
     cu_seqlens_k: Optional[Tensor] = None
     kv_lengths: Optional[Tensor] = None
@@ -41,7 +44,7 @@ class RecurSpec:
 
 
 def build(spec):
-    """The tuple of result tensors: the output, then the final state and its mass where they are asked for."""
+    """The tuple of result tensors: the output, then the mass of its rows, the final state and its mass where they are asked for."""
     layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
     element = spec.q.type.element
@@ -49,23 +52,28 @@ def build(spec):
     if q.type.shape[3] != k.type.shape[3]:
         raise TraceError(f"expected feature maps that make q and k equally wide, got {q.type.shape[3]} and {k.type.shape[3]}", here())
     _check_ranks(spec)
-    arrays, text = {"q": q, "k": k, "v": v}, ["attn.recur query({0}) key({1}) value({2})"]
-    if spec.gate is not None:
-        text.append(" gate({3})")
-        arrays["gate"] = layout.tokens(spec.gate) if spec.gate.ndim > 1 else spec.gate
+    arrays, text, regions = {"q": q, "k": k, "v": v}, ["attn.recur query({0}) key({1}) value({2})"], ()
+    for name, given in (("gate", spec.gate), ("segments", spec.segments)):
+        if given is not None:
+            text.append(f" {name}({{{len(arrays)}}})")
+            arrays[name] = layout.tokens(given) if name == "gate" and given.ndim > 1 else given
     if spec.initial:
         names = ", ".join(f"{{{len(arrays) + n}}}" for n in range(len(spec.initial)))
         text.append(f" init({names})")
         arrays |= zip(("initial_state", "its mass"), spec.initial)
+    if spec.at is not None:
+        text.append(" at{r0}")
+        regions = (_at_region(spec.at, k),)
     operands = list(arrays.values())
-    current_trace().relations += of_recur(arrays, q.type.shape[3], "q" if spec.cu_seqlens_q is None else "cu_seqlens, less one")
+    current_trace().relations += of_recur(arrays, q.type.shape[3], "q" if spec.cu_seqlens_q is None else "cu_seqlens, less one",
+                                          "q" if spec.at is None else "k")
     has_mass = spec.normalizer == "sum"
     if has_mass:
         text.append(" stats [mass]")
     if spec.return_final:
         text.append(" final")
 
-    tensors = [x for x in operands if x.ndim >= 3]
+    tensors = [x for name, x in arrays.items() if x.ndim >= 3 and name != "segments"]
     batch, heads = largest(*tensors, axis=0), _most_heads(tensors)
     shape, sizes = (batch[0], heads[0]), (batch[1], heads[1])
     widths = q.type.shape[3], v.type.shape[3]
@@ -80,7 +88,7 @@ def build(spec):
     types = [type for type, _ in results]
     shown = str(types[0]) if len(types) == 1 else f"({', '.join(map(str, types))})"
     text.append(f" : ({', '.join(str(x.type) for x in operands)}) -> {shown}")
-    node = Node("".join(text), operands, types)
+    node = Node("".join(text), operands, types, regions)
     outputs = [Tensor(node, type, sizes, index=n) for n, (type, sizes) in enumerate(results)]
 
     out = outputs[0]
@@ -92,13 +100,28 @@ def build(spec):
         scale = widths[0] ** -0.5 if spec.scale is None else spec.scale
         if not (isinstance(scale, (int, float)) and scale == 1):
             out = elementwise(_scalar.multiply, out, scale)
+    masses = [outputs[1]] if spec.return_mass else []
     final = outputs[1 + has_mass:] if spec.return_final else []
-    return (layout.result(out.astype(element)), *final)
+    return (layout.result(out.astype(element)), *masses, *final)
+
+
+def _at_region(at, k):
+    """From a row to the token whose state it reads."""
+    owner = Owner()
+    (row,) = arguments(owner, "i")
+    if at == "end":
+        token = _scalar.subtract(lift(k.sizes[2], INTEGER), 1)
+    else:
+        found = call(at, "an at function", row)
+        if not is_number(found) or kind(found) != INTEGER:
+            raise TraceError(f"expected an at function to return an integer, got {found!r}", location_of(at))
+        token = lift(found, INTEGER)
+    return Region((row,), (token,), owner)
 
 
 def _check_ranks(spec):
     rank = len(spec.layout)
-    named = [("gate", spec.gate, (1, rank - 1, rank)), *zip(("initial_state", "its mass"), spec.initial, ((4,), (3,)))]
+    named = [("gate", spec.gate, (1, rank - 1, rank)), ("segments", spec.segments, (2,)), *zip(("initial_state", "its mass"), spec.initial, ((4,), (3,)))]
     for name, tensor, ranks in named:
         if tensor is not None and tensor.ndim not in ranks:
             raise TraceError(f"expected {name} of rank {' or '.join(map(str, ranks))} for layout {spec.layout}, got {tensor.type}", here())

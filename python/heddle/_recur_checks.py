@@ -21,6 +21,9 @@ class Call(NamedTuple):
     chunk_size: Any
     layout: Any
     out: Any
+    at: Any = None
+    segments: Any = None
+    return_mass: Any = False
 
     def states(self):
         """The initial state and its mass, as a tuple of none, one or two."""
@@ -42,8 +45,17 @@ def options(given):
         raise ValueError(f"expected layout \"bhtd\", \"bthd\" or \"thd\", got {given.layout!r}")
     if given.normalizer not in ("none", "sum"):
         raise ValueError(f"expected normalizer=\"none\" or \"sum\", got {given.normalizer!r}")
-    if given.return_final_state is not True and given.return_final_state is not False:
-        raise ValueError(f"expected return_final_state=True or False, got {given.return_final_state!r}")
+    for name in ("return_final_state", "return_mass"):
+        if getattr(given, name) is not True and getattr(given, name) is not False:
+            raise ValueError(f"expected {name}=True or False, got {getattr(given, name)!r}")
+    if given.return_mass and given.normalizer != "sum":
+        raise ValueError(f"expected normalizer=\"sum\" where the sums of weights are returned, got {given.normalizer!r}")
+    if given.return_mass and given.layout == "thd":
+        raise ValueError("expected return_mass for layouts \"bhtd\" and \"bthd\", got \"thd\"")
+    if given.at is not None and not (isinstance(given.at, str) and given.at == "end") and not callable(given.at):
+        raise ValueError(f"expected a function of a row, \"end\" or None as at, got {given.at!r}")
+    if given.segments is not None and given.layout == "thd":
+        raise ValueError("expected no segments for layout \"thd\" (cu_seqlens say where sequences start), got some")
     if (given.layout == "thd") != (given.cu_seqlens is not None):
         raise ValueError(f"expected cu_seqlens for layout \"thd\" and for no other, got {'none' if given.cu_seqlens is None else 'one'} "
                          f"for {given.layout!r}")
@@ -74,11 +86,11 @@ def call(given, maps):
             raise ValueError(f"expected {name} of rank {rank} for layout {given.layout!r}, got shape {tuple(value.shape)}")
         contiguous(name, value)
     heads_at, tokens_at = {"bhtd": (1, 2), "bthd": (2, 1), "thd": (1, 0)}[given.layout]
-    tokens, heads = q.shape[tokens_at], max(x.shape[heads_at] for x in (q, k, v))
+    tokens, heads = (q if given.at is None else k).shape[tokens_at], max(x.shape[heads_at] for x in (q, k, v))
     batch = len(given.cu_seqlens) - 1 if given.layout == "thd" else q.shape[0]
     width = q.shape[-1]
     for name, value in named[:3]:
-        if value.shape[tokens_at] != tokens:
+        if value.shape[tokens_at] != tokens and (given.at is None or name != "q"):
             raise ValueError(f"expected q, k and v of one length, got {tokens} and {value.shape[tokens_at]}")
         if not value.shape[heads_at] or heads % value.shape[heads_at]:
             raise ValueError(f"expected heads of {name} that divide {heads}, got {value.shape[heads_at]}")
@@ -90,6 +102,8 @@ def call(given, maps):
         raise ValueError(f"expected q and k of one head size, got {width} and {k.shape[-1]}")
     if given.cu_seqlens is not None:
         offsets("cu_seqlens", given.cu_seqlens, None, tokens)
+    if given.segments is not None:
+        _segments(given.segments, batch, tokens)
     if given.gate is not None:
         _gate(given.gate, given.layout, (batch, heads, tokens), heads_at, tokens_at)
     for name, state, ndim in zip(("initial_state", "its mass"), states, (4, 3)):
@@ -118,6 +132,15 @@ def step_outputs(given, shape, out, out_state):
     for name, array, sizes in zip(("out_state", "the mass of out_state"), states, ((batch, heads, features, width), (batch, heads, features))):
         written(name, array, sizes, "f32")
     return states
+
+
+def _segments(segments, batch, tokens):
+    if not _arrays.is_array(segments) or isinstance(segments, Tensor):
+        raise TypeError(f"expected an array as segments, got {type(segments).__name__}")
+    shape = tuple(segments.shape)
+    if _arrays.element(segments) != "i32" or len(shape) != 2 or shape[0] not in (batch, 1) or shape[1] != tokens:
+        raise ValueError(f"expected segments of int32 and shape ({batch}, {tokens}), got {segments.dtype} of shape {shape}")
+    contiguous("segments", segments)
 
 
 def _gate(gate, layout, extents, heads_at, tokens_at):

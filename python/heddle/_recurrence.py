@@ -13,7 +13,8 @@ _compiled = {}  # options and types -> what a Spec has compiled
 
 
 def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None, initial_state=None,
-          return_final_state=False, cu_seqlens=None, scale=None, chunk_size=None, layout="bhtd", out=None):
+          return_final_state=False, cu_seqlens=None, scale=None, chunk_size=None, layout="bhtd", out=None, at=None, segments=None,
+          return_mass=False):
     """A gated recurrence: S_t = exp(gate_t) S_{t-1} + f(k_t) v_t^T, o_t = scale * f(q_t)^T S_t, of every head.
 
     It is compiled in chunks: within a chunk products of tiles with the decay between its tokens, from chunk to chunk a state
@@ -41,9 +42,14 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
         chunk_size: tokens of a chunk, a power of two from 16 to 256 (None: what suits the machine). It changes rounding only.
         layout: "bhtd", "bthd" or "thd", of q, k, v, gate and the result.
         out: an array to write the result to.
+        at: which token's state a row reads: f(i) -> token, of positions (in the sequence), which must never fall as i grows;
+            below 0 the initial state, beyond the last token the final one. "end": all rows read the final state, which is a sum over
+            all tokens. Without it row t reads after token t. With it q may have another length than k and v; not with gates per channel.
+        segments: int32 (B, T): a token whose number differs from that of the token before it forgets what was before. Not for "thd".
+        return_mass: with normalizer "sum", also return f(q_t)^T z_t, float32 (B, H, T). Not for "thd".
 
     Returns:
-        The result, of q's type and layout with v's head size, or (result, final state).
+        The result, of q's type and layout with v's head size, or a tuple of it, the mass and the final state, as far as asked for.
 
     Gates on a CPU are checked not to be positive. Raises what `heddle.attend` raises. Inside of a `heddle.Spec` everything
     may be a traced array, whose sizes are checked at each call.
@@ -51,7 +57,8 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
     if beta is not None:
         raise NotImplementedError("expected beta=None: the delta rule (what the state says of k is taken out of v first) is not "
                                   "compiled yet, got beta")
-    given = _recur_checks.Call(q, k, v, gate, normalizer, initial_state, return_final_state, cu_seqlens, chunk_size, layout, out)
+    given = _recur_checks.Call(q, k, v, gate, normalizer, initial_state, return_final_state, cu_seqlens, chunk_size, layout, out, at,
+                               segments, return_mass)
     maps = _maps(feature_map, given)
     if type(q) is Tensor:
         return _traced(given, maps, scale)
@@ -108,7 +115,7 @@ def _one_token(array):
 def _type(name, array, layout, one_token):
     """An array's type: channels are part of it, and the number of tokens if it is 1 for good."""
     rank = len(array.shape)
-    channels = {"cu_seqlens": 0, "state": 2, "gate": int(rank == len(layout))}.get(name, 1)
+    channels = {"cu_seqlens": 0, "segments": 0, "state": 2, "gate": int(rank == len(layout))}.get(name, 1)
     known = set(range(rank - channels, rank)) | ({2} if one_token and name in ("q", "k", "v", "gate") else set())
     return "x".join([*(str(extent) if axis in known else "?" for axis, extent in enumerate(array.shape)), _arrays.element(array)])
 
@@ -117,38 +124,38 @@ def _run(given, maps, scale, out, one_token=False):
     """The results of the spec for these options, on these arrays, which have been checked."""
     states = given.states()
     named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
-             **dict(zip(("state", "mass"), states))}
+             "segments": given.segments, **dict(zip(("state", "mass"), states))}
     named = {name: array for name, array in named.items() if array is not None}
     types = {name: _type(name, array, given.layout, one_token) for name, array in named.items()}
     if scale is not None:
         named["scale"], types["scale"] = float(scale), "f32"
     names, (query_map, key_map), normalizer, layout = tuple(named), maps, given.normalizer, given.layout
-    final = given.return_final_state
+    at, mass, final = given.at, given.return_mass, given.return_final_state
 
     def recurrence(*values):
         known = dict(zip(names, values))
         initial = tuple(known[name] for name in ("state", "mass") if name in known)
         return build(RecurSpec(known["q"], known["k"], known["v"], layout, known.get("gate"), (query_map, key_map),
-                               known.get("scale"), normalizer, initial, final, known.get("cu_seqlens")))
+                               known.get("scale"), normalizer, initial, final, known.get("cu_seqlens"), at, known.get("segments"), mass))
 
     recurrence.__name__ = "recur"
     recurrence.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
     spec = Spec(recurrence, types)
     if given.chunk_size is not None:
         spec._schedule = f"chunk={given.chunk_size}"
-    spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, final, given.chunk_size), {})
-    count = 1 + (0 if not final else 2 if normalizer == "sum" else 1)
+    spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, mass, final, given.chunk_size), {})
+    count = 1 + mass + (0 if not final else 2 if normalizer == "sum" else 1)
     if out is not None:
         out = out + [None] * (count - len(out))
-    return _results(spec(*named.values(), out=out), final)
+    return _results(spec(*named.values(), out=out), given)
 
 
-def _results(results, final):
-    """The result, or it and the state (with its mass, if it has one)."""
-    if not final:
-        return results[0]
-    first, *states = results
-    return first, states[0] if len(states) == 1 else tuple(states)
+def _results(results, given):
+    """The result, or it, the mass and the state (with its mass, if it has one)."""
+    count = 1 + given.return_mass
+    states = tuple(results[count:])
+    found = (*results[:count], *([states[0] if len(states) == 1 else states] if given.return_final_state else []))
+    return found[0] if len(found) == 1 else found
 
 
 def _traced(given, maps, scale):
@@ -164,7 +171,9 @@ def _traced(given, maps, scale):
 
     q, k, v = (tensor(getattr(given, name), name) for name in ("q", "k", "v"))
     states = tuple(tensor(state, name) for state, name in zip(given.states(), ("state", "mass")))
-    results = build(RecurSpec(q, k, v, given.layout, tensor(given.gate, "gate"), tuple(trace.captures.bind(*maps)),
+    *maps, at = trace.captures.bind(*maps, given.at)
+    results = build(RecurSpec(q, k, v, given.layout, tensor(given.gate, "gate"), tuple(maps),
                               None if scale is None else trace.number(scale, "scale"), given.normalizer, states,
-                              given.return_final_state, tensor(given.cu_seqlens, "cu_seqlens")))
-    return _results(results, given.return_final_state)
+                              given.return_final_state, tensor(given.cu_seqlens, "cu_seqlens"), at, tensor(given.segments, "segments"),
+                              given.return_mass))
+    return _results(results, given)

@@ -72,11 +72,12 @@ def of_attend(spec, sink):
     return found
 
 
-def of_recur(arrays, width, counted):
+def of_recur(arrays, width, counted, tokens):
     """The relations of the arrays of a recurrence by name, (b, h, t, c) in the order of the operator: q, k, v, and perhaps gate,
-    initial_state and its mass. `width` is that of the features, `counted` names what says how many sequences there are."""
+    segments, initial_state and its mass. `width` is that of the features, `counted` names what says how many sequences there are,
+    `tokens` whose length counts: q's, or k's where rows read other tokens than their own."""
     q, v, found = arrays["q"], arrays["v"], []
-    heads = {name: x.sizes[0 if x.ndim == 1 else 1] for name, x in arrays.items()}
+    heads = {name: x.sizes[0 if x.ndim == 1 else 1] for name, x in arrays.items() if name != "segments"}
     summands = [heads[name] for name in "qkv"]
     for name, count in heads.items():
         found.append(Relation(f"heads of {name} that divide the largest number of heads of q, k and v", ("q", "k", "v", name),
@@ -87,8 +88,10 @@ def of_recur(arrays, width, counted):
         if x.sizes[0] is not q.sizes[0]:
             found.append(Relation(f"a batch of {name} of that of {counted}, or 1", (counted, name), (q.sizes[0], x.sizes[0]),
                                   lambda a, b: b in (a, 1)))
-        if name in ("k", "v", "gate"):
-            found.append(Relation(f"{name} as long as q", ("q", name), (q.sizes[2], x.sizes[2]), lambda a, b: a == b))
+        if name in ("k", "v", "gate", "segments"):
+            length = x.sizes[1 if name == "segments" else 2]
+            if name != tokens:
+                found.append(Relation(f"{name} as long as {tokens}", (tokens, name), (arrays[tokens].sizes[2], length), lambda a, b: a == b))
         else:
             found.append(Relation(f"{name} with as many rows as the features are wide", ("features", name), (width, x.sizes[2]),
                                   lambda a, b: a == b))

@@ -149,6 +149,39 @@ def test_reset_by_a_gate():
     assert difference(got, recurrence(q, k, v, spread(gate, 1), scale=0.25)[0]) < 1e-5
 
 
+@pytest.mark.parametrize("layout", ["bhtd", "bthd", "thd"])
+@pytest.mark.parametrize("at, place", [("end", lambda i: i * 0 + 10**6), (lambda i: i - 9, lambda i: i - 9), (lambda i: i // 16 * 16 - 1, lambda i: i // 16 * 16 - 1)])
+def test_rows_that_read_other_tokens(at, place, layout):
+    """More rows than tokens, with their mass; of packed sequences, each of its own tokens."""
+    generator = np.random.default_rng(11)
+    b, h, rows, t, d = 2, 2, 90, 70, 16
+    q, k, v = (np.abs(array(generator, (b, h, n, d))) for n in (rows if layout != "thd" else t, t, t))
+    gate = logarithms(generator, (b, h, t), "usual")
+    state, mass = np.abs(array(generator, (b, h, d, d))), np.abs(array(generator, (b, h, d)))
+    options = dict(at=at, normalizer="sum", feature_map=lambda x: x, return_mass=layout != "thd", return_final_state=True, initial_state=(state, mass), layout=layout)
+    order = {"bhtd": lambda x: x, "bthd": lambda x: np.moveaxis(x, 1, 2), "thd": lambda x: np.concatenate(np.moveaxis(x, 1, 2))}[layout]
+    if layout == "thd":
+        options["cu_seqlens"] = np.array([0, t, 2 * t], np.int32)
+    got, *masses, (s, z) = heddle.recur(*(np.ascontiguousarray(order(x)) for x in (q, k, v)), gate=np.ascontiguousarray(order(gate)), **options)
+    wanted, last, last_mass = recurrence(q, k, v, spread(gate, h), state, mass, divide=True, at=place(np.arange(q.shape[2])))
+    assert difference(got, order(wanted)) < 1e-5 and difference(s, last) < 1e-5 and difference(z, last_mass) < 1e-5
+    weights = recurrence(q, k, np.ones((b, h, t, 1)), spread(gate, h), mass[..., None], at=place(np.arange(q.shape[2])))[0][..., 0]
+    assert layout == "thd" or difference(masses[0], weights) < 1e-5
+
+
+@pytest.mark.parametrize("layout", ["bhtd", "bthd"])
+def test_segments_forget(layout):
+    generator = np.random.default_rng(12)
+    q, k, v = (array(generator, (2, 2, 100, 16)) for _ in range(3))
+    ids = (generator.random((2, 100)) < 0.1).cumsum(1).astype(np.int32)
+    order = lambda x: x if layout == "bhtd" else np.ascontiguousarray(np.moveaxis(x, 1, 2))
+    got, mass = heddle.recur(*map(order, (q, k, v)), segments=ids, layout=layout, normalizer="sum", feature_map=heddle.exp, return_mass=True)
+    begins = np.concatenate([np.zeros((2, 1), bool), ids[:, 1:] != ids[:, :-1]], 1)
+    fq, fk = np.exp(q.astype(float)), np.exp(k.astype(float))
+    assert difference(got, order(recurrence(fq, fk, v.astype(float), divide=True, begins=begins)[0])) < 1e-5
+    assert difference(mass, recurrence(fq, fk, np.ones((2, 2, 100, 1)), begins=begins)[0][..., 0]) < 1e-5
+
+
 def test_wide_states_are_divided():
     generator = np.random.default_rng(8)
     q, k, v = array(generator, (1, 1, 70, 256)), array(generator, (1, 1, 70, 256)), array(generator, (1, 1, 70, 320))
@@ -173,10 +206,17 @@ def test_wide_states_are_divided():
     (dict(normalizer="sum", feature_map=heddle.exp, initial_state=np.zeros((1, 2, 16, 16), np.float32)), "expected a pair of a state and its mass"),
     (dict(feature_map=lambda x: x.sum()), "expected a feature_map that returns an array of rank 4"),
     (dict(out=np.zeros((1, 2, 8, 16), np.float32)), "expected out of shape"),
+    (dict(return_mass=True), "expected normalizer=\"sum\" where the sums of weights are returned, got 'none'"),
+    (dict(return_mass=True, normalizer="sum", layout="thd", cu_seqlens=np.array([0, 1], np.int32)), "expected return_mass for layouts"),
+    (dict(at="start"), "expected a function of a row, \"end\" or None as at, got 'start'"),
+    (dict(at=lambda i: 0.5), "expected an at function to return an integer, got 0.5"),
+    (dict(at=lambda i: 9 - i), "expected rows that read at positions that never fall"),
+    (dict(segments=np.zeros((1, 9), np.int32)), "expected segments of int32 and shape (1, 10), got int32 of shape (1, 9)"),
+    (dict(segments=np.zeros((1, 10), np.int64)), "expected segments of int32"),
 ])
 def test_refusals(arguments, message):
     x = np.zeros((1, 2, 10, 16), np.float32)
-    with pytest.raises((ValueError, TypeError, NotImplementedError, heddle.TraceError)) as raised:
+    with pytest.raises((ValueError, TypeError, NotImplementedError, heddle.TraceError, heddle.CompileError)) as raised:
         heddle.recur(x, x, x, **arguments)
     assert message in str(raised.value)
 
