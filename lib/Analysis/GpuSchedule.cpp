@@ -11,11 +11,11 @@ namespace {
 constexpr int64_t kMaxWarps = 4, kPad = 16;
 /// What ptxas needs beyond the tiles before it spills inside the loop, fitted to what it reports: addresses, loop
 /// counters, fragments on their way to the matrix unit, row statistics;
-constexpr int64_t kRegisterAllowance = 72;
+constexpr int64_t kRegisterAllowance = 58;
 /// both parts of split operands;
-constexpr int64_t kSplitAllowance = 16;
+constexpr int64_t kSplitAllowance = 40;
 /// and one address for each step of a copy whose steps are not whole rows.
-constexpr int64_t kRaggedCopyAllowance = 16;
+constexpr int64_t kRaggedCopyAllowance = 34;
 /// The driver keeps this much of each block's shared memory.
 constexpr int64_t kReservedSharedBytes = 1024;
 
@@ -32,9 +32,12 @@ int64_t estimateRegisters(const GpuSchedule &schedule, const AttendWork &work) {
   int64_t rowsPerWarp = schedule.rows / schedule.warps;
   int64_t scores = work.depths.size() * schedule.keys;
   int64_t accumulators = sum(work.valueColumns) * work.accumulatorsPerValue;
-  int64_t registers = rowsPerWarp * (scores + accumulators) / 32 + kRegisterAllowance;
-  // Positions, and what tables hold there, are vectors along the keys and the rows.
-  registers += (1 + work.tableReads) * schedule.keys / 4 + work.tableReads * rowsPerWarp / 8;
+  int64_t registers =
+      rowsPerWarp * (scores + accumulators) / 32 + kRegisterAllowance + schedule.keys / 16 + work.scalars;
+  // What tables hold, and the positions that it is read at, are vectors along the keys and the rows. Positions alone
+  // are a constant away from the first.
+  if (work.tableReads)
+    registers += (1 + work.tableReads) * schedule.keys / 4 + work.tableReads * rowsPerWarp / 8;
   if (work.elementBytes == 4)
     registers += kSplitAllowance;
   auto isRagged = [&](int64_t columns) { return 32 * schedule.warps % (columns * work.elementBytes / 16) != 0; };
@@ -43,6 +46,7 @@ int64_t estimateRegisters(const GpuSchedule &schedule, const AttendWork &work) {
   return registers;
 }
 
+/// Two steps' keys and values lie there, or one's, where that makes room for another block: see warp-pipeline-copies.
 void estimate(GpuSchedule &schedule, tile::TargetAttr target, const AttendWork &work) {
   schedule.registers = estimateRegisters(schedule, work);
   int64_t columns = 0, rowBytes = 0;
@@ -52,11 +56,19 @@ void estimate(GpuSchedule &schedule, tile::TargetAttr target, const AttendWork &
   }
   for (int64_t value : work.valueColumns)
     columns += pitch(value, work.elementBytes);
-  schedule.sharedBytes = rowBytes + schedule.stages * schedule.keys * columns;
   int64_t registers = llvm::alignTo(std::min(schedule.registers, target.getRegistersPerThread()), 8);
   int64_t byRegisters = target.getRegistersPerUnit() / (registers * 32 * schedule.warps);
-  int64_t byShared = target.getSharedBytesPerUnit() / (schedule.sharedBytes + kReservedSharedBytes);
-  schedule.blocksPerUnit = std::min(byRegisters, byShared);
+  for (int64_t stages : {1, 2}) {
+    int64_t bytes = rowBytes + stages * schedule.keys * columns;
+    int64_t byShared =
+        bytes > target.getSharedBytesPerBlock() ? 0 : target.getSharedBytesPerUnit() / (bytes + kReservedSharedBytes);
+    int64_t blocks = std::min(byRegisters, byShared);
+    if (stages == 2 && (blocks == 0 || blocks < schedule.blocksPerUnit))
+      continue;
+    schedule.stages = stages;
+    schedule.sharedBytes = bytes;
+    schedule.blocksPerUnit = blocks;
+  }
 }
 
 /// Time per product, in units of the matrix unit's own: operands are read once per 16 rows of a warp, a step costs a
@@ -146,39 +158,31 @@ std::string describe(const GpuSchedule &schedule, llvm::StringRef kind, llvm::St
                        schedule.sharedBytes, schedule.blocksPerUnit, dropped);
 }
 
-/// What fits, by registers and shared memory; else what spills least of that which fits shared memory, if with one
-/// step's keys and values at a time. No rows: nothing does.
+/// What fits, by registers and shared memory; else what spills least of that which fits shared memory. No rows: nothing
+/// does.
 GpuSchedule choosePortableSchedule(tile::TargetAttr target, const AttendWork &work, std::string &dropped) {
   GpuSchedule best, spilling;
-  for (int64_t stages : {2, 1}) {
-    for (int64_t rows : {128, 64, 32, 16}) {
-      for (int64_t keys : {128, 64, 32, 16}) {
-        GpuSchedule schedule;
-        schedule.rows = rows;
-        schedule.keys = keys;
-        schedule.stages = stages;
-        schedule.warps = std::min(kMaxWarps, rows / 16);
-        estimate(schedule, target, work);
-        bool fits = schedule.sharedBytes <= target.getSharedBytesPerBlock();
-        if (schedule.registers > target.getRegistersPerThread()) {
-          if (stages == 2)
-            dropped += llvm::formatv("{0}x{1}: {2} registers, {3} has {4}\n", rows, keys, schedule.registers,
-                                     target.getName(), target.getRegistersPerThread());
-          if (fits && (spilling.rows == 0 || schedule.registers < spilling.registers))
-            spilling = schedule;
-        } else if (!fits) {
-          dropped += llvm::formatv("{0}x{1}{2}: {3} bytes of shared memory, {4} has {5}\n", rows, keys,
-                                   stages == 1 ? " in one stage" : "", schedule.sharedBytes, target.getName(),
-                                   target.getSharedBytesPerBlock());
-        } else if (best.rows == 0 || cost(schedule) < cost(best)) {
-          best = schedule;
-        }
+  for (int64_t rows : {128, 64, 32, 16}) {
+    for (int64_t keys : {128, 96, 64, 32, 16}) {
+      GpuSchedule schedule;
+      schedule.rows = rows;
+      schedule.keys = keys;
+      schedule.warps = std::min(kMaxWarps, rows / 16);
+      estimate(schedule, target, work);
+      if (schedule.sharedBytes > target.getSharedBytesPerBlock()) {
+        dropped += llvm::formatv("{0}x{1} in one stage: {2} bytes of shared memory, {3} has {4}\n", rows, keys,
+                                 schedule.sharedBytes, target.getName(), target.getSharedBytesPerBlock());
+      } else if (schedule.registers > target.getRegistersPerThread()) {
+        dropped += llvm::formatv("{0}x{1}: {2} registers, {3} has {4}\n", rows, keys, schedule.registers,
+                                 target.getName(), target.getRegistersPerThread());
+        if (spilling.rows == 0 || schedule.registers < spilling.registers)
+          spilling = schedule;
+      } else if (best.rows == 0 || cost(schedule) < cost(best)) {
+        best = schedule;
       }
     }
-    if (best.rows)
-      return best;
   }
-  return spilling;
+  return best.rows ? best : spilling;
 }
 
 /// The least change of a spec that nothing fits, so that something does.

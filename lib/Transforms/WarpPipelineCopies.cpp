@@ -14,12 +14,24 @@
 //     use(%s)   scf.yield 1 - %stage }
 //
 // The receive is a barrier, after which nobody reads the other slot any more.
+//
+// A second slot may cost a block of its multiprocessor. Several rings that are read one after another do without:
+//
+//   scf.if %lb < %ub { %w = warp.acquire %k   warp.copy %m[f(%lb)] to %w }
+//   scf.for %n = .. {
+//     %s = warp.receive %k   %x = warp.acquire %v ordered   warp.copy %m[g(%n)] to %x
+//     use(%s)   ..
+//     %t = warp.receive %v   scf.if %n + 1 < %ub { %w = warp.acquire %k ordered   warp.copy %m[f(%n + 1)] to %w }
+//     use(%t) }
+//
+// Each receive is the barrier after which nobody reads the slot before it, so that this is filled beside what follows.
 // Shown by test/Transforms/warp-pipeline-copies.mlir.
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"
+#include "lib/Transforms/RegisterEstimate.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -51,7 +63,9 @@ struct WarpPipelineCopiesPass : heddle::impl::WarpPipelineCopiesBase<WarpPipelin
 private:
   std::optional<Candidate> match(scf::ForOp loop, warp::AcquireOp acquire);
   bool collectSlice(scf::ForOp loop, Candidate candidate, SmallVector<Operation *> &slice);
-  void rewrite(scf::ForOp loop, ArrayRef<Candidate> candidates);
+  void addSlots(scf::ForOp loop, ArrayRef<Candidate> candidates);
+  void takeTurns(scf::ForOp loop, ArrayRef<Candidate> candidates);
+  int64_t countBlocks(int64_t sharedBytes);
 
   DenseSet<Value> written; // arrays that the kernel writes
 };
@@ -108,7 +122,7 @@ std::optional<Candidate> WarpPipelineCopiesPass::match(scf::ForOp loop, warp::Ac
   return candidate;
 }
 
-/// Emits acquire and copy for induction value `position` into slot `stage`.
+/// Emits acquire and copy for induction value `position` into slot `stage`, null in a ring of one.
 static void issueCopies(OpBuilder &builder, scf::ForOp loop, ArrayRef<Candidate> candidates, Value position,
                         Value stage, bool ordered) {
   IRMapping mapping;
@@ -125,7 +139,22 @@ static void issueCopies(OpBuilder &builder, scf::ForOp loop, ArrayRef<Candidate>
   }
 }
 
-void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candidates) {
+static void eraseCopies(RewriterBase &rewriter, ArrayRef<Candidate> candidates) {
+  for (Candidate candidate : candidates) {
+    rewriter.eraseOp(candidate.receive);
+    rewriter.eraseOp(candidate.copy);
+    rewriter.eraseOp(candidate.acquire);
+  }
+}
+
+/// scf.if lower < upper, before a loop.
+static scf::IfOp ifAny(RewriterBase &rewriter, scf::ForOp loop) {
+  Value any = arith::CmpIOp::create(rewriter, loop.getLoc(), arith::CmpIPredicate::slt, loop.getLowerBound(),
+                                    loop.getUpperBound());
+  return scf::IfOp::create(rewriter, loop.getLoc(), any, /*withElseRegion=*/false);
+}
+
+void WarpPipelineCopiesPass::addSlots(scf::ForOp loop, ArrayRef<Candidate> candidates) {
   IRRewriter rewriter(loop.getContext());
   Location loc = loop.getLoc();
   for (Candidate candidate : candidates)
@@ -135,10 +164,7 @@ void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candid
   rewriter.setInsertionPoint(loop);
   Value zero = arith::ConstantIntOp::create(rewriter, loc, 0, 32),
         one = arith::ConstantIntOp::create(rewriter, loc, 1, 32);
-  Value any =
-      arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, loop.getLowerBound(), loop.getUpperBound());
-  auto first = scf::IfOp::create(rewriter, loc, any, /*withElseRegion=*/false);
-  OpBuilder inFirst = first.getThenBodyBuilder();
+  OpBuilder inFirst = ifAny(rewriter, loop).getThenBodyBuilder();
   issueCopies(inFirst, loop, candidates, loop.getLowerBound(), zero, /*ordered=*/false);
 
   auto yieldOther = [&](OpBuilder &builder, Location yieldLoc, ArrayRef<BlockArgument> stages) {
@@ -160,11 +186,66 @@ void WarpPipelineCopiesPass::rewrite(scf::ForOp loop, ArrayRef<Candidate> candid
   auto ahead = scf::IfOp::create(rewriter, loc, more, /*withElseRegion=*/false);
   OpBuilder inAhead = ahead.getThenBodyBuilder();
   issueCopies(inAhead, replaced, candidates, next, other, /*ordered=*/true);
-  for (Candidate candidate : candidates) {
-    rewriter.eraseOp(candidate.receive);
-    rewriter.eraseOp(candidate.copy);
-    rewriter.eraseOp(candidate.acquire);
+  eraseCopies(rewriter, candidates);
+}
+
+/// The operation of the body that reads a slot first, or last.
+static Operation *readerOf(scf::ForOp loop, Candidate candidate, bool last) {
+  Operation *found = nullptr;
+  for (Operation *user : candidate.receive->getUsers()) {
+    Operation *here = loop.getBody()->findAncestorOpInBlock(*user);
+    if (!found || found->isBeforeInBlock(here) == last)
+      found = here;
   }
+  return found;
+}
+
+/// Whether the slots are read one after another, in this order.
+static bool areReadInTurn(scf::ForOp loop, ArrayRef<Candidate> candidates) {
+  if (candidates.size() < 2 || llvm::any_of(candidates, [](Candidate one) { return one.receive->use_empty(); }))
+    return false;
+  for (auto [one, next] : llvm::zip(candidates.drop_back(), candidates.drop_front()))
+    if (!readerOf(loop, one, /*last=*/true)->isBeforeInBlock(readerOf(loop, next, /*last=*/false)))
+      return false;
+  return true;
+}
+
+void WarpPipelineCopiesPass::takeTurns(scf::ForOp loop, ArrayRef<Candidate> candidates) {
+  IRRewriter rewriter(loop.getContext());
+  Location loc = loop.getLoc();
+  rewriter.setInsertionPoint(loop);
+  OpBuilder inFirst = ifAny(rewriter, loop).getThenBodyBuilder();
+  issueCopies(inFirst, loop, candidates.drop_back(), loop.getLowerBound(), Value(), /*ordered=*/false);
+
+  rewriter.setInsertionPointToStart(loop.getBody());
+  Value next = arith::AddIOp::create(rewriter, loc, loop.getInductionVar(), loop.getStep());
+  Value more = arith::CmpIOp::create(rewriter, loc, arith::CmpIPredicate::slt, next, loop.getUpperBound());
+  for (size_t index = 0; index < candidates.size(); ++index) {
+    Candidate candidate = candidates[index];
+    // Right before the first reader: what is computed in between takes fewer registers by then.
+    if (index > 0)
+      rewriter.setInsertionPoint(readerOf(loop, candidate, /*last=*/false));
+    Value slot = warp::ReceiveOp::create(rewriter, candidate.receive.getLoc(), candidate.receive.getResult().getType(),
+                                         candidate.ring.getResult(), Value(), false);
+    rewriter.replaceAllUsesWith(candidate.receive.getResult(), slot);
+    if (index == 0) {
+      issueCopies(rewriter, loop, candidates.take_back(), loop.getInductionVar(), Value(), /*ordered=*/true);
+    } else {
+      OpBuilder ahead = scf::IfOp::create(rewriter, loc, more, /*withElseRegion=*/false).getThenBodyBuilder();
+      issueCopies(ahead, loop, candidates.slice(index - 1, 1), next, Value(), /*ordered=*/true);
+    }
+  }
+  eraseCopies(rewriter, candidates);
+}
+
+/// How many blocks a multiprocessor holds, as far as is known before resources are planned.
+int64_t WarpPipelineCopiesPass::countBlocks(int64_t sharedBytes) {
+  constexpr int64_t reservedBytes = 1024; // of each block's shared memory, for the driver
+  tile::TargetAttr target = tile::getTarget(getOperation());
+  int64_t threads = cast<IntegerAttr>(getOperation()->getAttr(warp::WarpDialect::threadsAttr)).getInt();
+  int64_t registers = std::min(estimateRegisters(getOperation()), target.getRegistersPerThread());
+  return std::min(target.getRegistersPerUnit() / (registers * threads),
+                  target.getSharedBytesPerUnit() / (sharedBytes + reservedBytes));
 }
 
 void WarpPipelineCopiesPass::runOnOperation() {
@@ -195,9 +276,15 @@ void WarpPipelineCopiesPass::runOnOperation() {
         more += candidate->ring.getResult().getType().getSlot().getBytes();
         candidates.push_back(*candidate);
       }
-    if (candidates.empty() || bytes + more > limit)
+    if (candidates.empty())
       continue;
-    bytes += more;
-    rewrite(loop, candidates);
+    llvm::sort(candidates, [](Candidate a, Candidate b) { return a.receive->isBeforeInBlock(b.receive); });
+    bool fits = bytes + more <= limit;
+    if (areReadInTurn(loop, candidates) && (!fits || countBlocks(bytes) > countBlocks(bytes + more))) {
+      takeTurns(loop, candidates);
+    } else if (fits) {
+      bytes += more;
+      addSlots(loop, candidates);
+    }
   }
 }

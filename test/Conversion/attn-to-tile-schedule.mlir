@@ -5,13 +5,29 @@
 !T = tensor<?x?x?x128xbf16>
 
 // CHECK-LABEL: func.func private @wide_0(
-// CHECK-SAME:    tile.schedule = "rows 128, keys 32, 4 warps, 2 stages
-// CHECK-SAME:    128x64: {{[0-9]+}} registers, some gpu has 255
+// CHECK-SAME:    tile.schedule = "rows 128, keys 64, 4 warps, 2 stages
+// CHECK-SAME:    128x128: {{[0-9]+}} registers, some gpu has 255
 // CHECK:         tile.load {{.*}} -> tensor<128x128xbf16>
-// CHECK:         tile.load {{.*}} -> tensor<32x128xbf16>
+// CHECK:         tile.load {{.*}} -> tensor<64x128xbf16>
 module attributes {tile.target = #tile.target<name = "some gpu", isGpu = true, sharedBytesPerBlock = 232448,
     sharedBytesPerUnit = 233472, registersPerUnit = 65536, registersPerThread = 255>} {
 func.func @wide(%q: !T, %k: !T, %v: !T) -> !T {
+  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax : (!T, !T, !T) -> !T
+  return %o : !T
+}
+}
+
+// -----
+
+// Where one step's keys and values leave room for two blocks and two steps' for one, there is one stage.
+
+!T = tensor<?x?x?x128xbf16>
+
+// CHECK-LABEL: func.func private @narrow_0(
+// CHECK-SAME:    tile.schedule = "rows 128, keys 64, 4 warps, 1 stages: {{[0-9]+}} registers, 69632 bytes of shared memory, 2 blocks
+module attributes {tile.target = #tile.target<name = "narrow gpu", isGpu = true, sharedBytesPerBlock = 166912,
+    sharedBytesPerUnit = 167936, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @narrow(%q: !T, %k: !T, %v: !T) -> !T {
   %o = attn.attend dot(%q, %k) value(%v) normalize @softmax : (!T, !T, !T) -> !T
   return %o : !T
 }

@@ -38,11 +38,15 @@ def WarpPipelineCopies : Pass<"warp-pipeline-copies", "::mlir::func::FuncOp"> {
   let summary = "Copy the next iteration's tiles while this iteration computes";
   let description = [{
     In a loop whose copies depend on the induction variable only, gives their rings two stages, issues the first copies
-    before the loop and those of iteration n + 1 right after iteration n has received its own.
+    before the loop and those of iteration n + 1 right after iteration n has received its own. If second stages leave room
+    for fewer blocks on a multiprocessor, and the rings are read one after another, they keep one stage: what was read is
+    filled again after the barrier that receives the next.
 
-    Why: a copy then has a whole iteration to arrive, and one barrier an iteration orders everything.
+    Why: a copy then has a whole iteration to arrive, and one barrier an iteration orders everything; or it has what the
+    other slots are read for, and another block computes meanwhile.
     Assumes: `tile-to-warp`: a ring is acquired, copied to and received once. Arrays that the kernel writes are not
-    copied ahead. A loop whose second stages do not fit the target's shared memory stays as it is.
+    copied ahead. A loop whose second stages do not fit the target's shared memory, and that cannot do without, stays as
+    it is.
     Leaves: the warp rung.
     Example: test/Transforms/warp-pipeline-copies.mlir
   }];

@@ -30,6 +30,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_ATTNTOTILE
@@ -145,6 +146,10 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   work.specialFunctions = countSpecialFunctions(op.getScore());
   if (definition)
     work.specialFunctions += countSpecialFunctions(definition.getWeight());
+  SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  work.scalars = llvm::count_if(
+      captured, [](Value value) { return !isa<TensorType>(value.getType()) && !matchPattern(value, m_Constant()); });
   auto isPlain = [](Value tensor) { return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>(); };
   work.isPlain = llvm::all_of(op.getDots(), [&](ValueRange dot) { return isPlain(dot[1]); }) &&
                  llvm::all_of(op.getValueGroups(), [&](ValueRange value) { return isPlain(value[0]); });

@@ -30,7 +30,11 @@ CopySource::CopySource(ImplicitLocOpBuilder &builder, warp::CopyOp op, const Mem
 }
 
 Value CopySource::inside(ImplicitLocOpBuilder &builder, Value row, int64_t down, Value column) const {
-  Value rowInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, addI32(builder, rowBound, -down));
+  // What is left from this row on is compared with constants: one number for all rows of a thread.
+  Value rowInside =
+      down ? arith::CmpIOp::create(builder, arith::CmpIPredicate::sgt, arith::SubIOp::create(builder, rowBound, row),
+                                   constantI32(builder, down))
+           : arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, rowBound);
   Value columnInside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, column, columnBound);
   return arith::AndIOp::create(builder, rowInside, columnInside);
 }
