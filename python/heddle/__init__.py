@@ -9,8 +9,8 @@ weights. Everything Python does is write `attn` text and call one C function: wh
 from . import masks, positions
 from ._captures import RuntimeScalar
 from ._errors import CompileError, Diagnostic, RunError, TraceError
-from ._functions import (abs, and_masks, concat, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, softmax, sqrt, tanh,
-                         view, where)
+from ._functions import (abs, and_masks, atan2, concat, cos, erf, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, sin,
+                         softmax, sqrt, tanh, view, where)
 from ._heddle import Status, num_threads, set_check, set_num_threads
 from ._heddle import version as _version
 from ._normalizer import Normalizer
@@ -35,6 +35,6 @@ def scalar(value):
 
 
 __all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs",
-           "and_masks", "attend", "by_lse", "by_mass", "concat", "exp", "exp2", "floor", "log", "masks", "maximum", "merge", "minimum",
-           "num_threads", "or_masks", "positions", "recur", "recur_step", "scalar", "set_check", "set_num_threads", "sigmoid",
-           "softmax", "spec", "sqrt", "tanh", "view", "where"]
+           "and_masks", "atan2", "attend", "by_lse", "by_mass", "concat", "cos", "erf", "exp", "exp2", "floor", "log", "masks",
+           "maximum", "merge", "minimum", "num_threads", "or_masks", "positions", "recur", "recur_step", "scalar", "set_check",
+           "set_num_threads", "sigmoid", "sin", "softmax", "spec", "sqrt", "tanh", "view", "where"]

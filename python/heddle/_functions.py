@@ -24,6 +24,10 @@ _tanh = _function(_scalar.tanh, math.tanh)
 _sqrt = _function(_scalar.sqrt, math.sqrt)
 _abs = _function(_scalar.absolute, abs)
 _sigmoid = _function(_scalar.sigmoid, lambda x: 1.0 / (1.0 + math.exp(-x)))
+_sin = _function(_scalar.sin, math.sin)
+_cos = _function(_scalar.cos, math.cos)
+_erf = _function(_scalar.erf, math.erf)
+_atan2 = _function(_scalar.atan2, math.atan2)
 _minimum = _function(_scalar.minimum, min)
 _maximum = _function(_scalar.maximum, max)
 _where = _function(_scalar.where, lambda condition, a, b: a if condition else b)
@@ -63,6 +67,26 @@ def abs(x):
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
     return _sigmoid(x)
+
+
+def sin(x):
+    """The sine of x radians."""
+    return _sin(x)
+
+
+def cos(x):
+    """The cosine of x radians."""
+    return _cos(x)
+
+
+def erf(x):
+    """The error function: 0.5 x (1 + erf(x / sqrt 2)) is GELU."""
+    return _erf(x)
+
+
+def atan2(y, x):
+    """The angle of the point (x, y), from -pi to pi."""
+    return _atan2(y, x)
 
 
 def minimum(a, b):

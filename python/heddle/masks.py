@@ -12,7 +12,7 @@ are numbers, traced numbers or run-time scalars; tables are arrays.
     . . x x x . .    x . . . x . .    . . . . x x x    x x x . . . .
 """
 
-from ._functions import maximum, minimum
+from ._functions import and_masks, maximum, minimum
 
 
 def causal(b, h, i, j):
@@ -93,3 +93,26 @@ def neighborhood(extent, size, stride=1, dilation=1, causal=False, place=lambda 
             seen = (y_in >= start) & (y_in < start + size)
         return seen if dilation == 1 else seen & (y % dilation == group)
     return mask
+
+
+def coordinate(shape, axis):
+    """From a token of a grid of `shape`, its last axis innermost, to its coordinate on one axis."""
+    inner = 1
+    for extent in shape[axis + 1:]:
+        inner = inner * extent
+    if axis == 0:
+        return lambda t: t // inner if inner != 1 else t
+    return lambda t: t // inner % shape[axis] if inner != 1 else t % shape[axis]
+
+
+def neighborhoods(shape, sizes, strides=None, dilations=None, causal=None):
+    """A neighbourhood (see `neighborhood`) on each axis of a grid of tokens; arguments have one entry per axis."""
+    axes = range(len(shape))
+    strides, dilations, causal = strides or [1] * len(shape), dilations or [1] * len(shape), causal or [False] * len(shape)
+    return and_masks(*(neighborhood(shape[n], sizes[n], strides[n], dilations[n], causal[n], coordinate(shape, n)) for n in axes))
+
+
+def tiles(shape, sizes):
+    """Keys of the row's own tile, where a grid of tokens is cut into tiles of `sizes`."""
+    places = [coordinate(shape, axis) for axis in range(len(shape))]
+    return and_masks(*(lambda b, h, i, j, at=at, size=size: at(i) // size == at(j) // size for at, size in zip(places, sizes)))

@@ -14,9 +14,9 @@ from ._functions import concat
 
 
 def rotary_tables(length, width, base=10000.0):
-    """(cosines, sines), float32 (length, width / 2): of position t times base^(-2 c / width). `base` may be an array (.., 1, 1) of
-    bases, for a head or a sequence of a batch each; then so are the tables."""
-    angles = np.arange(length)[:, None] * np.asarray(base, float) ** (-np.arange(width // 2) / (width // 2))
+    """(cosines, sines), float32 (length, width / 2): of position t times base^(-2 c / width). `length` may be an array of positions
+    instead, and `base` an array (.., 1, 1) of bases, for a head or a sequence of a batch each; then so are the tables."""
+    angles = (np.arange(length) if np.ndim(length) == 0 else np.asarray(length))[:, None] * np.asarray(base, float) ** (-np.arange(width // 2) / (width // 2))
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
