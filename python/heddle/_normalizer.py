@@ -6,7 +6,7 @@ import re
 from . import _scalar
 from ._captures import Fingerprint
 from ._errors import TraceError
-from ._graph import Owner, Printer, Region, Scope
+from ._graph import Owner, Printer, Region, Scope, TensorType
 from ._regions import arguments, as_they_are, call, count_positional, number
 from ._source import location_of
 
@@ -69,8 +69,8 @@ def _one(*sums):
 
 
 class TracedNormalizer:
-    """A normalizer as four regions. `parameters` are those of the function that it reads, its header's arguments: those
-    given, then its captures. `meant` maps positions of the operator to those that its functions are about."""
+    """A normalizer as four regions. `parameters` are what it reads of the function, its header's arguments: those given, then its
+    captures, then traced arrays. `meant` maps positions of the operator to those that its functions are about."""
 
     def __init__(self, normalizer, captures, meant=as_they_are, parameters=()):
         reference, rescale, weight, finish = captures.bind(*normalizer.functions)
@@ -81,7 +81,7 @@ class TracedNormalizer:
         self.meant = meant
         has_reference = reference is not None
         self.weights, self.stats = normalizer.weights, normalizer.stats
-        self.regions = {}
+        self.traced = {}  # what -> (arguments, results, owner)
         if has_reference:
             self.trace("reference", reference, ("s",), ("b", "h", "i", "j"), 1)
             self.trace("rescale", rescale, ("old", "new"), (), 1)
@@ -92,6 +92,12 @@ class TracedNormalizer:
                              location_of(weight))
         sums = tuple("l" if self.sums == 1 else f"l{n}" for n in range(self.sums))
         self.trace("finish", finish, (("m",) if has_reference else ()) + sums, ("b", "h", "i"), self.weights + len(self.stats))
+        for value in _read_from_outside([value for _, values, _ in self.traced.values() for value in values]):
+            if not any(value is known for known in self.parameters):
+                value.hint = value.hint or f"array{len(self.parameters)}"
+                self.parameters.append(value)
+        self.regions = {what: Region((*names, *self.parameters), values, owner, isolated=True, hidden=len(self.parameters))
+                        for what, (names, values, owner) in self.traced.items()}
         self.name = normalizer.name or self.generated_name()
 
     def trace(self, what, function, floats, positions, count):
@@ -111,7 +117,7 @@ class TracedNormalizer:
             raise TraceError(f"expected a {what} function that returns {count} number{'s' * (count != 1)}, got {len(values)}",
                              location_of(function))
         values = tuple(number(value, f"a {what} function", function) for value in values)
-        self.regions[what] = Region((*names, *self.parameters), values, owner, isolated=True, hidden=len(self.parameters))
+        self.traced[what] = names, values, owner
         return values
 
     def text(self, printer, name=None):
@@ -126,6 +132,21 @@ class TracedNormalizer:
     def generated_name(self):
         digest = hashlib.sha256(self.text(Printer(), "x").encode()).hexdigest()
         return f"normalizer_{digest[:12]}"
+
+
+def _read_from_outside(values):
+    """The arrays and parameters of the function around them that the scalars of regions are made of, each once."""
+    found, seen, waiting = [], set(), list(reversed(values))
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value.type, TensorType) or (value.node is None and value.owner is None):
+            found.append(value)
+        elif value.node is not None:
+            waiting.extend(reversed(value.node.operands))
+    return found
 
 
 def check_name(name):

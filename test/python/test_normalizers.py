@@ -94,3 +94,21 @@ def test_softmax_by_any_other_name_is_the_same_kernel():
     mine, lse = heddle.attend(Q, K, V, normalizer=softmax(random_name()), return_lse=True)
     theirs, expected = heddle.attend(Q, K, V, return_lse=True)
     assert np.array_equal(mine, theirs) and np.array_equal(lse, expected)
+
+
+def test_a_normalizer_of_a_spec_reads_traced_arrays():
+    """Arguments of the spec, and what is computed from them: they become the normalizer's own arguments."""
+    generator = np.random.default_rng(2)
+    q, k, v = (generator.standard_normal((2, 3, 40, 16), np.float32) for _ in range(3))
+    gain, table = generator.random((3,), np.float32) + 0.5, generator.standard_normal((2, 3, 40), np.float32)
+
+    @heddle.spec
+    def gated(q, k, v, gain, table):
+        twice = table * 2.0
+        made = heddle.Normalizer(weight=lambda s, b, h, i, j: (s * gain[h], heddle.exp(twice[b, h, j])),
+                                 finish=lambda total, b, h, i: 1.0 / (total + table[b, h, i] * table[b, h, i]))
+        return heddle.attend(q, k, v, normalizer=made)
+
+    weights = (q.astype(float) @ k.swapaxes(2, 3)) / 4 * gain[:, None, None]
+    expected = weights @ v / (np.exp(2 * table.astype(float)).sum(-1)[..., None, None] + table[..., None] ** 2)
+    oracle.check(expected, gated(q, k, v, gain, table), "f32")
