@@ -253,6 +253,7 @@ def _rebind_function(function, table, root, memo):
         copy = types.FunctionType(function.__code__, {**function.__globals__, **overrides}, function.__name__, None,
                                   tuple(cells))
         memo[id(function)] = copy
+    copy.__dict__.update(function.__dict__)
     copy.__defaults__ = rebind(function.__defaults__, table, False, memo)
     copy.__kwdefaults__ = rebind(function.__kwdefaults__, table, False, memo)
     return copy

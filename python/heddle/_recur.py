@@ -3,6 +3,7 @@ and what divides and scales its rows behind it, as plain tensor code. All symbol
 being traced learns how the sizes must go together."""
 
 import functools
+import warnings
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -13,6 +14,7 @@ from ._graph import Node, Owner, Region, TensorType
 from ._regions import arguments, call
 from ._relations import of_recur
 from ._scalar import INTEGER, is_number, kind, lift
+from ._signs import is_never_negative
 from ._source import here, location_of
 from ._spec import current_trace
 from ._tensor import Tensor, elementwise, renamed
@@ -36,6 +38,7 @@ class RecurSpec:
     at: Any = None                      # None, "end", or a function of a row, already bound to its captures
     segments: Optional[Tensor] = None   # (b, t)
     return_mass: bool = False
+    result_type: Optional[str] = None   # None: q's
     # What the layouts of heddle.attend also ask for.
     cu_seqlens_k: Optional[Tensor] = None
     kv_lengths: Optional[Tensor] = None
@@ -47,8 +50,10 @@ def build(spec):
     """The tuple of result tensors: the output, then the mass of its rows, the final state and its mass where they are asked for."""
     layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
-    element = spec.q.type.element
+    element = spec.result_type or spec.q.type.element
     q, k = (_features(function, x) for function, x in zip(spec.feature_maps, (q, k)))
+    if spec.normalizer == "sum":
+        _warn_of_signs(spec, q, k)
     if q.type.shape[3] != k.type.shape[3]:
         raise TraceError(f"expected feature maps that make q and k equally wide, got {q.type.shape[3]} and {k.type.shape[3]}", here())
     _check_ranks(spec)
@@ -132,6 +137,17 @@ def _most_heads(tensors):
     extent, size = largest(*tensors, axis=1)
     sizes = list(dict.fromkeys(x.sizes[1] for x in tensors[:3]))
     return extent, size if extent is not None else functools.reduce(_scalar.maximum, [lift(size, INTEGER) for size in sizes])
+
+
+def _warn_of_signs(spec, q, k):
+    """Where features may be negative, and are divided by their sum."""
+    for name, function, features in zip("qk", spec.feature_maps, (q, k)):
+        if getattr(function, "positive_products", False) or is_never_negative(features):
+            continue
+        where = (location_of(function) if function is not None else None) or here() or ("<heddle>", 0)
+        why = "there is no feature_map of it" if function is None else "its feature_map is not known to be at least 0"
+        warnings.warn_explicit(f"normalizer=\"sum\" divides by a sum of f(q).f(k), which may be 0 or negative as {name} may be: {why}. Rows "
+                               "are then not weighted means", UserWarning, where[0], where[1])
 
 
 def _features(function, x):

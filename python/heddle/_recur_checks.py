@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from . import _arrays
-from ._checks import RANKS, contiguous, offsets, output, written
+from ._checks import RANKS, contiguous, offsets, written
 from ._tensor import Tensor
 
 
@@ -24,6 +24,7 @@ class Call(NamedTuple):
     at: Any = None
     segments: Any = None
     return_mass: Any = False
+    result_type: Any = None  # an element type; None: q's
 
     def states(self):
         """The initial state and its mass, as a tuple of none, one or two."""
@@ -117,7 +118,7 @@ def call(given, maps):
     shape = list(q.shape)
     shape[heads_at], shape[-1] = heads, v.shape[-1]
     if given.out is not None:
-        output(given.out, tuple(shape), q)
+        written("out", given.out, tuple(shape), given.result_type or _arrays.element(q))
     return tuple(shape)
 
 

@@ -2,7 +2,6 @@
 the options of a call."""
 
 import inspect
-import warnings
 
 from . import _arrays, _recur_checks
 from ._recur import RecurSpec, build
@@ -31,7 +30,9 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
             of the closure ((D, F) or (H, D, F)), heddle.exp and its kin, heddle.softmax, heddle.concat. Or a pair of
             such, of q and of k. None: q and k themselves.
         normalizer: "none", or "sum": rows are divided by f(q_t)^T z_t with z_t = exp(gate_t) z_{t-1} + f(k_t), which makes
-            a weighted mean of features that are not negative. scale then cancels, and is left out.
+            a weighted mean of features that are not negative (a warning says, once for each compiled function, if they are not
+            known to be; an attribute `positive_products = True` of a feature map says that its products are positive all the
+            same). scale then cancels, and is left out.
         beta: refused; the delta rule is not compiled yet.
         initial_state: float32 (B, H, F, E) with the heads of the result and features by channels of v: what S is before the
             first token (of each sequence). With normalizer "sum" a pair of that and z, (B, H, F).
@@ -59,11 +60,11 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
                                   "compiled yet, got beta")
     given = _recur_checks.Call(q, k, v, gate, normalizer, initial_state, return_final_state, cu_seqlens, chunk_size, layout, out, at,
                                segments, return_mass)
-    maps = _maps(feature_map, given)
+    maps = maps_of(feature_map, given)
     if type(q) is Tensor:
         return _traced(given, maps, scale)
     _recur_checks.call(given, maps)
-    return _run(given, maps, scale, None if out is None else [out])
+    return run(given, maps, scale, None if out is None else [out])
 
 
 def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none", scale=None, out=None, out_state=None):
@@ -86,24 +87,21 @@ def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none"
     if gate is not None and len(gate.shape) > 1:
         gate = _one_token(gate)
     given = _recur_checks.Call(_one_token(q), _one_token(k), _one_token(v), gate, normalizer, state, True, None, None, "bhtd", None)
-    maps = _maps(feature_map, given)
+    maps = maps_of(feature_map, given)
     shape = _recur_checks.call(given, maps)
     results = None
     if out is not None or out_state is not None:
         states = _recur_checks.step_outputs(given, shape, out, out_state)
         results = [None if out is None else _one_token(out), *states]
-    result, state = _run(given, maps, scale, results, one_token=True)
+    result, state = run(given, maps, scale, results, one_token=True)
     return result[:, :, 0] if out is None else out, state
 
 
-def _maps(feature_map, given):
+def maps_of(feature_map, given):
     """The maps of q and k."""
     _recur_checks.options(given)
     maps = tuple(feature_map) if isinstance(feature_map, (tuple, list)) else (feature_map, feature_map)
     _recur_checks.feature_maps(maps)
-    if given.normalizer == "sum" and None in maps:
-        warnings.warn("normalizer=\"sum\" divides by a sum of q.k, which may be 0 or negative: without a feature_map (of both) that "
-                      "is never negative, rows are not weighted means", stacklevel=3)
     return maps
 
 
@@ -120,7 +118,7 @@ def _type(name, array, layout, one_token):
     return "x".join([*(str(extent) if axis in known else "?" for axis, extent in enumerate(array.shape)), _arrays.element(array)])
 
 
-def _run(given, maps, scale, out, one_token=False):
+def run(given, maps, scale, out, one_token=False):
     """The results of the spec for these options, on these arrays, which have been checked."""
     states = given.states()
     named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
@@ -130,20 +128,21 @@ def _run(given, maps, scale, out, one_token=False):
     if scale is not None:
         named["scale"], types["scale"] = float(scale), "f32"
     names, (query_map, key_map), normalizer, layout = tuple(named), maps, given.normalizer, given.layout
-    at, mass, final = given.at, given.return_mass, given.return_final_state
+    at, mass, final, result_type = given.at, given.return_mass, given.return_final_state, given.result_type
 
     def recurrence(*values):
         known = dict(zip(names, values))
         initial = tuple(known[name] for name in ("state", "mass") if name in known)
         return build(RecurSpec(known["q"], known["k"], known["v"], layout, known.get("gate"), (query_map, key_map),
-                               known.get("scale"), normalizer, initial, final, known.get("cu_seqlens"), at, known.get("segments"), mass))
+                               known.get("scale"), normalizer, initial, final, known.get("cu_seqlens"), at, known.get("segments"), mass,
+                               result_type))
 
     recurrence.__name__ = "recur"
     recurrence.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
     spec = Spec(recurrence, types)
     if given.chunk_size is not None:
         spec._schedule = f"chunk={given.chunk_size}"
-    spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, mass, final, given.chunk_size), {})
+    spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, mass, final, result_type, given.chunk_size), {})
     count = 1 + mass + (0 if not final else 2 if normalizer == "sum" else 1)
     if out is not None:
         out = out + [None] * (count - len(out))

@@ -114,7 +114,7 @@ class _ElementwiseNode(Node):
         return self.printed
 
 
-def _stored(element):
+def scalar_of(element):
     """The scalar type that an element has in a body."""
     return FLOAT if element in _arrays.FLOATS else CONDITION if element in ("i1", "i8") else INTEGER
 
@@ -176,7 +176,7 @@ def elementwise(function, *operands, element=None):
 
 def _result_element(apply, tensors):
     owner = Owner()
-    probe = apply(*[Scalar(None, _stored(tensor.type.element), owner=owner) for tensor in tensors])
+    probe = apply(*[Scalar(None, scalar_of(tensor.type.element), owner=owner) for tensor in tensors])
     result = kind(probe)
     if result == CONDITION:
         return "i1"
@@ -194,7 +194,7 @@ def renamed(tensor, shape, sizes, map):
     return Tensor(node, type, tuple(sizes))
 
 
-def _compose(outer, inner):
+def compose(outer, inner):
     return tuple(entry if isinstance(entry, tuple) else outer[entry] for entry in inner)
 
 
@@ -209,7 +209,7 @@ def _inline(node, counts, base, inputs, owner):
     An operand that nothing else uses is computed in the body."""
     values = []
     for operand, own in zip(node.operands, node.maps):
-        map = _compose(base, own)
+        map = compose(base, own)
         inner = operand.node
         if isinstance(inner, _ElementwiseNode) and counts.get(operand, 0) <= 1:
             values.append(_inline(inner, counts, map, inputs, owner))

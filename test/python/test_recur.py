@@ -339,7 +339,32 @@ def test_a_step_refuses_what_it_cannot_write(normalizer, outputs, message):
     assert message in str(raised.value)
 
 
-def test_warns_of_weights_that_may_be_negative():
-    x = np.ones((1, 1, 4, 16), np.float32)
-    with pytest.warns(UserWarning, match="may be 0 or negative"):
-        heddle.recur(x, x, x, normalizer="sum")
+ONES = np.ones((8, 8), np.float32)
+NEVER_NEGATIVE = [heddle.exp, heddle.sigmoid, heddle.softmax, abs, lambda x: x * x, lambda x: heddle.where(x > 0, x + 1, heddle.exp(x)),
+                  lambda x: heddle.where(x <= 0.0, heddle.exp(x), x * 2), lambda x: heddle.maximum(x, 0) ** 2, lambda x: heddle.exp(x @ ONES),
+                  lambda x: heddle.concat([heddle.exp(x), heddle.exp(-x)])[..., :8], lambda x: heddle.exp(x) / (1 + x.max(keepdims=True) ** 2),
+                  lambda x: heddle.sqrt(abs(x)) + heddle.minimum(abs(x), 1.0) + abs(x).sum(keepdims=True)]
+PERHAPS_NEGATIVE = [None, lambda x: x, lambda x: x - 1, lambda x: heddle.exp(x) - 1, heddle.tanh, lambda x: x @ ONES, lambda x: -abs(x),
+                    lambda x: heddle.concat([heddle.exp(x), x]), lambda x: heddle.where(x > 0, x - 1, heddle.exp(x)), heddle.feature_maps.cos_sin,
+                    lambda x: heddle.where(x > -1, x, heddle.exp(x)), lambda x: x ** 3, lambda x: heddle.exp(x) + x.sum(keepdims=True)]
+
+
+def trace(feature_map):
+    types = dict.fromkeys("qkv", "?x?x?x8xf32")
+    return heddle.Spec(lambda q, k, v: heddle.recur(q, k, v, feature_map=feature_map, normalizer="sum"), types).text
+
+
+@pytest.mark.parametrize("feature_map", PERHAPS_NEGATIVE)
+def test_warns_of_weights_that_may_be_negative(feature_map):
+    with pytest.warns(UserWarning, match="may be 0 or negative as q may be: " + ("there is no feature_map" if feature_map is None else "its feature_map")) as found:
+        trace(feature_map)
+    assert len(found) == 2 and "as k may be" in str(found[1].message) and found[0].filename.endswith(".py")
+    if feature_map is PERHAPS_NEGATIVE[1]:
+        assert found[0].filename == __file__  # where the map is
+
+
+@pytest.mark.parametrize("feature_map", [*NEVER_NEGATIVE, heddle.feature_maps.taylor])
+def test_knows_weights_that_are_not_negative(feature_map):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace(feature_map)

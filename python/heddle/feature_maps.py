@@ -1,0 +1,111 @@
+"""Feature maps f for `heddle.recur(feature_map=f)` and for q and k of `heddle.attend` inside of a `heddle.Spec`.
+
+Each is plain array code, (.., width) to (.., features), which is pulled into the kernel that reads it, so that features are never in
+memory; a product with weights, x @ w, is: kernels in front compute it. Write another map the same way. Maps with weights are made by
+functions, `learned(w)`; a pair (of q, of k) has weights of its own.
+
+    out = heddle.recur(q, k, v, feature_map=heddle.feature_maps.mirrored(heddle.feature_maps.exp), normalizer="sum")
+"""
+
+from . import _functions
+from ._functions import concat, cos, maximum, sin, sqrt, view, where
+
+
+def exp(x):
+    """exp x."""
+    return _functions.exp(x)
+
+
+def relu(x):
+    """The larger of x and 0. Rows all of whose weights are 0 are 0 / 0 under normalizer "sum"."""
+    return maximum(x, 0.0)
+
+
+def elu_plus_one(x):
+    """x + 1 where x > 0, else exp x (Katharopoulos et al. 2020)."""
+    return where(x > 0, x + 1.0, _functions.exp(x))
+
+
+def softmax(x):
+    """Softmax over the channels."""
+    return _functions.softmax(x)
+
+
+def cos_sin(x):
+    """[cos x; sin x], twice as wide. A product of two features is the cosine of a difference, so it may be negative."""
+    return concat([cos(x), sin(x)])
+
+
+def power_norm(p):
+    """x to the power of p, as long as x was: r^p |r| / |r^p| with r = relu(x) (Han et al. 2023, "focused"). `p` is an int from 1 to 8
+    or a float."""
+    def focused(x):
+        r = maximum(x, 0.0).astype("f32")
+        powered = r ** p
+        ratio = sqrt((r * r).sum(-1, keepdims=True) / maximum((powered * powered).sum(-1, keepdims=True), 1e-12))
+        return (powered * ratio).astype(x.dtype)
+    return focused
+
+
+def learned(w, then=None, bias=None):
+    """then(x @ w + bias): `w` (width, F), shared, or (H, width, F), of every head; `bias` (F,) or (H, F); `then` a feature map,
+    None for the linear map itself. The product takes x's type."""
+    def linear(x):
+        y = x @ (w if w.dtype == x.dtype else w.astype(x.dtype))
+        if bias is not None:
+            y = (y + (bias if bias.ndim == 1 else bias[:, None])).astype(x.dtype)
+        return y if then is None else then(y)
+    return linear
+
+
+def mirrored(f):
+    """[f(x); f(-x)], so that both signs of a channel count: of `exp` the map of Hedgehog, of `softmax` that of LoLCATs."""
+    return lambda x: concat([f(x), f(-x)])
+
+
+def clamped(f, least=1e-12):
+    """The larger of f(x) and a small number, so that sums of weights are never 0."""
+    return lambda x: maximum(f(x), least)
+
+
+def positive_random(w):
+    """exp(x @ w - |x|^2 / 2) / sqrt(F) for random normal `w` (width, F) or (H, width, F): products are positive and on average
+    exp(x . y) (Choromanski et al. 2021). Divide q and k by width^(1/4) for the weights of softmax."""
+    def features(x):
+        y = x @ (w if w.dtype == x.dtype else w.astype(x.dtype))
+        return _functions.exp(y - _half_square(x)) * y.shape[-1] ** -0.5
+    return features
+
+
+def random_fourier(w):
+    """exp(|x|^2 / 2) [cos(x @ w); sin(x @ w)] / sqrt(F) for random normal `w`: products are on average exp(x . y), and may be negative
+    (Peng et al. 2021)."""
+    def features(x):
+        y = x @ (w if w.dtype == x.dtype else w.astype(x.dtype))
+        return concat([cos(y), sin(y)]) * (_functions.exp(_half_square(x)) * y.shape[-1] ** -0.5)
+    return features
+
+
+def _half_square(x):
+    x = x.astype("f32")
+    return (x * x).sum(-1, keepdims=True) * 0.5
+
+
+def taylor(x):
+    """1, x, and all products of two channels, scaled so that a product of two features is 1 + s + s^2 / 2 with s = x . y / sqrt(width):
+    exp s to second order, at least 1/2 (Arora et al. 2024, BASED). 1 + width + width^2 features and zeros up to a multiple of 8, at
+    most 512, so a width of up to 20; they are never in memory."""
+    width = x.shape[-1]
+    used = 1 + width + width * width
+    ones = x[..., :1] * 0.0 + 1.0
+    if x.ndim != 4:
+        raise ValueError(f"expected an array (B, H, T, width), got rank {x.ndim}")
+    pairs = (*x.shape[:-1], width * width)
+    products = view(x, pairs, lambda b, h, t, c: (b, h, t, c // width)) * view(x, pairs, lambda b, h, t, c: (b, h, t, c % width))
+    parts = [ones, x * width ** -0.25, products * (0.5 / width) ** 0.5]
+    if used % 8:
+        parts.append(x[..., :1] * 0.0 if 8 - used % 8 == 1 else concat([x[..., :1] * 0.0] * (8 - used % 8)))
+    return concat(parts)
+
+
+taylor.positive_products = True
