@@ -7,6 +7,8 @@ functions, `learned(w)`; a pair (of q, of k) has weights of its own.
     out = heddle.recur(q, k, v, feature_map=heddle.feature_maps.mirrored(heddle.feature_maps.exp), normalizer="sum")
 """
 
+import numpy as np
+
 from . import _functions
 from ._functions import concat, cos, maximum, sin, sqrt, view, where
 
@@ -109,3 +111,35 @@ def taylor(x):
 
 
 taylor.positive_products = True
+
+
+def polynomial(d, coefficients=(1.0, 1.0, 0.5)):
+    """Features, for x of width d, of the weight c0 + c1 s + c2 s^2 with s = x . y; none of the coefficients is negative. Each product of two
+    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8."""
+    pairs = [(None, None), *((c, None) for c in range(d)), *((a, c) for a in range(d) for c in range(a, d))]
+    pairs = [pair for pair in pairs if 2 - pair.count(None) < len(coefficients)]
+    width = -(-len(pairs) // 8) * 8
+    # A feature is a product of two factors, each a channel or 1: exact products with columns of 0 and 1.
+    factors = [(np.zeros((d, width), np.float32), np.zeros(width, np.float32)) for _ in range(2)]
+    weights = np.zeros(width, np.float32)
+    for n, pair in enumerate(pairs):
+        weights[n] = (coefficients[2 - pair.count(None)] * (2.0 if None not in pair and pair[0] != pair[1] else 1.0)) ** 0.5
+        for channel, (columns, ones) in zip(pair, factors):
+            if channel is None:
+                ones[n] = 1.0
+            else:
+                columns[channel, n] = 1.0
+
+    (a, one_a), (b, one_b) = factors
+
+    def apply(x):
+        left, right = (x @ _traced(columns).astype(x.dtype) for columns in (a, b))
+        return (left + _traced(one_a)) * (right + _traced(one_b)) * _traced(weights)
+    c0, c1, c2 = (*coefficients, 0.0, 0.0)[:3]
+    apply.positive_products = c1 * c1 < 4 * c0 * c2
+    return apply
+
+
+def _traced(array):
+    from ._spec import current_trace  # it imports this package's functions
+    return current_trace().tensor(array, "columns")

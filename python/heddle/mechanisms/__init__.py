@@ -4,7 +4,7 @@ A row is a module of this package by its key, hyphens as underscores (`heddle.me
 
     spec(**weights, **options)                  a heddle.Spec, whose parameters are the arrays of a call
     reference(**arrays, **weights, **options)   the same from the published equations, in float64 NumPy, nothing of Heddle's
-    decode(**arrays, **weights, **options)      where tokens are generated: the last rows, one call a token (see `cached`)
+    decode(**arrays, **weights, **options)      where tokens are generated: the last rows, one call a token (see `cached`, `stepped`)
     CASES                                       what the tests compare; each a `Case`
     PARTIAL                                     where something is missing: what, and why
 
@@ -14,11 +14,13 @@ What a mechanism learns inside of its operator is a weight: an array that `spec`
 import importlib
 import importlib.util
 
-from ._cases import Case, log_decays
+from ._cases import Case, log_decays, scaled
 from ._catalog import KEYS, KINDS, MISSING
 from ._decoding import cached
+from ._recurrent import recurrent, stepped
 
-__all__ = ["Case", "KEYS", "KINDS", "MISSING", "cached", "load", "log_decays", "module_name", "written"]
+__all__ = ["Case", "KEYS", "KINDS", "MISSING", "cached", "load", "log_decays", "module_name", "recurrent",
+           "scaled", "stepped", "written"]
 
 
 def module_name(key):

@@ -10,7 +10,7 @@ class Case:
     """Options of a mechanism and the shapes of its arrays.
 
     name: tells it from the others of its module.
-    arrays, weights: by name, a shape (standard normal numbers of type `dtype`) or a function of a NumPy generator (what it
+    arrays, weights: by name, a shape (standard normal numbers of type `dtype`; see `scaled`) or a function of a NumPy generator (what it
         draws, as it is). Arrays are arguments of the call, in order; weights are given to `spec`.
     options: given to `spec` and to `reference`.
     dtype: "f32", "bf16" or "f16".
@@ -32,12 +32,21 @@ class Case:
     def _drawn(self, how, generator):
         if callable(how):
             return how(generator)
-        return rounded(generator.standard_normal(how, np.float32), self.dtype)
+        return rounded(generator.standard_normal(how, np.float32) * np.float32(getattr(how, "factor", 1.0)), self.dtype)
 
     def element(self, name):
         """The element type that an array by this name has, None where it is as it was drawn."""
         how = {**self.arrays, **self.weights}[name]
         return None if callable(how) else self.dtype
+
+
+class scaled(tuple):
+    """A shape whose numbers are multiplied by a factor: `scaled((4, 16, 32), 0.25)`."""
+
+    def __new__(cls, shape, factor):
+        made = super().__new__(cls, shape)
+        made.factor = factor
+        return made
 
 
 def rounded(x, element):

@@ -1,0 +1,80 @@
+"""Hedgehog: linear attention whose feature map is learned to mimic softmax, spiky and monotonic in q.k.
+
+    f(u) = [exp(u W + b); exp(-(u W + b))];   o_i = sum_j f_q(q_i).f_k(k_j) v_j / sum_j f_q(q_i).f_k(k_j)
+
+Zhang et al. 2024, "The Hedgehog & the Porcupine: Expressive Linear Attentions with Softmax Mimicry". q, k, v (B, H, T, d), each head its
+own W (H, d, f), of q and of k, the identity at the start. Forms of f are different functions, not ways to compute one: "exp" (the
+paper), "shifted" (the largest of each half subtracted), "softmax" (over each half, LoLCATs), "joint" (one over [2y; -2y],
+flash-linear-attention). Other maps of the study take no W: "elu", "relu", "exponential" (exp(t x)), "taylor", "random" (W are its
+directions), "cosine" (cosFormer: relu(x) [cos; sin](pi i / 2 M)). Of BERT: `causal=False`. Rows of weights sum to 1.
+"""
+
+import numpy as np
+
+import heddle
+from heddle import feature_maps
+
+from . import Case, _plain, recurrent, scaled, stepped
+
+FORMS = {
+    "exp": feature_maps.mirrored(feature_maps.exp),
+    "shifted": feature_maps.mirrored(lambda y: heddle.exp(y - y.max(keepdims=True))),
+    "softmax": feature_maps.mirrored(feature_maps.softmax),
+    "joint": lambda y: heddle.softmax(heddle.concat([y * 2.0, y * -2.0])),
+}
+
+
+def spec(wq=None, wk=None, b=None, form="exp", causal=True, t=2.0, length=4096, stream=None):
+    waves = np.stack([f(np.pi / 2 * np.arange(length) / length) for f in (np.cos, np.sin)], 1).astype(np.float32)
+
+    def cosine(x):
+        rows = waves[:x.shape[2]]
+        return heddle.concat([feature_maps.relu(x) * rows[:, n:n + 1] for n in (0, 1)])
+    cosine.positive_products = True  # angles between positions are below pi / 2
+
+    def hedgehog(recur, q, k, v):
+        if form in FORMS:
+            maps = tuple(feature_maps.learned(w, FORMS[form], b) for w in (wq, wk))
+        else:
+            maps = {"elu": feature_maps.elu_plus_one, "relu": feature_maps.relu, "exponential": lambda x: heddle.exp(x * t),
+                    "taylor": feature_maps.polynomial(q.shape[3]), "random": feature_maps.positive_random(wq), "cosine": cosine}[form]
+        return recur(q, k, v, feature_map=maps, normalizer="sum", at=None if causal else "end")
+    return recurrent(hedgehog, stream)
+
+
+def features(x, w, b, form, t, length):
+    if form in FORMS:
+        y = x @ w + (0 if b is None else b)
+        halves = {"exp": np.exp, "shifted": lambda y: np.exp(y - y.max(-1, keepdims=True)), "softmax": _plain.softmax}
+        both = np.concatenate([y, -y], -1)
+        return _plain.softmax(2 * both) if form == "joint" else np.concatenate([halves[form](y), halves[form](-y)], -1)
+    if form == "taylor":
+        return np.concatenate([np.ones_like(x[..., :1]), x, (x[..., None] * x[..., None, :]).reshape(*x.shape[:-1], -1) / 2 ** 0.5], -1)
+    if form == "random":
+        return np.exp(x @ w - (x * x).sum(-1, keepdims=True) / 2) / w.shape[-1] ** 0.5
+    if form == "cosine":
+        angle = np.pi / 2 * np.arange(x.shape[2])[:, None] / length
+        return np.concatenate([np.maximum(x, 0) * np.cos(angle), np.maximum(x, 0) * np.sin(angle)], -1)
+    return {"elu": np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))), "relu": np.maximum(x, 0), "exponential": np.exp(t * x)}[form]
+
+
+def reference(q, k, v, wq=None, wk=None, b=None, form="exp", causal=True, t=2.0, length=4096):
+    weights = features(q, wq, b, form, t, length) @ features(k, wq if form == "random" else wk, b, form, t, length).swapaxes(-1, -2)
+    weights = weights * (_plain.causal(q, k) | (not causal))
+    return weights / weights.sum(-1, keepdims=True) @ v
+
+
+decode = stepped(spec)
+
+
+def case(name, dtype="f32", decode=False, width=16, **options):
+    return Case(name, {x: (2, 3, 90, 16) for x in "qkv"}, {x: scaled((3, 16, width), 0.25) for x in ("wq", "wk")}, options, dtype, decode)
+
+
+CASES = (
+    case("exp", decode=True), case("exp, bidirectional", causal=False), case("softmax", "bf16", True, form="softmax"),
+    case("softmax, bidirectional", form="softmax", causal=False), case("joint", decode=True, form="joint"),
+    case("joint, bidirectional", "bf16", form="joint", causal=False), case("shifted", form="shifted"), case("elu", form="elu"),
+    case("relu", form="relu"), case("exponential", form="exponential", t=0.5), case("taylor", form="taylor"),
+    case("random", form="random", width=32), case("cosine", form="cosine", length=128, causal=False),
+)

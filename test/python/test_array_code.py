@@ -1,0 +1,38 @@
+"""Array code in front of an operator: heddle.feature_maps.polynomial, heddle.convolutions, against NumPy in float64."""
+import numpy as np
+import pytest
+
+import heddle
+from heddle import convolutions, feature_maps
+
+
+def drawn(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def close(got, expected, tolerance=1e-6):
+    return np.linalg.norm(got - expected) <= tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("coefficients", [(1.0, 1.0, 0.5), (0.25, 0.0, 2.0), (1.0, 3.0)])
+def test_polynomial_features(coefficients):
+    q, k = drawn(1, 2, 30, 8), drawn(1, 2, 30, 8, seed=1)
+    f, g = heddle.spec(lambda q, k: tuple(feature_maps.polynomial(8, coefficients)(x) for x in (q, k)))(q, k)
+    assert f.shape[3] == (48 if len(coefficients) == 3 else 16)
+    s = q.astype(float) @ k.swapaxes(-1, -2)
+    assert close(f @ g.swapaxes(-1, -2), sum(c * s ** n for n, c in enumerate(coefficients)))
+
+
+def test_causal_convolution():
+    x, w = drawn(2, 3, 150, 8), drawn(3, 4, 8, seed=1)
+    padded = np.concatenate([np.zeros((2, 3, 3, 8)), x], 2)
+    wanted = sum(padded[:, :, n:n + 150] * w[:, n:n + 1] for n in range(4))
+    assert close(heddle.spec(lambda x: convolutions.causal(x, w))(x), wanted)
+    assert close(heddle.spec(lambda x: convolutions.causal(x, w[0]))(x)[:, 0], wanted[:, 0])
+
+
+def test_convolution_over_a_grid():
+    x, w = drawn(2, 1, 5 * 7, 8), drawn(3, 3, 8, seed=1)
+    padded = np.pad(x.reshape(2, 1, 5, 7, 8), ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
+    wanted = sum(padded[:, :, n:n + 5, m:m + 7] * w[n, m].astype(float) for n in range(3) for m in range(3))
+    assert close(heddle.spec(lambda x: convolutions.grid(x, w, 5, 7))(x), wanted.reshape(x.shape))
