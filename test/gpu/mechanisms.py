@@ -43,18 +43,20 @@ def cases(keys=None):
             for key in (keys or mechanisms.KEYS) if mechanisms.written(key) for number, case in enumerate(mechanisms.load(key).CASES)}
 
 
-def arguments(spec, arrays, weights):
-    """(program, its arguments: names of what was drawn, numbers, other arrays) of a spec for these arrays."""
-    compiled, leaves = spec._program(spec.types or spec._types_of(list(arrays.values())))
+def arguments(compiled, leaves, arrays, weights):
+    """What a program takes: names of what was drawn, numbers, other arrays. Weights are drawn alike each time."""
     captured = []
     for leaf in compiled._leaves(leaves):
-        name = next((name for name, value in weights.items() if value is leaf), None)
+        name = next((name for name, value in weights.items() if same(value, leaf)), None)
         captured.append(name if name is not None else leaf.value if hasattr(leaf, "value") else np.asarray(leaf))
-    return compiled, [*arrays, *captured]
+    return [*arrays, *captured]
+
+
+def same(a, b):
+    return not hasattr(b, "value") and a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b)
 
 
 def build(directory, target, keys):
-    from heddle import _compiler
     from heddle.mechanisms import _checking, _record
     sources = directory / "sources" / "heddle"
     for path in (ROOT / "python/heddle").rglob("*.py"):
@@ -62,8 +64,8 @@ def build(directory, target, keys):
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
     for name, (key, module, case) in cases(keys).items():
-        arrays, weights = _checking.inputs(case)
-        compiled, given = arguments(module.spec(**weights, **case.options), arrays, weights)
+        compiled, leaves, pack = _checking.assemble(module, case, target)
+        given = arguments(compiled, leaves, *_checking.inputs(case))
         tables = {str(n): value for n, value in enumerate(given) if isinstance(value, np.ndarray)}
         np.savez_compressed(directory / f"{name}.npz", **tables)
         about = {"key": key, "module": module.__name__.rpartition(".")[2], "case": case.name,
@@ -71,7 +73,7 @@ def build(directory, target, keys):
                  "arguments": [None if isinstance(value, np.ndarray) else value for value in given],
                  "results": [result.type.element for result in compiled.results]}
         (directory / f"{name}.json").write_text(json.dumps(about))
-        (directory / f"{name}.pack").write_bytes(_compiler.compile_text(compiled.program, target))
+        (directory / f"{name}.pack").write_bytes(pack)
         print(name, case.name, flush=True)
 
 
