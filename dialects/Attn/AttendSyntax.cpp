@@ -130,6 +130,11 @@ ParseResult AttendOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseOptionalAttrDict(result.attributes) || parser.getCurrentLocation(&location) ||
       parser.parseColonType(type))
     return failure();
+  if (Attribute lag = result.attributes.erase(getLagAttrName(result.name))) {
+    properties.setLag(dyn_cast<FloatAttr>(lag));
+    if (!properties.getLag() || !properties.getLag().getType().isF32())
+      return parser.emitError(location, "expected lag of type f32, got ") << lag;
+  }
   size_t count = text.dots.size() + text.pairs.size() + text.values.size() + text.covalues.size();
   if (type.getNumInputs() != count)
     return parser.emitError(location, "expected ") << count << " operand types, got " << type.getNumInputs();

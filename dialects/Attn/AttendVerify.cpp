@@ -148,7 +148,18 @@ LogicalResult AttendOp::verify() {
     return failure();
   if (failed(verifyResults(*this, *rows, *keys)) || failed(verifyExtents(*this)))
     return failure();
-  return verifyStats(*this);
+  if (failed(verifyStats(*this)))
+    return failure();
+  if (!getLag())
+    return success();
+  float lag = getLag()->convertToFloat();
+  if (!isNormalized()) // C14
+    return emitOpError("expected a normalizer beside lag, got none");
+  if (!(lag > 0 && lag <= 15)) // C14
+    return emitOpError("expected lag above 0 and at most 15, got ") << getLagAttr();
+  if (llvm::is_contained(getStatNames(), kMaxStat)) // C14
+    return emitOpError("expected no statistic max beside lag, got one");
+  return success();
 }
 
 LogicalResult AttendOp::verifyRegions() {

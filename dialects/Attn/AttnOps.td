@@ -42,6 +42,10 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
     visible. A row that sees nothing has value results 0 and statistics -inf, and `finish` is not evaluated for it.
     Sums are f32; result element types are those declared. Regions see captured values implicitly.
 
+    A reference is a gauge: results depend on which one is taken by rounding only. With `lag = n` a row may keep one that
+    is behind its running maximum as long as no weight grows beyond 2^n by it (sums by as much), so that what was summed
+    up need not be rescaled whenever the maximum grows.
+
     Operands: `dots` and `valueGroups` are lists of lists; `pairs` holds rows and keys of each pair in turn;
     `tableSizes` holds the dynamic extents of the tables in order.
 
@@ -63,6 +67,8 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
     - C11: a pair region takes two f32 and an index and yields one f32.
     - C12: statistics are distinct and need a normalizer; each is `max` (with a reference) or one the normalizer names.
     - C13: the normalizer's arguments are as many and of the types its header says.
+    - C14: `lag` is above 0 and at most 15, so that weights fit f16, and goes with a normalizer; `max`, which is the
+      reference itself, is then no statistic.
 
     Example:
     ```mlir
@@ -92,7 +98,8 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
     DenseI32ArrayAttr:$dotSizes,
     DenseI32ArrayAttr:$valueSizes,
     OptionalAttr<FlatSymbolRefAttr>:$normalizer,
-    DefaultValuedAttr<StrArrayAttr, "{}">:$stats);
+    DefaultValuedAttr<StrArrayAttr, "{}">:$stats,
+    OptionalAttr<F32Attr>:$lag);
   let results = (outs Variadic<AnyRankedTensor>:$outputs);
   let regions = (region AnyRegion:$score, AnyRegion:$mask, VariadicRegion<AnyRegion>:$bodies);
   let hasCustomAssemblyFormat = 1;

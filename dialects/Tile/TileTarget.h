@@ -16,6 +16,8 @@ inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
 inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
 /// On a kernel: the warps that its tile sizes were chosen for.
 inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
+/// On a kernel: a power of two by which numbers relative to a running maximum may exceed 1, before it is raised.
+inline constexpr llvm::StringLiteral kLagAttr = "tile.lag";
 
 /// The target of the module that holds `op`; null after an error at `op` when there is none.
 TargetAttr getTarget(mlir::Operation *op);

@@ -160,6 +160,24 @@ LogicalResult ConvertOp::verify() {
   return success();
 }
 
+LogicalResult FoldOp::verify() {
+  constexpr int64_t columns = 8; // of an atom of an accumulator
+  FragAttr from = fragOf(getSource().getType()), to = fragOf(getResult().getType());
+  RankedTensorType source = getSource().getType(), result = getResult().getType();
+  if (!from || from.getKind() != FragKind::acc || from != to || source.getDimSize(1) % columns ||
+      result.getDimSize(0) != source.getDimSize(0) || result.getDimSize(1) != columns ||
+      result.getElementType() != source.getElementType())
+    return emitOpError("expected #warp.frag<acc> with ") << columns << " columns for " << source << ", got " << result;
+  return success();
+}
+
+LogicalResult AnyOp::verify() {
+  RankedTensorType source = getSource().getType();
+  if (!source.getElementType().isInteger(1))
+    return emitOpError("expected conditions, got ") << source;
+  return success();
+}
+
 LogicalResult ReduceOp::verify() {
   RankedTensorType source = getSource().getType(), result = getResult().getType();
   SlotType scratch = getScratch().getType();

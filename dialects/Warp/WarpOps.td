@@ -231,6 +231,33 @@ def Warp_ConvertOp : Warp_Op<"convert", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Warp_FoldOp : Warp_Op<"fold", [Pure]> {
+  let summary = "reduce over the columns that a thread holds";
+  let description = [{
+    Semantics: `result[r, c]` is reduced over `source[r, c + 8 k]`: no thread asks another, and a `tile.reduce .. dim 1` of
+    the result is that of the source.
+    Example: `%part = warp.fold max %s : tensor<64x128xf32, #acc> -> tensor<64x8xf32, #acc>`
+  }];
+  let arguments = (ins Tile_ReduceKind:$kind, Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Warp_AnyOp : Warp_Op<"any", [Pure]> {
+  let summary = "whether a condition holds somewhere in this warp's part of a tile";
+  let description = [{
+    The only number that differs between warps: it may decide what a warp computes for its own rows alone, without
+    barriers, slots or asynchronous products.
+    Example: `%some = warp.any %grows : tensor<64x8xi1, #acc>`
+    Lowers to: vote.sync.any.
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
 def Warp_ReduceOp : Warp_Op<"reduce"> {
   let summary = "reduce a tile over its rows, across warps";
   let description = [{

@@ -47,7 +47,7 @@ llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::Target
   }
   return append(manager, "attn-to-tile" + passOptions +
                              ",canonicalize,cse,tile-split-positions,tile-sink-scale,tile-to-base-2,canonicalize,cse,"
-                             "tile-split-gathers,canonicalize,cse,verify-tile");
+                             "func.func(tile-lag-references),tile-split-gathers,canonicalize,cse,verify-tile");
 }
 
 llvm::Error heddle::buildAttnToLoopsPipeline(OpPassManager &manager) {

@@ -30,6 +30,7 @@ void heddle::buildTileToWarp(OpPassManager &manager) {
   kernels.addPass(createWarpOverlapProducts());
   kernels.addPass(createWarpHoldOperands());
   kernels.addPass(createWarpTakeTurns());
+  kernels.addPass(createWarpSkipRows());
   kernels.addPass(createWarpSpecialize());
   kernels.addPass(createWarpPipelineCopies());
   kernels.addPass(createWarpElideBarriers());

@@ -38,6 +38,7 @@ class AttendSpec:
     normalizer: str = "softmax"     # symbol
     normalizer_arguments: tuple = ()
     return_lse: bool = False
+    lag: Optional[float] = None     # by how many powers of two weights may exceed 1 (see attend)
     group: int = 1                  # above 1: q is (b, h, group, d), one query of so many heads (see HeadsAsRows)
 
     @property
@@ -73,6 +74,8 @@ def build(spec):
     types = [TensorType(shape, q.type.element)]
     if spec.return_lse:
         types.append(TensorType(shape[:3], "f32"))
+    if spec.lag is not None:
+        text.append(f" {{{{lag = {spec.lag!r} : f32}}}}")
     results = str(types[0]) if len(types) == 1 else f"({', '.join(map(str, types))})"
     text.append(f" : ({q.type}, {k.type}, {v.type}) -> {results}")
     node = Node("".join(text), operands, types, regions)

@@ -1,5 +1,6 @@
 """The checks of `heddle.attend`'s arguments: everything that can be known before a kernel starts."""
 
+import numbers
 from typing import NamedTuple
 
 from . import _arrays
@@ -60,6 +61,9 @@ def options(given):
         raise ValueError("expected no cu_seqlens_k with a block_table (cache_seqlens says the lengths), got one")
     if given.page_size is not None and not paged:
         raise ValueError(f"expected a block_table with page_size, got page_size={given.page_size!r} alone")
+    lag = given.lag
+    if lag is not None and (isinstance(lag, bool) or not isinstance(lag, numbers.Real) or not 0 < lag <= 15):
+        raise ValueError(f"expected lag above 0 and at most 15, got {lag!r}")
     splits = given.num_splits
     if splits is not None and (isinstance(splits, bool) or not isinstance(splits, int) or not 0 <= splits <= 256):
         raise ValueError(f"expected num_splits from 0 (chosen) to 256, got {splits!r}")

@@ -36,7 +36,8 @@ class _Known(NamedTuple):
 
 def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None, cu_seqlens_q=None, cu_seqlens_k=None,
            kv_lengths=None, sink=None, scale=None, normalizer="softmax", layout="bhtd", return_lse=False, out=None,
-           block_table=None, page_size=None, cache_seqlens=None, num_splits=None, deterministic=True, status=None):
+           block_table=None, page_size=None, cache_seqlens=None, num_splits=None, deterministic=True, status=None,
+           lag=None):
     """Attention: o[b, h, i] = sum_j w[b, h, i, j] v[b, h, j] over the keys j that row i sees.
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
@@ -83,6 +84,12 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
             None: as many as the machine has room for; 1: none.
         deterministic: True: equal calls give equal bits. False allows another order of sums; every kernel of today is
             deterministic.
+        lag: None: the reference of a row (softmax: its running maximum) is exact. A number n above 0, up to 15 (8 is a good
+            one): it is raised only when it would otherwise make a weight larger than 2^n, and warps whose rows all keep theirs
+            neither rescale what they have summed up nor exchange maxima. Weights and their sums relative to it are up to 2^n
+            instead of up to 1, rounded as finely relative to their size and divided by the same reference in the end: results
+            differ by rounding, and nothing overflows. Faster where maxima settle early; no faster where they grow with
+            every step. Means nothing for a normalizer without a reference.
         status: a heddle.Status, which receives what the kernels say of values that they found on the device.
 
     Returns:
@@ -100,7 +107,7 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if type(q) is Tensor:
         return _attend_traced(Call(q, k, v, score_mod, mask_mod, causal, window, None, cu_seqlens_q, cu_seqlens_k,
                                    *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
-                                   page_size, num_splits), scale, out, status)
+                                   page_size, num_splits, lag), scale, out, status)
     left, right = (None, None) if window is None else _bounds(window, causal)
     if score_mod is None and mask_mod is None and type(normalizer) is str:
         mods, leaves, names = normalizer, _NO_LEAVES, _NO_LEAVES
@@ -127,7 +134,7 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         values.append(out)
 
     options = (layout, causal, left is None, right is None, cu_seqlens_q is None, cu_seqlens_k is None, lengths is None,
-               block_table is None, sink is None, return_lse, page_size, num_splits, deterministic, mods, out is None,
+               block_table is None, sink is None, return_lse, page_size, num_splits, lag, deterministic, mods, out is None,
                kv_lengths is None, _arrays.has_views(q) and (out is None or _arrays.has_views(out)))
     try:
         memo = _memos.get(options)
@@ -137,7 +144,7 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if known is None:
         known = _prepare(Call(q, k, v, score_mod, mask_mod, causal, left, right, cu_seqlens_q, cu_seqlens_k,
                               *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
-                              page_size, num_splits), deterministic, options, values, leaves, names, out)
+                              page_size, num_splits, lag), deterministic, options, values, leaves, names, out)
     if scale is None:
         values[at_scale] = known.scale
     if out is None:
@@ -225,7 +232,8 @@ def _attend_traced(given, scale, out, status):
     left, right = (None, None) if given.left is None else _traced_bounds(given.left, given.causal, trace)
     arrays = [trace.tensor(getattr(given, name), name) for name in ("q", "k", "v")]
     spec = AttendSpec(*arrays, 1.0 / math.sqrt(arrays[0].type.shape[-1]) if scale is None else trace.number(scale, "scale"),
-                      given.layout, diagonal(given.causal), left, right, return_lse=given.return_lse)
+                      given.layout, diagonal(given.causal), left, right, return_lse=given.return_lse,
+                      lag=given.lag and float(given.lag))
     for name, array in (("cu_seqlens_q", given.cu_seqlens_q), ("cu_seqlens_k", given.cu_seqlens_k),
                         ("kv_lengths", given.lengths), ("block_table", given.block_table)):
         setattr(spec, name, None if array is None else trace.tensor(array, name))

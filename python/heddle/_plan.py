@@ -33,6 +33,7 @@ class Call(NamedTuple):
     return_lse: bool
     page_size: Any
     num_splits: Any
+    lag: Any
 
 
 def diagonal(causal):
@@ -68,7 +69,7 @@ class Plan:
         width, value_width = given.q.shape[-1], given.v.shape[-1]
         spec = AttendSpec(queries(width), array("k", width, paged), array("v", value_width, paged),
                           Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), return_lse=given.return_lse,
-                          group=group)
+                          lag=given.lag and float(given.lag), group=group)
         parameters = [spec.q, spec.k, spec.v]
 
         def optional(name, value, type):

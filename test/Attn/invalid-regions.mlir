@@ -195,3 +195,38 @@ func.func @result_types(%q: !X) {
   attn.attend dot(%q, %q) value(%q) normalize @softmax : (!X, !X, !X) -> ()
   return
 }
+
+// -----
+!X = tensor<1x2x8x16xf32>
+// C14
+func.func @lag_of_nothing(%q: !X) {
+  // expected-error@+1 {{'attn.attend' op expected a normalizer beside lag, got none}}
+  %o = attn.attend dot(%q, %q) value(%q) {lag = 8.0 : f32} : (!X, !X, !X) -> !X
+  return
+}
+
+// -----
+!X = tensor<1x2x8x16xf32>
+// C14
+func.func @long_lag(%q: !X) {
+  // expected-error@+1 {{'attn.attend' op expected lag above 0 and at most 15, got 1.600000e+01 : f32}}
+  %o = attn.attend dot(%q, %q) value(%q) normalize @softmax {lag = 16.0 : f32} : (!X, !X, !X) -> !X
+  return
+}
+
+// -----
+!X = tensor<1x2x8x16xf32>
+// C14
+func.func @lagging_max(%q: !X) {
+  // expected-error@+1 {{'attn.attend' op expected no statistic max beside lag, got one}}
+  %o:2 = attn.attend dot(%q, %q) value(%q) normalize @softmax stats [max] {lag = 8.0 : f32} : (!X, !X, !X) -> (!X, tensor<1x2x8xf32>)
+  return
+}
+
+// -----
+!X = tensor<1x2x8x16xf32>
+func.func @lag_of_another_type(%q: !X) {
+  // expected-error@+1 {{expected lag of type f32, got 8 : i64}}
+  %o = attn.attend dot(%q, %q) value(%q) normalize @softmax {lag = 8} : (!X, !X, !X) -> !X
+  return
+}

@@ -103,3 +103,28 @@ func.func @pieces(%m: memref<?x32xbf16>, %o: memref<?x32xbf16>)
   tile.store %t, %o[%c0, %c0] {warp.pieces} : tensor<16x32xbf16, #acc>, memref<?x32xbf16>
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 1>
+
+// Columns 8 apart are combined in their thread; a condition of a warp is a vote.
+// CHECK-LABEL: llvm.func @some
+func.func @some(%m: memref<?x32xf32, strided<[?, 1], offset: ?>>)
+    attributes {warp.kernel, warp.threads = 32 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<16x8xf32, #acc>
+  %t = tile.load %m[%c0, %c0] : memref<?x32xf32, strided<[?, 1], offset: ?>> -> tensor<16x32xf32, #acc>
+  // CHECK-COUNT-12: llvm.intr.maxnum
+  // CHECK-NOT: nvvm.shfl
+  %part = warp.fold max %t : tensor<16x32xf32, #acc> -> tensor<16x8xf32, #acc>
+  // CHECK-COUNT-4: arith.cmpf ogt
+  %above = arith.cmpf ogt, %part, %zero : tensor<16x8xf32, #acc>
+  // CHECK-COUNT-3: arith.ori
+  // CHECK: nvvm.vote.sync any
+  %some = warp.any %above : tensor<16x8xi1, #acc>
+  scf.if %some {
+    tile.store %part, %m[%c0, %c0] : tensor<16x8xf32, #acc>, memref<?x32xf32, strided<[?, 1], offset: ?>>
+  }
+  return
+}

@@ -91,3 +91,21 @@ func.func @roles() {
   warp.roles 6 registers 0, 0 consumer { warp.sync } producer { warp.sync }
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+func.func @fold(%x: tensor<64x64xf32, #acc>) {
+  // expected-error @below {{expected #warp.frag<acc> with 8 columns for 'tensor<64x64xf32, #warp.frag<acc, warps = 4>>', got 'tensor<64x16xf32, #warp.frag<acc, warps = 4>>'}}
+  %0 = warp.fold max %x : tensor<64x64xf32, #acc> -> tensor<64x16xf32, #acc>
+  return
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+func.func @any(%x: tensor<64x8xf32, #acc>) {
+  // expected-error @below {{expected conditions, got 'tensor<64x8xf32, #warp.frag<acc, warps = 4>>'}}
+  %0 = warp.any %x : tensor<64x8xf32, #acc>
+  return
+}

@@ -1,5 +1,17 @@
 // RUN: heddle-opt %s --split-input-file | heddle-opt --split-input-file | FileCheck %s
 
+// CHECK-LABEL: func.func @some
+func.func @some(%x: tensor<64x128xf32, #warp.frag<acc, warps = 4>>, %limit: tensor<64x8xf32, #warp.frag<acc, warps = 4>>) -> i1 {
+  // CHECK: %[[PART:.+]] = warp.fold max %{{.+}} : tensor<64x128xf32, #warp.frag<acc, warps = 4>> -> tensor<64x8xf32, #warp.frag<acc, warps = 4>>
+  %part = warp.fold max %x : tensor<64x128xf32, #warp.frag<acc, warps = 4>> -> tensor<64x8xf32, #warp.frag<acc, warps = 4>>
+  %above = arith.cmpf ogt, %part, %limit : tensor<64x8xf32, #warp.frag<acc, warps = 4>>
+  // CHECK: warp.any %{{.+}} : tensor<64x8xi1, #warp.frag<acc, warps = 4>>
+  %some = warp.any %above : tensor<64x8xi1, #warp.frag<acc, warps = 4>>
+  return %some : i1
+}
+
+// -----
+
 #acc = #warp.frag<acc, warps = 4>
 #a = #warp.frag<a, warps = 4>
 !Slot = !warp.slot<64x128xbf16, <pad = 16>>

@@ -30,6 +30,16 @@ SPECS = {
 }
 
 
+def lagging(width):
+    """References that are raised seldom: a branch around what few rows need, beside products that are on their way."""
+    rows = f"?x?x?x{width}xbf16"
+
+    @heddle.spec(q=rows, k=rows, v=rows)
+    def attend(q, k, v):
+        return heddle.attend(q, k, v, causal=True, lag=8)
+    return attend.text
+
+
 def through_a_table(page):
     """Decoding from a paged cache; a page holds whole blocks of keys, or not."""
     pool = f"?x?x{page}x128xbf16"
@@ -43,6 +53,7 @@ def through_a_table(page):
 TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
          **{f"bf16_128_pages_of_{page}": lambda page=page: through_a_table(page) for page in (16, 64)},
          **{f"recur_{gate}": lambda gate=gate: recurrence(gate) for gate in ("none", "head", "token")},
+         "bf16_64_lagging": lambda: lagging(64), "bf16_128_lagging": lambda: lagging(128),
          "recur_64": lambda: recurrence("token", width=64),
          "recur_one_token": lambda: recurrence("token", tokens=1)}
 

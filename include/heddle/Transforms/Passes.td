@@ -93,6 +93,20 @@ def WarpTakeTurns : Pass<"warp-take-turns", "::mlir::func::FuncOp"> {
   }];
 }
 
+def WarpSkipRows : Pass<"warp-skip-rows", "::mlir::func::FuncOp"> {
+  let summary = "Compute what few rows need only in warps that have such a row";
+  let description = [{
+    What: in a loop, row vectors chosen by one condition between something new and something that is there already
+    (`select %c, %new, %old`) become a branch on whether the condition holds in any row of the warp, with all that only
+    they need. Products with a factor that is 1 in all other rows go into branches of their own. Where the condition
+    compares the maximum of a tile's rows, lanes compare their own parts first. Exact.
+    Why: exchanges among lanes, functions and a product with every accumulator are left out where nothing changes.
+    Assumes: the warp rung. Leaves: the warp rung; conditions that differ between warps (`warp.any`).
+    Example: test/Transforms/warp-skip-rows.mlir
+  }];
+  let dependentDialects = ["::heddle::warp::WarpDialect", "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
 def WarpSpecialize : Pass<"warp-specialize", "::mlir::func::FuncOp"> {
   let summary = "Give bulk copies warps of their own";
   let description = [{
@@ -156,6 +170,22 @@ def TileToBase2 : Pass<"tile-to-base-2"> {
     See test/Transforms/tile-to-base-2.mlir.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect"];
+}
+
+def TileLagReferences : Pass<"tile-lag-references", "::mlir::func::FuncOp"> {
+  let summary = "Raise a running maximum only where numbers relative to it grow beyond a bound";
+  let description = [{
+    Changes numerics where a kernel carries `tile.lag = n`, and nothing else: numbers relative to the maximum are up to 2^n
+    instead of up to 1, with the same relative rounding.
+    What: a loop carries the maximum `m` of what its steps reduce, and other values that are multiplied with
+    `f = exp2(c (m - m'))` when it becomes `m'`. A row keeps its `m` until a step's maximum is above `m + n / c`, and its
+    factor is then 1.
+    Why: once `m` has grown to about its size rows hardly ever change, and `warp-skip-rows` leaves out what they need.
+    Assumes: a tile module, exponentials in base 2; that all else depends on `m` by such differences only.
+    Leaves: a tile module.
+    See test/Transforms/tile-lag-references.mlir.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
 }
 
 def TileSplitGathers : Pass<"tile-split-gathers"> {

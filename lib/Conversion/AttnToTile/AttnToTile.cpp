@@ -237,8 +237,16 @@ LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOut
            << *op.getNormalizer();
   std::string note;
   FailureOr<AttendSchedule> complete = completeSchedule(schedule, plan, op, definition, note);
+  auto kernels = op->getParentOfType<ModuleOp>().getOps<func::FuncOp>();
+  SmallPtrSet<Operation *, 8> earlier;
+  for (func::FuncOp kernel : kernels)
+    earlier.insert(kernel);
   if (failed(complete) || failed(emitAttend(plan, op, definition, *complete, outputs)))
     return failure();
+  if (op.getLagAttr())
+    for (func::FuncOp kernel : kernels)
+      if (!earlier.contains(kernel))
+        kernel->setAttr(tile::kLagAttr, op.getLagAttr());
   noteSchedule(note, complete->warps);
   return success();
 }

@@ -87,6 +87,43 @@ struct LowerTileReduce : OpConversionPattern<tile::ReduceOp> {
   }
 };
 
+struct LowerFold : OpConversionPattern<warp::FoldOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::FoldOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    RankedTensorType source = op.getSource().getType(), result = op.getResult().getType();
+    warp::LayoutInterface from = layoutOf(source), to = layoutOf(result);
+    DenseMap<std::pair<int64_t, int64_t>, size_t> position;
+    Registers results(to.registers(result.getShape()));
+    for (size_t index = 0; index < results.size(); ++index) {
+      std::array<int64_t, 2> offset = to.offset(index, result.getShape());
+      position[{offset[0], offset[1]}] = index;
+    }
+    for (auto [index, value] : llvm::enumerate(adaptor.getSource())) {
+      std::array<int64_t, 2> offset = from.offset(index, source.getShape());
+      Value &target = results[position.at({offset[0], offset[1] % result.getDimSize(1)})];
+      target = target ? combine(builder, op.getKind(), target, value) : value;
+    }
+    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{results});
+    return success();
+  }
+};
+
+struct LowerAny : OpConversionPattern<warp::AnyOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(warp::AnyOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    Value some;
+    for (Value condition : adaptor.getSource())
+      some = some ? Value(arith::OrIOp::create(builder, some, condition)) : condition;
+    rewriter.replaceOpWithNewOp<NVVM::VoteSyncOp>(op, builder.getI1Type(), constantI32(builder, -1), some,
+                                                  NVVM::VoteSyncKind::any);
+    return success();
+  }
+};
+
 /// Each warp's part goes to its row of the scratch slot; after a barrier every thread combines the rows.
 struct LowerWarpReduce : OpConversionPattern<warp::ReduceOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -127,5 +164,5 @@ struct LowerWarpReduce : OpConversionPattern<warp::ReduceOp> {
 } // namespace
 
 void heddle::populateReduceLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerTileReduce, LowerWarpReduce>(converter, patterns.getContext());
+  patterns.add<LowerTileReduce, LowerFold, LowerAny, LowerWarpReduce>(converter, patterns.getContext());
 }
