@@ -1,0 +1,56 @@
+"""MOHAWK's student: discrete Mamba-2, a recurrence whose decay is its token's own and whose matrix may equal an attention matrix.
+
+    S_t = a_t S_{t-1} + B_t x_t^T,  a_t = sigmoid(-A_t);  y_t = C_t^T S_t + D_h x_t;  out = y silu(z + b_z)
+
+Bick et al. 2024, "Transformers to SSMs: Distilling Quadratic Knowledge to Subquadratic Models". c, b (B, H, T, n), x (B, H, T, d), A (B, H, T) of
+every token and head (there is no step size: released code divides x by softplus(A) only to cancel what its kernel multiplies). `conv_c`, `conv_b`,
+`conv_x` (H, 4, n or d): depthwise causal convolutions in front, without activation; they start as the identity. z (B, H, T, d), bias (H, d), skip
+(H,). No norm. 32 heads, n = d = 64. The mixing matrix, for the first stage of distillation, is the result for values that are the columns of
+an identity (`part="matrix"` leaves out convolution of x, skip and gate; `heddle.mixing_matrix` does it by blocks).
+"""
+
+import numpy as np
+
+import heddle
+
+from . import Case, recurrent
+
+
+def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", stream=None):
+    def block(recur, c, b, x, A, z=None):
+        gate = -(heddle.log(heddle.exp(-heddle.abs(A)) + 1.0) + heddle.maximum(A, 0.0))
+        c, b = heddle.convolutions.causal(c, conv_c), heddle.convolutions.causal(b, conv_b)
+        if part == "matrix":
+            return recur(c, b, x, gate=gate, scale=1.0)
+        x = heddle.convolutions.causal(x, conv_x)
+        z = z + bias[:, None]
+        return (recur(c, b, x, gate=gate, scale=1.0) + x * skip[:, None, None]) * (z * heddle.sigmoid(z))
+
+    def matrix(recur, c, b, x, A):
+        return block(recur, c, b, x, A)
+    return recurrent(matrix if part == "matrix" else block, stream)
+
+
+def reference(c, b, x, A, conv_c, conv_b, z=None, conv_x=None, bias=None, skip=None, part="block"):
+    def convolved(y, w):
+        return sum(np.pad(y, ((0, 0), (0, 0), (3 - n, 0), (0, 0)))[:, :, :y.shape[2]] * w[:, n, None] for n in range(4))
+    c, b = convolved(c, conv_c), convolved(b, conv_b)
+    decay = np.exp(np.cumsum(-np.log1p(np.exp(A)), 2))
+    matrix = np.tril(c @ b.swapaxes(-1, -2) * (decay[..., None] / decay[:, :, None]))
+    if part == "matrix":
+        return matrix @ x
+    x = convolved(x, conv_x)
+    return (matrix @ x + skip[:, None, None] * x) * (z + bias[:, None]) / (1 + np.exp(-z - bias[:, None]))
+
+
+def taps(heads, width):
+    return lambda g: (np.eye(4)[3][None, :, None] + g.standard_normal((heads, 4, width)) / 3).astype(np.float32)
+
+
+STATE = dict(c=(2, 3, 130, 32), b=(2, 3, 130, 32))
+CASES = (
+    Case("block", STATE | dict(x=(2, 3, 130, 32), A=(2, 3, 130), z=(2, 3, 130, 32)),
+         dict(conv_c=taps(3, 32), conv_b=taps(3, 32), conv_x=taps(3, 32), bias=(3, 32), skip=(3,))),
+    Case("matrix", STATE | dict(x=lambda g: np.broadcast_to(np.eye(130, 136, dtype=np.float32), (2, 3, 130, 136)).copy(), A=(2, 3, 130)),
+         dict(conv_c=taps(3, 32), conv_b=taps(3, 32)), dict(part="matrix")),
+)
