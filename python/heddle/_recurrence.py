@@ -120,9 +120,17 @@ def _type(name, array, layout, one_token):
 
 def run(given, maps, scale, out, one_token=False):
     """The results of the spec for these options, on these arrays, which have been checked."""
-    states = given.states()
+    spec, values = spec_of(given, maps, scale, one_token)
+    count = 1 + given.return_mass + (0 if not given.return_final_state else 2 if given.normalizer == "sum" else 1)
+    if out is not None:
+        out = out + [None] * (count - len(out))
+    return _results(spec(*values, out=out), given)
+
+
+def spec_of(given, maps, scale, one_token):
+    """(the heddle.Spec for these options and types, what it takes)."""
     named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
-             "segments": given.segments, **dict(zip(("state", "mass"), states))}
+             "segments": given.segments, **dict(zip(("state", "mass"), given.states()))}
     named = {name: array for name, array in named.items() if array is not None}
     types = {name: _type(name, array, given.layout, one_token) for name, array in named.items()}
     if scale is not None:
@@ -143,10 +151,7 @@ def run(given, maps, scale, out, one_token=False):
     if given.chunk_size is not None:
         spec._schedule = f"chunk={given.chunk_size}"
     spec._compiled = _compiled.setdefault((tuple(types.items()), normalizer, layout, mass, final, result_type, given.chunk_size), {})
-    count = 1 + mass + (0 if not final else 2 if normalizer == "sum" else 1)
-    if out is not None:
-        out = out + [None] * (count - len(out))
-    return _results(spec(*named.values(), out=out), given)
+    return spec, list(named.values())
 
 
 def _results(results, given):

@@ -56,8 +56,13 @@ def case_of(name, number, seed, row=None):
     return random_cases.Case(row or ROWS[name], number, Draw, seed, random_cases.LONG)
 
 
-def build(directory, target, names):
+def as_type(array, element):
+    """With the package's element types, which need not be where packs run."""
     import layouts
+    return array.astype(layouts.DTYPES[element])
+
+
+def build(directory, target, names):
     from heddle import _compiler
     from heddle._plan import Call, Plan
     directory.mkdir(parents=True, exist_ok=True)
@@ -65,7 +70,7 @@ def build(directory, target, names):
         case = case_of(name, 3, 0)
         row, (score_mod, mask_mod) = case.row, case.mods(plain=False)
         bthd = (lambda x: x.swapaxes(1, 2)) if row.layout == "bthd" else (lambda x: x)
-        q, k, v = (x.astype(layouts.DTYPES[row.element]) for x in case.arrays(bthd))
+        q, k, v = (as_type(x, row.element) for x in case.arrays(bthd))
         left, right = (None if bound == -1 else bound for bound in case.window or (-1, -1))
         plan = Plan(Call(q, k, v, score_mod, mask_mod, row.causal, left, right, case.starts_q, case.starts_k, case.lengths, "kv_lengths",
                          case.pool and case.pool.table, case.sink, row.normalizer, row.layout, row.lse, None, None))

@@ -1,11 +1,13 @@
-"""Recurrences on a GPU: every shape of gate, whole and one token.
+"""Recurrences on a GPU: every shape of gate, whole and one token; then 1,000 random combinations.
 
-  recurrences.py build DIR [--compiler heddle-compile]   here: compile every case to DIR/<name>.pack
+  recurrences.py build DIR [--compiler heddle-compile]   here, with the Python package: compile every case to DIR/<name>.pack
   recurrences.py run DIR --runtime libheddle_rt.so       on the device: check against float64, time, print (and write to $OUT)
 
 Times stand beside a copy of the bytes that a recurrence cannot avoid: q, k, v and the result, or the state of one token twice.
-Outputs are NaN before each of four launches, which are compared. They run in a process under a watchdog.
+Outputs are NaN before each of four launches, which are compared. They run in a process under a watchdog. Random cases are those of
+the CPU's suite (test/python/recur_cases.py), most of them with 16-bit elements and wider heads; a failure names its case.
 """
+import dataclasses
 import json
 import pathlib
 import sys
@@ -15,7 +17,9 @@ import matrix
 from bench import measure, timing  # noqa: E402
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "test/python"))
+import random_suite  # noqa: E402, which gives each process one thread of NumPy
 import numpy as np  # noqa: E402
+import recur_cases  # noqa: E402
 import recur_oracle  # noqa: E402
 
 CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?")
@@ -23,6 +27,51 @@ CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?
          for width in (128 if dtype == "bf16" and gate != "channel" else 64,)}
 TIMED = {"none_bf16_128": ((8, 16, 4096), (1, 16, 16384)), "head_bf16_128": ((8, 16, 4096),), "token_bf16_128": ((8, 16, 4096), (1, 16, 16384)),
          "channel_bf16_64": ((8, 16, 4096),), "token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
+
+
+def for_a_device(number, row):
+    """Three of four rows of float32 are 16 bits wide here, and of 64 or 128 channels; a chunk is at most what any schedule has."""
+    chunk = min(row.chunk, 64)
+    if row.element != "f32" or number % 4 == 0:
+        return dataclasses.replace(row, chunk=chunk)
+    width = 64 if number % 2 or row.gate == "channel" or row.features == "squares" else 128
+    return dataclasses.replace(row, element="f16" if number % 4 == 1 and not row.step else "bf16", width=width, value_width=width, chunk=chunk)
+
+
+ROWS = {str(number): row for number, row in enumerate(dict.fromkeys(for_a_device(*each) for each in enumerate(recur_cases.TABLE)))}
+PER_ROW = -(-1000 // len(ROWS))
+
+
+def build_rows(directory, target, names):
+    """Packs of the specs that heddle.recur and recur_step would compile."""
+    from heddle import _recur_checks, _recurrence
+    for name in names:
+        case = recur_cases.Case(ROWS[name], 0)
+        row, arrays, options = case.row, case.arrays(), case.options()
+        q, k, v = (random_suite.as_type(arrays[x], row.element) for x in "qkv")
+        initial = tuple(arrays[x] for x in ("state", "mass") if x in arrays) or None
+        given = _recur_checks.Call(q, k, v, arrays.get("gate"), row.normalizer, initial, True, arrays.get("cu_seqlens"), options.get("chunk_size"),
+                                   row.layout, None, options.get("at"), arrays.get("segments"), row.mass)
+        spec, _ = _recurrence.spec_of(given, _recurrence.maps_of(options["feature_map"], given), case.scale, row.step)
+        schedule = f"chunk={row.chunk}" if row.chunk else None
+        (directory / f"{name}.pack").write_bytes(spec.compile(target, schedule))
+        print(name, row, flush=True)
+
+
+def check_row(options, name):
+    """Random cases of a row: what is wrong with them."""
+    import torch
+    from packs import Pack
+    pack, suite, wrong = Pack(options.runtime, options.directory / f"{name}.pack"), random_suite.Suite(options), []
+    for number in range(PER_ROW):
+        case = recur_cases.Case(ROWS[name], number)
+        given = [suite.upload(x, suite.type(case.row)) if key in "qkv" else suite.tensor(x) for key, x in case.arrays().items()]
+        outputs = [torch.empty(shape, dtype=getattr(torch, measure.TORCH_NAMES[element]), device=options.device) for shape, element in case.shapes()]
+        results, same = measure.four_launches(torch, pack.launcher([*given, case.scale, *outputs]), outputs)
+        errors = [measure.error(got.cpu(), torch.from_numpy(want)) for got, want in zip(results, case.expected(), strict=True)]
+        if not same or not all(error < measure.TOLERANCE[case.row.element] for error in errors):
+            wrong.append([f"{case}: errors {errors}, {'' if same else 'not '}repeatable", False])
+    return wrong
 
 
 def texts():
@@ -83,6 +132,9 @@ class Recurrence:
 
 
 def one(options, name):
+    if name in ROWS:
+        print(json.dumps({"name": name, "errors": check_row(options, name)}), flush=True)
+        return
     case = Recurrence(options, name)
     lengths, strengths = (1,) if case.tokens == 1 else (200, 64, 5), recur_oracle.STRENGTHS[:1 if case.gate == "none" else None]
     result = {"name": name, "errors": [case.check(tokens, strength) for tokens in lengths for strength in strengths], "timed": {}}
@@ -94,6 +146,8 @@ def one(options, name):
 
 
 def describe(result):
+    if result["name"] in ROWS:
+        return f", {PER_ROW} cases of {ROWS[result['name']]}"
     text = ", worst error of a result {:.1e}, of a state {:.1e}".format(*(max(entry[n] for entry in result["errors"]) for n in (2, 3)))
     for what, times in result["timed"].items():
         text += f"\n  {what}: " + " | ".join(f"{who} {ms:.3f} ms {rate:.3g} TB/s" for who, (ms, rate) in times.items())
@@ -102,13 +156,15 @@ def describe(result):
 
 
 if __name__ == "__main__":
-    options = isolated.parser(__doc__, "cases", 60).parse_args()
-    names = options.name.split(",") if options.name else list(CASES)
+    parser = isolated.parser(__doc__, "cases and numbers of random rows", 60)
+    parser.add_argument("--processes", type=int, default=1, help="with run: how many share them (1; more where nothing is timed)")
+    options = parser.parse_args()
+    names = options.name.split(",") if options.name else [*CASES, *ROWS]
     if options.mode == "build":
-        made = texts()
-        matrix.build(options.directory, options.compiler, options.target, {name: made[name] for name in names})
+        matrix.build(options.directory, options.compiler, options.target, {name: text for name, text in texts().items() if name in names})
+        build_rows(options.directory, options.target, [name for name in names if name in ROWS])
     elif options.mode == "one":
         for name in names:
             one(options, name)
     else:
-        sys.exit(isolated.report(__file__, options, names, describe, options.limit, ["--device", options.device]))
+        sys.exit(isolated.report(__file__, options, names, describe, options.limit, ["--device", options.device], options.processes))

@@ -1,4 +1,5 @@
 """The scripts of test/gpu on a CPU: what they build, run and report, and that they see what is wrong."""
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from assembly import ROOT
 pytest.importorskip("torch")
 sys.path.append(str(ROOT / "test/gpu"))
 import random_suite  # noqa: E402
+import recurrences as random_recurrences  # noqa: E402
 
 RUNTIME = ROOT / "build/runtime/libheddle_rt.so.1"
 # Plain, packed, tables that a score reads, pages.
@@ -24,8 +26,9 @@ def packs(tmp_path_factory):
     return folder
 
 
-def script(name, *arguments):
-    environment = {**os.environ, "PYTHONPATH": ""}  # where it runs, there may be no Heddle
+def script(name, *arguments, packages=False):
+    """Without `packages`: where it runs, there may be no Heddle."""
+    environment = os.environ if packages else {**os.environ, "PYTHONPATH": ""}
     return subprocess.run([sys.executable, ROOT / "test/gpu" / name, *arguments], env=environment, text=True, capture_output=True)
 
 
@@ -53,15 +56,22 @@ def test_what_is_wrong_is_found_and_named(packs, tmp_path):
     assert f"{NAMES[2]}: WRONG" in done.stdout and "relative_bias number 3 seed 0: b=" in done.stdout
 
 
-def test_recurrences(tmp_path):
-    """A channel's gate, timed, and one token; then a step's pack for another's, which is wrong."""
-    names = ["channel_bf16_64", "token_f32_64_step", "head_f32_64"]
-    options = ["--name", ",".join(names)]
-    done = script("recurrences.py", "build", tmp_path, "--target", "cpu", "--compiler", ROOT / "build/bin/heddle-compile", *options)
+def test_recurrences(tmp_path, monkeypatch):
+    """A channel's gate, timed, one token, and random rows; then a step's pack for another's, and one of other features."""
+    names = ["channel_bf16_64", "token_f32_64_step", "head_f32_64", "1", "26", "36"]
+    build = lambda *names: recurrences("build", tmp_path, names, "--target", "cpu", "--compiler", ROOT / "build/bin/heddle-compile", packages=True)
+    run = lambda: recurrences("run", tmp_path, names, "--device", "cpu", "--runtime", RUNTIME, "--processes", "2")
+    done = build(*names)
     assert done.returncode == 0, done.stderr
-    options += ["--device", "cpu", "--runtime", RUNTIME]
-    done = script("recurrences.py", "run", tmp_path, *options)
-    assert done.returncode == 0 and "3 passed, 0 failed" in done.stdout and "copy" in done.stdout, done.stdout + done.stderr
+    done = run()
+    assert done.returncode == 0 and "6 passed, 0 failed" in done.stdout and "copy" in done.stdout, done.stdout + done.stderr
     (tmp_path / "head_f32_64.pack").write_bytes((tmp_path / "token_f32_64_step.pack").read_bytes())
-    done = script("recurrences.py", "run", tmp_path, *options)
-    assert done.returncode == 1 and "2 passed, 1 failed" in done.stdout and "head_f32_64: " in done.stdout, done.stdout + done.stderr
+    monkeypatch.setitem(random_recurrences.ROWS, "1", dataclasses.replace(random_recurrences.ROWS["1"], features="exp"))
+    random_recurrences.build_rows(tmp_path, "cpu", ["1"])
+    done = run()
+    assert done.returncode == 1 and "4 passed, 2 failed" in done.stdout and "head_f32_64: " in done.stdout, done.stdout + done.stderr
+    assert "1: WRONG [['head-f16-64x64-bhtd number 0 seed 0: b=" in done.stdout
+
+
+def recurrences(mode, folder, names, *more, packages=False):
+    return script("recurrences.py", mode, folder, "--name", ",".join(names), *more, packages=packages)

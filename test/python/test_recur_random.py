@@ -1,55 +1,78 @@
-"""Random combinations of what heddle.recur takes, against float64 NumPy. More of them: HEDDLE_RANDOM_CASES=1000."""
-import os
-
+"""1,000 random combinations of what heddle.recur and recur_step take, against float64 NumPy."""
 import numpy as np
 import pytest
 
 import heddle
-from recur_oracle import difference, recurrence, spread, wide
+from layouts import DTYPES, Output
+from recur_cases import TABLE, Case
+from recur_oracle import difference
+from strides import converted
 
-COUNT = int(os.environ.get("HEDDLE_RANDOM_CASES", "24"))
-MAPS = {"none": (None, lambda x: x), "exp": (lambda x: heddle.exp(x / 2), lambda x: np.exp(x / 2)),
-        "squares": (lambda x: heddle.concat([x * x, heddle.maximum(x, 0.0)]),
-                    lambda x: np.concatenate([x * x, np.maximum(x, 0)], -1))}
-
-
-def positions_first(x):
-    return np.ascontiguousarray(np.moveaxis(x, 1, 2))
+TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
+CASES = 1000
+PER_ROW = -(-CASES // len(TABLE))
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
-def test_combination(seed):
-    generator = np.random.default_rng(seed)
-    pick = lambda *values: values[generator.integers(len(values))]
-    dtype, layout, kind, features = pick(np.float32, np.float16), pick("bhtd", "bthd"), pick("none", "head", "token", "channel"), pick(*MAPS)
-    normalizer = "none" if features == "none" else pick("none", "sum")
-    d, e, size = pick(8, 24, 32), pick(16, 40), pick(None, 16, 64)
-    batch, heads, tokens = int(generator.integers(1, 3)), pick(1, 2, 4), int(generator.integers(1, 200))
-    divisors = [n for n in (1, 2, 4) if heads % n == 0]
-    q, k, v = (generator.standard_normal((batch, pick(*divisors) if n else heads, tokens, w)).astype(dtype)
-               for n, w in enumerate((d, d, e)))
-    traced, plain = MAPS[features]
-    fq, fk = (plain(x.astype(np.float64)) for x in (q, k))
-    width = fq.shape[-1]
-    gate = None
-    if kind != "none":
-        shape = {"head": (pick(*divisors),), "token": (batch, pick(*divisors), tokens),
-                 "channel": (batch, pick(*divisors), tokens, width)}[kind]
-        gate = (-np.abs(generator.standard_normal(shape)) * pick(0.01, 1.0, 20.0)).astype(np.float32)
-    state = mass = None
-    if pick(True, False):
-        state = np.abs(generator.standard_normal((pick(1, batch), pick(*divisors), width, e))).astype(np.float32)
-        mass = np.abs(generator.standard_normal(state.shape[:3])).astype(np.float32)
-    full = [None if x is None else np.broadcast_to(wide(x, heads), (batch, heads, *x.shape[2:])) for x in (state, mass)]
-    expected, s, z = recurrence(wide(fq, heads), wide(fk, heads), wide(v, heads), spread(gate, heads), *full, scale=width**-0.5,
-                                divide=normalizer == "sum")
-    arrays = [q, k, v, gate]
-    if layout == "bthd":
-        arrays = [x if x is None or x.ndim == 1 else positions_first(x) for x in arrays]
-    initial = None if state is None else (state, mass) if normalizer == "sum" else state
-    got, final = heddle.recur(*arrays[:3], gate=arrays[3], feature_map=traced, normalizer=normalizer, initial_state=initial,
-                              return_final_state=True, chunk_size=size, layout=layout)
-    limit = 1e-5 if dtype == np.float32 else 2e-3
-    assert difference(got if layout == "bhtd" else np.moveaxis(got, 1, 2), expected) < limit
-    for one, other in zip(final if normalizer == "sum" else (final,), (s, z)):
-        assert difference(one, other) < limit
+def paired(state, mass):
+    return state if mass is None else (state, mass)
+
+
+def flat(results):
+    """Every array of a tuple in which states and their masses may be pairs."""
+    return [x for result in results for x in (result if isinstance(result, tuple) else (result,))]
+
+
+def call(case):
+    """(results, the output with its guards)."""
+    row, arrays = case.row, case.arrays()
+    for name in "qkv":
+        arrays[name] = converted(arrays[name], DTYPES[row.element])
+    initial = paired(arrays["state"], arrays.get("mass")) if row.initial else None
+    out = Output(case.shapes()[0][0], DTYPES[row.element])
+    if row.step:
+        token = [arrays[name][:, :, 0] for name in "qkv"]
+        gate = arrays.get("gate")
+        gate = gate if gate is None or gate.ndim == 1 else gate[:, :, 0]
+        return flat(heddle.recur_step(*token, initial, gate=gate, out=out.array[:, :, 0], **case.options())), out
+    more = {name: arrays[name] for name in ("gate", "cu_seqlens", "segments") if name in arrays}
+    return flat(heddle.recur(*(arrays[name] for name in "qkv"), initial_state=initial, out=out.array, **more, **case.options())), out
+
+
+@pytest.mark.parametrize("row", TABLE, ids=str)
+def test_row(row):
+    for number in range(PER_ROW):
+        case = Case(row, number)
+        (first, *results), out = call(case)
+        expected = case.expected()
+        assert out.intact(), f"{case}: expected what lies between rows of the output to stay"
+        for n, (got, wanted) in enumerate(zip((out.array, *results), expected, strict=True)):
+            assert difference(got, wanted) < TOLERANCE[row.element], f"{case}: result {n}, {difference(got, wanted)}"
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.initial and row.layout == "bhtd" and not (row.at or row.segments or row.step or row.chunk)],
+                         ids=str)
+def test_tokens_after_a_whole_one_by_one(row):
+    """A state that a whole sequence leaves, then its last tokens one by one: the rows and the state of the whole."""
+    cases = (case for number in range(999) if (case := Case(row, number)).tokens > 5)
+    for case in (next(cases) for _ in range(3)):
+        arrays, options = case.arrays(), case.options()
+        q, k, v = (converted(arrays[name], DTYPES[row.element]) for name in "qkv")
+        gate, initial = arrays.get("gate"), paired(arrays["state"], arrays.get("mass"))
+        start = case.tokens - 4
+        part = lambda x, tokens: x if x is None or x.ndim == 1 else x[:, :, tokens]
+        rows, state = heddle.recur(*(x[:, :, :start] for x in (q, k, v)), gate=part(gate, slice(0, start)), initial_state=initial, **options)
+        rows, options = [rows], {name: options[name] for name in ("feature_map", "normalizer", "scale")}
+        for t in range(start, case.tokens):
+            token, state = heddle.recur_step(q[:, :, t], k[:, :, t], v[:, :, t], state, gate=part(gate, t), **options)
+            rows.append(token[:, :, None])
+        for got, wanted in zip((np.concatenate(rows, 2), *flat([state])), case.expected(), strict=True):
+            assert difference(got, wanted) < TOLERANCE[row.element], str(case)
+
+
+def test_what_the_table_covers():
+    assert len(TABLE) * PER_ROW >= CASES and len(set(TABLE)) == len(TABLE)
+    cases = [Case(row, number) for row in TABLE for number in range(PER_ROW)]
+    token = [case.gate.astype(np.float64) for case in cases if case.row.gate == "token" and case.tokens >= 64]
+    least = [np.exp(gate[..., :64].sum(-1).max()) for gate in token]
+    assert all(any(low < value < high for value in least) for low, high in ((0.98, 1), (1e-18, 1e-13), (1e-43, 1e-37))) and 0.0 in least
+    assert {case.tokens % 64 == 0 for case in cases} == {True, False} and any(np.isinf(gate).any() for gate in token)
