@@ -39,6 +39,7 @@ class AttendSpec:
     normalizer_arguments: tuple = ()
     return_lse: bool = False
     lag: Optional[float] = None     # by how many powers of two weights may exceed 1 (see attend)
+    return_max: bool = False
     group: int = 1                  # above 1: q is (b, h, group, d), one query of so many heads (see HeadsAsRows)
 
     @property
@@ -48,7 +49,7 @@ class AttendSpec:
 
 
 def build(spec):
-    """The tuple of result tensors: the output and, if asked for, the log-sum-exp."""
+    """The tuple of result tensors: the output and, if asked for, the log-sum-exp and the largest score."""
     layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
     conditions = list(_diagonal_conditions(spec, layout))
@@ -61,8 +62,9 @@ def build(spec):
         names = ", ".join(f"{{{3 + n}}}" for n in range(len(spec.normalizer_arguments)))
         text.append(f"({names} : {', '.join(str(argument.type) for argument in spec.normalizer_arguments)})")
         operands += spec.normalizer_arguments
-    if spec.return_lse:
-        text.append(" stats [lse]")
+    stats = [name for name, wanted in (("lse", spec.return_lse), ("max", spec.return_max)) if wanted]
+    if stats:
+        text.append(f" stats [{', '.join(stats)}]")
     text.append(" score{r0}")
     if mask is not None:
         text.append(" mask{r1}")
@@ -71,17 +73,13 @@ def build(spec):
     batch, heads = largest(q, k, v, axis=0), largest(q, k, v, axis=1)
     shape = (batch[0], heads[0], q.type.shape[2], v.type.shape[3])
     sizes = (batch[1], heads[1], q.sizes[2], v.sizes[3])
-    types = [TensorType(shape, q.type.element)]
-    if spec.return_lse:
-        types.append(TensorType(shape[:3], "f32"))
+    types = [TensorType(shape, q.type.element), *(TensorType(shape[:3], "f32") for _ in stats)]
     if spec.lag is not None:
         text.append(f" {{{{lag = {spec.lag!r} : f32}}}}")
     results = str(types[0]) if len(types) == 1 else f"({', '.join(map(str, types))})"
     text.append(f" : ({q.type}, {k.type}, {v.type}) -> {results}")
     node = Node("".join(text), operands, types, regions)
-    outputs = [Tensor(node, types[0], sizes, index=0)]
-    if spec.return_lse:
-        outputs.append(Tensor(node, types[1], sizes[:3], index=1))
+    outputs = [Tensor(node, type, sizes if n == 0 else sizes[:3], index=n) for n, type in enumerate(types)]
     return tuple(layout.result(output) for output in outputs)
 
 

@@ -37,7 +37,7 @@ class _Known(NamedTuple):
 def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None, cu_seqlens_q=None, cu_seqlens_k=None,
            kv_lengths=None, sink=None, scale=None, normalizer="softmax", layout="bhtd", return_lse=False, out=None,
            block_table=None, page_size=None, cache_seqlens=None, num_splits=None, deterministic=True, status=None,
-           lag=None):
+           lag=None, return_max=False):
     """Attention: o[b, h, i] = sum_j w[b, h, i, j] v[b, h, j] over the keys j that row i sees.
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
@@ -91,6 +91,8 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
             differ by rounding, and nothing overflows. Faster where maxima settle early; no faster where they grow with
             every step. Means nothing for a normalizer without a reference.
         status: a heddle.Status, which receives what the kernels say of values that they found on the device.
+        return_max: inside of a heddle.Spec, also return the largest score of each row (of "signed", of their magnitudes), float32 (B, H, T),
+            behind lse where both are asked for; -inf for a row that sees nothing. For normalizers with a reference.
 
     Returns:
         The result, of q's type and layout with v's head size, or (result, lse). A row that sees nothing is 0, its lse -inf.
@@ -107,7 +109,9 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if type(q) is Tensor:
         return _attend_traced(Call(q, k, v, score_mod, mask_mod, causal, window, None, cu_seqlens_q, cu_seqlens_k,
                                    *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
-                                   page_size, num_splits, lag), scale, out, status)
+                                   page_size, num_splits, lag), scale, out, status, return_max)
+    if return_max:
+        raise NotImplementedError("expected return_max=True inside of a heddle.Spec only, got it on arrays")
     left, right = (None, None) if window is None else _bounds(window, causal)
     if score_mod is None and mask_mod is None and type(normalizer) is str:
         mods, leaves, names = normalizer, _NO_LEAVES, _NO_LEAVES
@@ -219,12 +223,14 @@ def _bounds(window, causal):
     return bounds[0], None if causal else bounds[1]
 
 
-def _attend_traced(given, scale, out, status):
+def _attend_traced(given, scale, out, status, return_max):
     """attend inside of a heddle.Spec: adds to the function that is being traced."""
     from ._spec import current_trace
     for name, value in (("out", out), ("status", status)):
         if value is not None:
             raise ValueError(f"expected no {name}= inside of a heddle.Spec, got one")
+    if return_max and given.lag is not None:
+        raise ValueError(f"expected no lag where the largest scores are returned, got {given.lag!r}")
     if given.num_splits is not None:
         raise ValueError("expected no num_splits inside of a heddle.Spec (its compile and save take a schedule), got one")
     _checks.options(given)
@@ -233,7 +239,7 @@ def _attend_traced(given, scale, out, status):
     arrays = [trace.tensor(getattr(given, name), name) for name in ("q", "k", "v")]
     spec = AttendSpec(*arrays, 1.0 / math.sqrt(arrays[0].type.shape[-1]) if scale is None else trace.number(scale, "scale"),
                       given.layout, diagonal(given.causal), left, right, return_lse=given.return_lse,
-                      lag=given.lag and float(given.lag))
+                      lag=given.lag and float(given.lag), return_max=return_max)
     for name, array in (("cu_seqlens_q", given.cu_seqlens_q), ("cu_seqlens_k", given.cu_seqlens_k),
                         ("kv_lengths", given.lengths), ("block_table", given.block_table)):
         setattr(spec, name, None if array is None else trace.tensor(array, name))
@@ -245,7 +251,7 @@ def _attend_traced(given, scale, out, status):
         trace.symbols[name] = define
     trace.relations += of_attend(spec, sinks)
     results = build(spec)
-    return results if given.return_lse else results[0]
+    return results if given.return_lse or return_max else results[0]
 
 
 def _traced_bounds(window, causal, trace):

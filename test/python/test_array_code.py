@@ -1,9 +1,9 @@
-"""Array code in front of an operator: heddle.feature_maps.polynomial, heddle.convolutions, against NumPy in float64."""
+"""Array code in front of an operator: heddle.feature_maps.polynomial, heddle.gates, heddle.convolutions, against NumPy in float64."""
 import numpy as np
 import pytest
 
 import heddle
-from heddle import convolutions, feature_maps
+from heddle import convolutions, feature_maps, gates
 
 
 def drawn(*shape, seed=0):
@@ -36,3 +36,24 @@ def test_convolution_over_a_grid():
     padded = np.pad(x.reshape(2, 1, 5, 7, 8), ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)))
     wanted = sum(padded[:, :, n:n + 5, m:m + 7] * w[n, m].astype(float) for n in range(3) for m in range(3))
     assert close(heddle.spec(lambda x: convolutions.grid(x, w, 5, 7))(x), wanted.reshape(x.shape))
+
+
+def test_gates():
+    x, a = np.concatenate([drawn(1, 2, 30), np.full((1, 2, 2), 200, np.float32), np.full((1, 2, 2), -200, np.float32)], 2), drawn(2, seed=1)
+    soft, sigmoid, rate = heddle.spec(lambda x: (gates.softplus(x), gates.sigmoid(x), gates.rate(x, a)))(x)
+    wide = x.astype(float)
+    assert close(soft, np.logaddexp(0, wide)) and close(sigmoid, -np.logaddexp(0, -wide)) and (sigmoid[..., -2:] == -200).all()
+    assert close(rate, -np.logaddexp(0, wide) * np.exp(a[:, None].astype(float)))
+
+
+def test_largest_score_of_each_row():
+    q, k, v = (drawn(1, 2, 100, 16, seed=n) for n in range(3))
+    s = q.astype(float) @ k.swapaxes(-1, -2) / 4
+    i, j = np.ogrid[:100, :100]
+    for causal, seen in ((True, j <= i), (False, j >= 0)):
+        made = heddle.spec(lambda q, k, v: heddle.attend(q, k, v, causal=causal, return_lse=True, return_max=True))(q, k, v)
+        wanted = np.where(seen, s, -np.inf).max(-1)
+        assert len(made) == 3 and abs(made[2] - wanted).max() < 1e-5
+        assert abs(np.exp(made[1] - made[2]) - np.where(seen, np.exp(s - wanted[..., None]), 0).sum(-1)).max() < 1e-3
+    with pytest.raises(NotImplementedError, match="inside of a heddle.Spec only"):
+        heddle.attend(q, k, v, return_max=True)

@@ -17,9 +17,9 @@ import importlib.util
 from ._cases import Case, log_decays, scaled
 from ._catalog import KEYS, KINDS, MISSING
 from ._decoding import cached
-from ._recurrent import recurrent, stepped
+from ._recurrent import Streamed, behind_windows, recurrent, stepped
 
-__all__ = ["Case", "KEYS", "KINDS", "MISSING", "cached", "load", "log_decays", "module_name", "recurrent",
+__all__ = ["Case", "KEYS", "KINDS", "MISSING", "Streamed", "behind_windows", "cached", "load", "log_decays", "module_name", "recurrent",
            "scaled", "stepped", "written"]
 
 

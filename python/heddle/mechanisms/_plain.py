@@ -39,6 +39,20 @@ def causal(q, k):
     return j <= i
 
 
+FEATURES = {  # of (.., c), by the names that rows give them
+    "exp": np.exp,
+    "shifted": lambda y: np.exp(y - y.max(-1, keepdims=True)),
+    "softmax": softmax,
+    "elu": lambda y: np.where(y > 0, y + 1, np.exp(np.minimum(y, 0))),
+    "relu": lambda y: np.maximum(y, 0),
+}
+
+
+def mirrored(y, form):
+    """[f(y); f(-y)]."""
+    return np.concatenate([FEATURES[form](y), FEATURES[form](-y)], -1)
+
+
 def rope(x, base=10000.0, first=0):
     """Rotary embedding, channel c paired with c + d / 2."""
     half = x.shape[-1] // 2

@@ -9,8 +9,9 @@ from .._recurrence import recur
 from .._spec import Spec
 
 
-class _Streamed(Spec):
-    """A spec whose last `states` parameters are states: their features are part of their types."""
+class Streamed(Spec):
+    """A spec whose last `states` parameters are states: their features are part of their types. Arrays of rank 3 have no channels, but a
+    number for each token."""
 
     def __init__(self, function, states):
         super().__init__(function)
@@ -18,6 +19,7 @@ class _Streamed(Spec):
 
     def _types_of(self, arguments):
         types, first = super()._types_of(arguments), len(arguments) - self.states
+        types = [TensorType((None,) * 3, type.element) if isinstance(type, TensorType) and len(type.shape) == 3 else type for type in types]
         return (*types[:first], *(TensorType((None, None, *state.shape[2:]), "f32") for state in arguments[first:]))
 
 
@@ -45,7 +47,7 @@ def recurrent(function, stream=None):
     whole.__name__ = function.__name__
     whole.__signature__ = inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
                                              for name in (*names, *(f"state{n}" for n in range(stream or 0)))])
-    return _Streamed(whole, stream or 0)
+    return Streamed(whole, stream or 0)
 
 
 def stepped(spec, sequences=("q", "k", "v", "gate"), tokens=3):
@@ -69,3 +71,15 @@ def stepped(spec, sequences=("q", "k", "v", "gate"), tokens=3):
             made.append(result)
         return np.concatenate(made, 2)
     return decode
+
+
+def behind_windows(length, behind, fold, read, tokens=3):
+    """The last `tokens` rows of a mechanism with a state of what is behind the window of a row, up to token behind(i). `fold(state, first,
+    end)` is the state with so many more tokens (None: without any), `read(state, first, i)` row i, whose window starts at `first`."""
+    state, done, rows = None, 0, []
+    for i in range(length - tokens, length):
+        edge = behind(i) + 1
+        if edge > done:
+            state, done = fold(state, done, edge), edge
+        rows.append(read(state, edge, i))
+    return np.concatenate(rows, 2)

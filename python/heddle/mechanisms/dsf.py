@@ -12,14 +12,13 @@ channel of the state, as Mamba-2 and Hawk do for a scalar B. The eigenvalues of 
 import numpy as np
 
 import heddle
-from heddle import feature_maps
+from heddle import feature_maps, gates
 
 from . import Case, _plain, cached, recurrent, stepped
 
 
 def spec(eta="exp", stream=None):
-    factor = {"exp": lambda n: heddle.exp(-n), "softplus": lambda n: 1.0 / (heddle.maximum(n, 0.0) + heddle.log(1.0 + heddle.exp(-heddle.abs(n)))),
-              "one plus exp": lambda n: 1.0 + heddle.exp(-n)}.get(eta)
+    factor = {"exp": lambda n: heddle.exp(-n), "softplus": lambda n: 1.0 / gates.softplus(n), "one plus exp": lambda n: 1.0 + heddle.exp(-n)}.get(eta)
 
     def normalized(recur, q, k, v, n):
         return recur(q, k, v, scale=1.0) * factor(n)[..., None]

@@ -45,9 +45,7 @@ def spec(wq=None, wk=None, b=None, form="exp", causal=True, t=2.0, length=4096, 
 def features(x, w, b, form, t, length):
     if form in FORMS:
         y = x @ w + (0 if b is None else b)
-        halves = {"exp": np.exp, "shifted": lambda y: np.exp(y - y.max(-1, keepdims=True)), "softmax": _plain.softmax}
-        both = np.concatenate([y, -y], -1)
-        return _plain.softmax(2 * both) if form == "joint" else np.concatenate([halves[form](y), halves[form](-y)], -1)
+        return _plain.softmax(np.concatenate([2 * y, -2 * y], -1)) if form == "joint" else _plain.mirrored(y, form)
     if form == "taylor":
         return np.concatenate([np.ones_like(x[..., :1]), x, (x[..., None] * x[..., None, :]).reshape(*x.shape[:-1], -1) / 2 ** 0.5], -1)
     if form == "random":
@@ -55,7 +53,7 @@ def features(x, w, b, form, t, length):
     if form == "cosine":
         angle = np.pi / 2 * np.arange(x.shape[2])[:, None] / length
         return np.concatenate([np.maximum(x, 0) * np.cos(angle), np.maximum(x, 0) * np.sin(angle)], -1)
-    return {"elu": np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))), "relu": np.maximum(x, 0), "exponential": np.exp(t * x)}[form]
+    return np.exp(t * x) if form == "exponential" else _plain.FEATURES[form](x)
 
 
 def reference(q, k, v, wq=None, wk=None, b=None, form="exp", causal=True, t=2.0, length=4096):
