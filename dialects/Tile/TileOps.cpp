@@ -154,6 +154,41 @@ static LogicalResult verifyPairs(Operation *op, RankedTensorType tile, RankedTen
 LogicalResult PairOp::verify() { return verifyPairs(*this, getSource().getType(), getResult().getType()); }
 LogicalResult UnpairOp::verify() { return verifyPairs(*this, getResult().getType(), getSource().getType()); }
 
+/// The type of `source` with dimension `dim` split by `modulus`.
+static MemRefType splitByResidue(MemRefType source, int64_t dim, int64_t modulus) {
+  int64_t offset;
+  SmallVector<int64_t> strides, shape(source.getShape());
+  if (failed(source.getStridesAndOffset(strides, offset)))
+    return {};
+  if (!ShapedType::isDynamic(shape[dim]))
+    shape[dim] = llvm::divideCeil(shape[dim], modulus);
+  shape.insert(shape.begin() + dim + 1, modulus);
+  int64_t stride = strides[dim];
+  if (!ShapedType::isDynamic(stride))
+    strides[dim] = modulus * stride;
+  strides.insert(strides.begin() + dim + 1, stride);
+  return MemRefType::get(shape, source.getElementType(), StridedLayoutAttr::get(source.getContext(), offset, strides));
+}
+
+void ResiduesOp::build(OpBuilder &, OperationState &state, Value source, int64_t dim, int64_t modulus) {
+  Builder builder(state.getContext());
+  state.addOperands(source);
+  state.getOrAddProperties<Properties>().dim = builder.getI64IntegerAttr(dim);
+  state.getOrAddProperties<Properties>().modulus = builder.getI64IntegerAttr(modulus);
+  state.addTypes(splitByResidue(cast<MemRefType>(source.getType()), dim, modulus));
+}
+
+LogicalResult ResiduesOp::verify() {
+  auto source = cast<MemRefType>(getSource().getType());
+  int64_t dim = getDim(), modulus = getModulus();
+  if (modulus < 2 || dim < 0 || dim >= source.getRank()) // C1
+    return emitOpError("expected a modulus of at least 2 and a dimension of ")
+           << source << ", got " << modulus << " and " << dim;
+  if (MemRefType type = splitByResidue(source, dim, modulus); getResult().getType() != type) // C2
+    return emitOpError("expected a result of type ") << type << ", got " << getResult().getType();
+  return success();
+}
+
 LogicalResult ScalarOp::verify() {
   auto source = getSource().getType();
   if (source.getNumElements() != 1 || source.getElementType() != getResult().getType())

@@ -241,4 +241,26 @@ def Tile_MachineOp : Tile_Op<"machine", [Pure]> {
   let results = (outs Index:$result);
   let assemblyFormat = "attr-dict";
 }
+
+def Tile_ResiduesOp : Tile_Op<"residues", [Pure]> {
+  let summary = "the same memory with the positions of a dimension grouped by residue (only in a plan)";
+  let description = [{
+    Dimension `dim` of size n becomes two: position p is found at `p floordiv modulus`, `p mod modulus`, whose sizes
+    are `ceil(n / modulus)` and `modulus`. Rows of one residue are consecutive positions of the first. Nothing moves.
+
+    The last group may lack positions: who reads or writes the positions of residue r gives the limit
+    `ceil((n - r) / modulus)`.
+
+    Constraints:
+    - C1: a modulus of at least 2, and a dimension of the source.
+    - C2: the result has the sizes and strides that follow.
+
+    Example: `%x = tile.residues %k dim 2 by 4 : memref<?x?x?x128xbf16, ..> to memref<?x?x?x4x128xbf16, ..>`
+  }];
+  let arguments = (ins AnyMemRef:$source, I64Attr:$dim, I64Attr:$modulus);
+  let results = (outs AnyMemRef:$result);
+  let builders = [OpBuilder<(ins "::mlir::Value":$source, "int64_t":$dim, "int64_t":$modulus)>];
+  let assemblyFormat = "$source `dim` $dim `by` $modulus attr-dict `:` type($source) `to` type($result)";
+  let hasVerifier = 1;
+}
 #endif

@@ -75,8 +75,12 @@ bool heddle::alignKernelArguments(ModuleOp module, int64_t bytes) {
     if (!kernel || kernel.getNumArguments() != launch.getArgs().size())
       return;
     for (auto [argument, operand] : llvm::zip_equal(kernel.getArguments(), launch.getArgs())) {
-      while (auto cast = operand.getDefiningOp<memref::CastOp>())
-        operand = cast.getSource();
+      // Of a view by residues the array's own rows matter, and its own strides.
+      while (Operation *view = operand.getDefiningOp()) {
+        if (!isa<memref::CastOp, tile::ResiduesOp>(view))
+          break;
+        operand = view->getOperand(0);
+      }
       auto type = dyn_cast<MemRefType>(operand.getType());
       if (!type)
         continue;

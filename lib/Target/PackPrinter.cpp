@@ -71,6 +71,9 @@ void Printer::printNode(const heddle_node_record &node) {
                           case HEDDLE_SLOT_EXPR:
                             stream << expression(slot.a);
                             break;
+                          case HEDDLE_SLOT_PARAM_ADDRESS:
+                            stream << "address " << names[slot.a];
+                            break;
                           default:
                             stream << (slot.kind == HEDDLE_SLOT_PARAM_TENSOR ? "tensor " : "scalar ") << names[slot.a];
                           }

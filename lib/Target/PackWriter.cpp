@@ -52,7 +52,8 @@ private:
   std::vector<heddle_image_record> images;
   std::vector<heddle_tensor_map_record> tensorMaps;
   heddle_pack_header header = {};
-  bool isWhole = true; ///< whether every kernel is there
+  bool isWhole = true;       ///< whether every kernel is there
+  bool hasAddresses = false; ///< whether a launch takes a view of a caller's tensor
 };
 } // namespace
 
@@ -89,8 +90,10 @@ void Writer::addLaunch(const PlanLaunch &launch, uint32_t kernel) {
     node.grid[axis] = expression(launch.grid[axis]);
   node.first_slot = slots.size();
   node.slot_count = launch.slots.size();
-  for (const PlanSlot &slot : launch.slots)
+  for (const PlanSlot &slot : launch.slots) {
     slots.push_back({uint32_t(slot.kind), slot.value ? expression(*slot.value) : slot.index, 0, 0});
+    hasAddresses |= slot.kind == HEDDLE_SLOT_PARAM_ADDRESS;
+  }
   nodes.push_back(node);
 }
 
@@ -181,8 +184,8 @@ void Writer::appendTable(std::string &pack, unsigned index, const void *data, si
 
 std::string Writer::finish(uint64_t contentHash) {
   std::memcpy(header.magic, HEDDLE_PACK_MAGIC, sizeof(header.magic));
-  // Runtimes from before packs could lack kernels run whole ones.
-  header.version = isWhole ? 3 : HEDDLE_PACK_VERSION;
+  // A runtime from before packs could lack kernels, or launches take views, runs those that do without.
+  header.version = hasAddresses ? HEDDLE_PACK_VERSION : isWhole ? 3 : 4;
   header.header_bytes = sizeof(header);
   header.content_hash = contentHash;
   std::string pack(sizeof(header), '\0');

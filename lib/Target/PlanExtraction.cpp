@@ -139,11 +139,11 @@ LogicalResult PlanReader::addSlots(Value operand, PlanLaunch &result) {
     FailureOr<PlanMemory> memory = evaluator.memory(operand);
     if (failed(memory))
       return failure();
-    if (memory->isParameter) {
+    if (memory->isParameter && memory->strides.empty()) {
       result.slots.push_back({HEDDLE_SLOT_PARAM_TENSOR, memory->index, {}});
       return success();
     }
-    result.slots.push_back({HEDDLE_SLOT_BUFFER, memory->index, {}});
+    result.slots.push_back({memory->isParameter ? HEDDLE_SLOT_PARAM_ADDRESS : HEDDLE_SLOT_BUFFER, memory->index, {}});
     for (const Expression &size : memory->sizes)
       result.slots.push_back({HEDDLE_SLOT_EXPR, 0, size});
     for (const Expression &stride : memory->strides)
@@ -249,13 +249,13 @@ LogicalResult PlanReader::readBlock(Block &block, std::optional<Expression> cond
             .Case([&](tile::LaunchOp launch) { return readLaunch(launch, condition); })
             .Case([&](scf::IfOp branch) { return readIf(branch, condition); })
             // Workspace belongs to the caller: there is nothing to free, and values are evaluated where they are used.
-            .Case<memref::DeallocOp, memref::DimOp, memref::CastOp, tile::MachineOp, scf::YieldOp, func::ReturnOp>(
-                [](Operation *) { return success(); })
+            .Case<memref::DeallocOp, memref::DimOp, memref::CastOp, tile::MachineOp, tile::ResiduesOp, scf::YieldOp,
+                  func::ReturnOp>([](Operation *) { return success(); })
             .Default([](Operation *other) -> LogicalResult {
               if (isa<arith::ArithDialect>(other->getDialect()))
                 return success();
-              return other->emitError("expected memref.dim, memref.alloc, integer arith, scf.if, tile.machine or "
-                                      "tile.launch in a plan, got '")
+              return other->emitError("expected memref.dim, memref.alloc, integer arith, scf.if, tile.machine, "
+                                      "tile.residues or tile.launch in a plan, got '")
                      << other->getName() << "'";
             });
     if (failed(result))

@@ -175,12 +175,31 @@ FailureOr<Expression> SizeEvaluator::evaluateIf(Operation *op, unsigned resultNu
   return Expression::select(*condition, *ifTrue, *ifFalse);
 }
 
+FailureOr<PlanMemory> SizeEvaluator::splitByResidue(Operation *op) {
+  auto residues = cast<tile::ResiduesOp>(op);
+  FailureOr<PlanMemory> view = memory(residues.getSource());
+  if (failed(view))
+    return failure();
+  if (view->strides.empty())
+    for (uint32_t axis = 0; axis < view->sizes.size(); ++axis)
+      view->strides.push_back(Expression::stride(view->index, axis));
+  int64_t dim = residues.getDim();
+  Expression modulus = Expression::constant(residues.getModulus()), stride = view->strides[dim];
+  view->sizes[dim] = Expression::binary(HEDDLE_OP_CEILDIV, view->sizes[dim], modulus);
+  view->sizes.insert(view->sizes.begin() + dim + 1, modulus);
+  view->strides[dim] = stride * modulus;
+  view->strides.insert(view->strides.begin() + dim + 1, stride);
+  return view;
+}
+
 FailureOr<PlanMemory> SizeEvaluator::memory(Value value) {
   while (auto cast = value.getDefiningOp<memref::CastOp>())
     value = cast.getSource();
   auto found = memories.find(value);
   if (found != memories.end())
     return found->second;
+  if (auto residues = value.getDefiningOp<tile::ResiduesOp>())
+    return splitByResidue(residues);
   return emitError(value.getLoc(), "expected an argument or a memref.alloc of the plan, got a value of type ")
          << value.getType();
 }

@@ -84,13 +84,13 @@ FailureOr<std::vector<heddle_tensor_map_record>> heddle::readTensorMaps(Operatio
   return records;
 }
 
-/// The parameter whose slots start there, if they are those of a caller's tensor.
+/// The parameter whose slots start there, if they are those of a caller's tensor or of a view of one.
 static std::optional<uint32_t> tensorAt(const Plan &plan, const PlanLaunch &launch, uint32_t wanted) {
   uint32_t first = 0;
   for (const PlanSlot &slot : launch.slots) {
-    bool isTensor = slot.kind == HEDDLE_SLOT_PARAM_TENSOR;
+    bool isTensor = slot.kind == HEDDLE_SLOT_PARAM_TENSOR, isView = slot.kind == HEDDLE_SLOT_PARAM_ADDRESS;
     if (first == wanted)
-      return isTensor ? std::optional<uint32_t>(slot.index) : std::nullopt;
+      return isTensor || isView ? std::optional<uint32_t>(slot.index) : std::nullopt;
     first += isTensor ? 1 + 2 * plan.parameters[slot.index].sizes.size() : 1;
   }
   return std::nullopt;

@@ -58,7 +58,7 @@ static LogicalResult verifyOp(Operation *op) {
                                       scf::SCFDialect, memref::MemRefDialect, func::FuncDialect>(op->getDialect());
   if (!allowed)
     return op->emitOpError("expected an operation of the warp rung, got ") << op->getName();
-  if (isa<tile::DotOp, tile::TransposeOp, tile::LaunchOp, tile::MachineOp>(op))
+  if (isa<tile::DotOp, tile::TransposeOp, tile::LaunchOp, tile::MachineOp, tile::ResiduesOp>(op))
     return op->emitOpError("expected it to be gone in a scheduled kernel");
   if (auto ring = dyn_cast<warp::RingOp>(op); ring && !ring.getOffset())
     return op->emitOpError("expected an offset in shared memory, got none");

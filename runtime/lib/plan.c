@@ -162,6 +162,9 @@ static heddle_status fill_slots(const heddle_plan *plan, const heddle_node_recor
     case HEDDLE_SLOT_PARAM_SCALAR:
       *slots++ = scalar_slot(&plan->scope.params[a], &plan->scope.args[a]);
       break;
+    case HEDDLE_SLOT_PARAM_ADDRESS:
+      *slots++ = (int64_t)(uintptr_t)plan->scope.args[a].data;
+      break;
     case HEDDLE_SLOT_BUFFER:
       *slots++ = (int64_t)(workspace + plan->offsets[a]);
       break;

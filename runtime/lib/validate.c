@@ -127,6 +127,7 @@ static heddle_status check_slot(const heddle_pack *pack, const heddle_entry_reco
   *flattened = 1;
   switch (slot->kind) {
   case HEDDLE_SLOT_PARAM_TENSOR:
+  case HEDDLE_SLOT_PARAM_ADDRESS:
   case HEDDLE_SLOT_PARAM_SCALAR: {
     if (slot->a >= entry->param_count)
       return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a parameter below %u, got %u", entry->param_count, slot->a);
@@ -147,7 +148,7 @@ static heddle_status check_slot(const heddle_pack *pack, const heddle_entry_reco
       return heddle_fail(HEDDLE_BAD_PACK, "slot: expected an expression, got none");
     return heddle_expression_check(pack, entry, slot->a, "slot");
   default:
-    return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a kind of 1 to 4, got %u", slot->kind);
+    return heddle_fail(HEDDLE_BAD_PACK, "slot: expected a kind of 1 to 5, got %u", slot->kind);
   }
 }
 

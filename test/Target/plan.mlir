@@ -64,3 +64,28 @@ func.func @whole(%lengths: memref<?xi32, strided<[1], offset: ?>>, %o: memref<?x
   }
   return
 }
+
+// Rows by residue: a view of the caller's memory has its address, and sizes and strides of its own. What it is a view of
+// must be aligned, not the view's last dimension.
+// CHECK-LABEL: entry grouped
+// CHECK: launch byResidue grid(ceildiv(size(k, 2), 4), 4, 1) threads(1, 1, 1) shared 0
+// CHECK-SAME: slots(address k, size(k, 0), size(k, 1), ceildiv(size(k, 2), 4), 4, 64, stride(k, 0), stride(k, 1), (stride(k, 2) * 4), stride(k, 2), stride(k, 3),
+// CHECK-SAME: address lse, ceildiv(size(lse, 0), 4), 4, (stride(lse, 0) * 4), stride(lse, 0))
+// CHECK: variant cuda 90 exactly if (16 <= alignment(k))
+func.func @grouped(%k: memref<?x?x?x64xbf16, strided<[?, ?, ?, 1], offset: ?>>, %lse: memref<?xf32, strided<[1], offset: ?>>)
+    attributes {tile.plan, tile.results = 1 : i64} {
+  %x = tile.residues %k dim 2 by 4 : memref<?x?x?x64xbf16, strided<[?, ?, ?, 1], offset: ?>> to memref<?x?x?x4x64xbf16, strided<[?, ?, ?, ?, 1], offset: ?>>
+  %y = tile.residues %lse dim 0 by 4 : memref<?xf32, strided<[1], offset: ?>> to memref<?x4xf32, strided<[4, 1], offset: ?>>
+  tile.launch @byResidue(%x, %y) : memref<?x?x?x4x64xbf16, strided<[?, ?, ?, ?, 1], offset: ?>>, memref<?x4xf32, strided<[4, 1], offset: ?>>
+  return
+}
+func.func @byResidue(%k: memref<?x?x?x4x64xbf16, strided<[?, ?, ?, ?, 1], offset: ?>>, %lse: memref<?x4xf32, strided<[?, 1], offset: ?>>)
+    attributes {tile.kernel} {
+  %c2 = arith.constant 2 : index
+  %c3 = arith.constant 3 : index
+  %t = memref.dim %k, %c2 : memref<?x?x?x4x64xbf16, strided<[?, ?, ?, ?, 1], offset: ?>>
+  %m = memref.dim %k, %c3 : memref<?x?x?x4x64xbf16, strided<[?, ?, ?, ?, 1], offset: ?>>
+  scf.forall (%i, %r) in (%t, %m) {
+  }
+  return
+}

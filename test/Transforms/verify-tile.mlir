@@ -108,3 +108,39 @@ func.func @unpaired(%m: memref<64x32xbf16>, %n: index) attributes {tile.kernel} 
   }
   return
 }
+
+// -----
+
+func.func @residues_in_kernel(%m: memref<?x64xf32, strided<[?, 1], offset: ?>>, %n: index) attributes {tile.kernel} {
+  scf.forall (%i) in (%n) {
+    // expected-error @+1 {{expected it in a plan, got it in a kernel}}
+    %x = tile.residues %m dim 0 by 4 : memref<?x64xf32, strided<[?, 1], offset: ?>> to memref<?x4x64xf32, strided<[?, ?, 1], offset: ?>>
+  }
+  return
+}
+
+// -----
+
+func.func @modulus(%m: memref<8x64xf32>) attributes {tile.plan} {
+  // expected-error @+1 {{expected a modulus of at least 2 and a dimension of 'memref<8x64xf32>', got 1 and 0}}
+  %x = tile.residues %m dim 0 by 1 : memref<8x64xf32> to memref<8x1x64xf32, strided<[64, 64, 1]>>
+  return
+}
+
+// -----
+
+func.func @dimension(%m: memref<8x64xf32>) attributes {tile.plan} {
+  // expected-error @+1 {{expected a modulus of at least 2 and a dimension of 'memref<8x64xf32>', got 4 and 2}}
+  %x = tile.residues %m dim 2 by 4 : memref<8x64xf32> to memref<8x64xf32>
+  return
+}
+
+// -----
+
+// The last group may lack positions.
+func.func @grouped(%m: memref<9x64xf32>) attributes {tile.plan} {
+  %x = tile.residues %m dim 0 by 4 : memref<9x64xf32> to memref<3x4x64xf32, strided<[256, 64, 1]>>
+  // expected-error @+1 {{expected a result of type 'memref<3x4x64xf32, strided<[256, 64, 1]>>', got 'memref<2x4x64xf32, strided<[256, 64, 1]>>'}}
+  %y = tile.residues %m dim 0 by 4 : memref<9x64xf32> to memref<2x4x64xf32, strided<[256, 64, 1]>>
+  return
+}

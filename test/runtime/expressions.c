@@ -22,9 +22,13 @@ static heddle_status load(const char *library, uint32_t count, const uint32_t *w
   add_params(writer);
   writer_variant(writer, HEDDLE_DEVICE_CPU, "");
   writer_node(writer, writer_kernel(writer, "put", image));
-  writer_slot(writer, HEDDLE_SLOT_PARAM_TENSOR, 3);
-  uint32_t zero = writer_const(writer, 0), expression = writer_words(writer, count, words);
+  uint32_t zero = writer_const(writer, 0), one = writer_const(writer, 1);
+  uint32_t expression = writer_words(writer, count, words);
   writer->words -= end ? 0 : 1;
+  /* A view of one element of out: the address is its own, size and stride are expressions. */
+  writer_slot(writer, HEDDLE_SLOT_PARAM_ADDRESS, 3);
+  writer_slot(writer, HEDDLE_SLOT_EXPR, one);
+  writer_slot(writer, HEDDLE_SLOT_EXPR, one);
   writer_slot(writer, HEDDLE_SLOT_EXPR, expression);
   writer_slot(writer, HEDDLE_SLOT_EXPR, zero);
   size_t size;
@@ -128,7 +132,7 @@ static void arithmetic(const char *library) {
   VALUE(0, 0, CONST_WORDS((int64_t)1 << 40), HEDDLE_OP_NOT);
   VALUE(10, 0, CONST_WORDS(-5), CONST_WORDS(10), CONST_WORDS(20), HEDDLE_OP_SELECT);
   VALUE(20, 0, CONST_WORDS(0), CONST_WORDS(10), CONST_WORDS(20), HEDDLE_OP_SELECT);
-  RUN_ERROR("value: kernel put: parameter 1: expected a divisor of at least 1, got 0", CONST_WORDS(1), CONST_WORDS(0),
+  RUN_ERROR("value: kernel put: parameter 3: expected a divisor of at least 1, got 0", CONST_WORDS(1), CONST_WORDS(0),
             HEDDLE_OP_FLOORDIV);
   RUN_ERROR("expected a divisor of at least 1, got -7", CONST_WORDS(1), HEDDLE_OP_SCALAR, 1, HEDDLE_OP_CEILDIV);
   RUN_ERROR("expected a divisor of at least 1, got -1", CONST_WORDS(INT64_MIN), CONST_WORDS(-1), HEDDLE_OP_MOD);

@@ -48,7 +48,7 @@ static void refused(int table, uint32_t index, size_t field, size_t width, int64
  * and 2; slots 0 to 3 are node 0's (a, factor, out, buffer 0), 4 to 6 node 1's. */
 static void header(void) {
   HEADER(header_bytes, 216, "expected a pack header of 232 bytes, got 216");
-  HEADER(version, 0, "expected a pack of version 1 to 4, got version 0");
+  HEADER(version, 0, "expected a pack of version 1 to 5, got version 0");
   HEADER(total_bytes, 1000, "expected a pack of 1000 bytes, got ");
   HEADER(tables[HEDDLE_TABLE_NODES].offset, (int64_t)1 << 63, "table 'nodes': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_CODE].count, 0xffffffff, "table 'code': expected to end within ");
@@ -104,8 +104,9 @@ static void nodes(void) {
   NODE(0, grid[2], 0x7fffffff, "grid: expected an expression below word ");
   NODE(0, slot_count, 1000, "node slots: expected a range within ");
   NODE(1, first_slot, 3, "node slots: expected ranges that do not overlap, got record 3 twice");
-  SLOT(0, kind, 0, "slot: expected a kind of 1 to 4, got 0");
-  SLOT(0, kind, 5, "slot: expected a kind of 1 to 4, got 5");
+  SLOT(0, kind, 0, "slot: expected a kind of 1 to 5, got 0");
+  SLOT(0, kind, 6, "slot: expected a kind of 1 to 5, got 6");
+  SLOT(1, kind, HEDDLE_SLOT_PARAM_ADDRESS, "slot: expected a parameter of the slot's kind, got the other for 1");
   SLOT(0, a, 4, "slot: expected a parameter below 4, got 4");
   SLOT(0, a, 1, "slot: expected a parameter of the slot's kind, got the other for 1");
   SLOT(1, a, 0, "slot: expected a parameter of the slot's kind, got the other for 0");

@@ -14,7 +14,7 @@ struct PlanMemory {
   bool isParameter; ///< else a buffer
   uint32_t index;
   std::vector<Expression> sizes;
-  std::vector<Expression> strides; ///< in elements; of a buffer only (the caller's descriptor has a parameter's)
+  std::vector<Expression> strides; ///< in elements; empty: a parameter as the caller's descriptor has it
 };
 
 /// Turns values into expressions, going backwards from what is asked for. Used for plans, and for what a kernel
@@ -26,11 +26,12 @@ public:
 
   /// Fails with an error at the operation that the host cannot do.
   mlir::FailureOr<Expression> evaluate(mlir::Value value);
-  /// Looks through casts.
+  /// Looks through casts and views.
   mlir::FailureOr<PlanMemory> memory(mlir::Value value);
 
 private:
   mlir::FailureOr<Expression> evaluateOperation(mlir::Operation *op, unsigned resultNumber);
+  mlir::FailureOr<PlanMemory> splitByResidue(mlir::Operation *op);
   mlir::FailureOr<Expression> evaluateIf(mlir::Operation *op, unsigned resultNumber);
 
   llvm::DenseMap<mlir::Value, Expression> scalars;

@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 #define HEDDLE_PACK_MAGIC "HEDDLEPK" /* 8 bytes, no NUL */
-#define HEDDLE_PACK_VERSION 4u       /* 2: kernels may have tensor maps; 3: and may wait for others; 4: may be absent */
+#define HEDDLE_PACK_VERSION 5u /* 2: kernels may have tensor maps; 3: and may wait for others; 4: may be absent; */
+                               /* 5: slots may hold the address of a tensor alone */
 #define HEDDLE_MAX_RANK 8
 
 /* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
@@ -168,7 +169,9 @@ typedef enum {
   HEDDLE_SLOT_PARAM_TENSOR = 1, /* a = entry parameter: fills 1 + 2 * rank slots from the caller's descriptor */
   HEDDLE_SLOT_PARAM_SCALAR,     /* a = entry parameter: one slot */
   HEDDLE_SLOT_BUFFER,           /* a = buffer of the variant: one slot, its address */
-  HEDDLE_SLOT_EXPR              /* a = expression: one slot */
+  HEDDLE_SLOT_EXPR,             /* a = expression: one slot */
+  HEDDLE_SLOT_PARAM_ADDRESS     /* a = entry parameter, a tensor: one slot, the address of its first element. Since
+                                   version 5: sizes and strides of a view of it are expressions */
 } heddle_slot_kind;
 
 typedef struct {
