@@ -149,6 +149,14 @@ static int64_t divideConstants(Kind kind, int64_t a, int64_t b) {
   return quotient;
 }
 
+/// What `a` divided by b > 0 is, where its bounds leave one value.
+static std::optional<int64_t> onlyQuotient(Kind kind, ExprRef a, int64_t b) {
+  if (!a->lower || !a->upper)
+    return std::nullopt;
+  int64_t least = divideConstants(kind, *a->lower, b);
+  return least == divideConstants(kind, *a->upper, b) ? std::optional(least) : std::nullopt;
+}
+
 ExprRef IndexExprContext::divide(Kind kind, ExprRef a, ExprRef b) {
   if (!b->isConstant() || b->value == 0)
     return make(kind, {a, b});
@@ -161,8 +169,8 @@ ExprRef IndexExprContext::divide(Kind kind, ExprRef a, ExprRef b) {
   }
   if (b->value == 1)
     return a;
-  if (a->isConstant())
-    return constant(divideConstants(kind, a->value, b->value));
+  if (std::optional<int64_t> only = onlyQuotient(kind, a, b->value))
+    return constant(*only);
   if (kind == Kind::TruncDiv) {
     if (a->lower && *a->lower >= 0)
       return divide(Kind::FloorDiv, a, b);
@@ -180,8 +188,8 @@ ExprRef IndexExprContext::divide(Kind kind, ExprRef a, ExprRef b) {
   int64_t quotient = divideConstants(Kind::FloorDiv, a->value, b->value);
   whole = offset(whole, quotient);
   rest = offset(rest, a->value - quotient * b->value);
-  if (rest->isConstant())
-    return offset(whole, divideConstants(kind, rest->value, b->value));
+  if (std::optional<int64_t> only = onlyQuotient(kind, rest, b->value))
+    return offset(whole, *only);
   return add(whole, make(kind, {rest, b}));
 }
 
@@ -198,6 +206,17 @@ ExprRef IndexExprContext::remainder(ExprRef a, ExprRef b) {
       return constant(a->value % b->value);
     if (a->lower && a->upper && *a->lower >= 0 && *a->upper < b->value)
       return a;
+    // (b*x + y) % b is 0 where y is, and y where that is in [0, b) and the whole not negative.
+    if (a->kind == Kind::Sum) {
+      ExprRef rest = constant(a->value);
+      for (auto [operand, coefficient] : llvm::zip(a->operands, a->coefficients))
+        if (coefficient % b->value != 0)
+          rest = combine(rest, 1, operand, coefficient, 0);
+      bool isWithin =
+          a->lower && *a->lower >= 0 && rest->lower && *rest->lower >= 0 && rest->upper && *rest->upper < b->value;
+      if (isWithin || (rest->isConstant() && rest->value % b->value == 0))
+        return isWithin ? rest : constant(0);
+    }
   }
   return make(Kind::Remainder, {a, b});
 }
@@ -306,6 +325,14 @@ ExprRef IndexExprContext::logicalNot(ExprRef a) {
   return make(Kind::Not, {a});
 }
 
+/// Of two comparisons of the same sum with different constants, the one that implies the other; or null.
+static ExprRef strictest(IndexExprContext &context, ExprRef a, ExprRef b) {
+  if (a->kind != Kind::NonPositive || b->kind != Kind::NonPositive)
+    return nullptr;
+  ExprRef difference = context.sub(a->operands[0], b->operands[0]);
+  return !difference->isConstant() ? nullptr : difference->value >= 0 ? a : b;
+}
+
 ExprRef IndexExprContext::logicalAnd(ExprRef a, ExprRef b) {
   if (a->isConstant())
     return a->value ? b : a;
@@ -313,6 +340,8 @@ ExprRef IndexExprContext::logicalAnd(ExprRef a, ExprRef b) {
     return b->value ? a : b;
   if (a == b)
     return a;
+  if (ExprRef strict = strictest(*this, a, b))
+    return strict;
   if (a->id > b->id)
     std::swap(a, b);
   return make(Kind::And, {a, b});
@@ -325,6 +354,8 @@ ExprRef IndexExprContext::logicalOr(ExprRef a, ExprRef b) {
     return b->value ? b : a;
   if (a == b)
     return a;
+  if (ExprRef strict = strictest(*this, a, b))
+    return strict == a ? b : a;
   if (a->id > b->id)
     std::swap(a, b);
   return make(Kind::Or, {a, b});

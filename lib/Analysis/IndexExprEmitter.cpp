@@ -64,9 +64,9 @@ Value IndexExprEmitter::create(ExprRef e) {
   case Kind::Select:
     return createSelect(e);
   case Kind::NonPositive:
-    return builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::sle, index(0), constant(0));
+    return createComparison(e->operands[0], arith::CmpIPredicate::sle);
   case Kind::Zero:
-    return builder.createOrFold<arith::CmpIOp>(loc, arith::CmpIPredicate::eq, index(0), constant(0));
+    return createComparison(e->operands[0], arith::CmpIPredicate::eq);
   case Kind::Not:
     return builder.createOrFold<arith::XOrIOp>(loc, truth(0), arith::ConstantIntOp::create(builder, loc, 1, 1));
   case Kind::And:
@@ -109,6 +109,8 @@ Value IndexExprEmitter::createLeaf(ExprRef e) {
       return bindings.rowEnd;
     case IndexSymbol::KeyCount:
       return bindings.keyCount;
+    case IndexSymbol::Residue:
+      return bindings.residue;
     case IndexSymbol::Row:
       assert(row && "a row outside of a loop over rows");
       return row;
@@ -122,11 +124,11 @@ Value IndexExprEmitter::createLeaf(ExprRef e) {
   }
 }
 
-Value IndexExprEmitter::createSum(ExprRef e) {
+Value IndexExprEmitter::sumOf(ArrayRef<std::pair<ExprRef, int64_t>> terms, int64_t value) {
   Value sum;
   // Added terms first, so that a difference is one subtraction.
   for (bool positive : {true, false})
-    for (auto [operand, coefficient] : llvm::zip(e->operands, e->coefficients)) {
+    for (auto [operand, coefficient] : terms) {
       if ((coefficient > 0) != positive)
         continue;
       Value term = emitIndex(operand);
@@ -138,7 +140,33 @@ Value IndexExprEmitter::createSum(ExprRef e) {
       else
         sum = builder.createOrFold<arith::SubIOp>(loc, sum ? sum : constant(0), term);
     }
-  return e->value ? builder.createOrFold<arith::AddIOp>(loc, sum, constant(e->value)) : sum;
+  if (!sum)
+    return constant(value);
+  return value ? builder.createOrFold<arith::AddIOp>(loc, sum, constant(value)) : sum;
+}
+
+Value IndexExprEmitter::createSum(ExprRef e) {
+  SmallVector<std::pair<ExprRef, int64_t>> terms;
+  for (auto [operand, coefficient] : llvm::zip_equal(e->operands, e->coefficients))
+    terms.push_back({operand, coefficient});
+  return sumOf(terms, e->value);
+}
+
+/// e <= 0 or e = 0. What depends on the key is compared with what does not: done for every pair of a row and a key,
+/// that is one operation.
+Value IndexExprEmitter::createComparison(ExprRef e, arith::CmpIPredicate predicate) {
+  if (e->kind != Kind::Sum || !e->dependsOnKey || !e->dependsOnRow)
+    return builder.createOrFold<arith::CmpIOp>(loc, predicate, emitIndex(e), constant(0));
+  SmallVector<std::pair<ExprRef, int64_t>> ofKey, others;
+  for (auto [operand, coefficient] : llvm::zip(e->operands, e->coefficients))
+    (operand->dependsOnKey ? ofKey : others).push_back({operand, coefficient});
+  // The side whose terms are positive stays where it is.
+  bool isKeyLeft = ofKey.front().second > 0;
+  for (auto &[operand, coefficient] : isKeyLeft ? others : ofKey)
+    coefficient = -coefficient;
+  Value keySide = sumOf(ofKey, 0), otherSide = sumOf(others, isKeyLeft ? -e->value : e->value);
+  Value left = isKeyLeft ? keySide : otherSide, right = isKeyLeft ? otherSide : keySide;
+  return builder.createOrFold<arith::CmpIOp>(loc, predicate, left, right);
 }
 
 Value IndexExprEmitter::createDivision(ExprRef e) {
@@ -186,6 +214,10 @@ Value IndexExprEmitter::createLoad(ExprRef e) {
   SmallVector<Value> indices;
   auto type = cast<ShapedType>(e->captured.getType());
   for (auto [k, operand] : llvm::enumerate(e->operands)) {
+    if (!bindings.clampsCoordinates) {
+      indices.push_back(emitIndex(operand));
+      continue;
+    }
     Value size = type.isDynamicDim(k) ? bindings.dim(e->captured, k) : constant(type.getDimSize(k));
     Value last = builder.createOrFold<arith::SubIOp>(loc, size, constant(1));
     Value index = builder.createOrFold<arith::MinSIOp>(loc, emitIndex(operand), last);

@@ -99,6 +99,8 @@ void IndexExprContext::deriveBounds(IndexExpr &e) const {
     return;
   case Kind::Symbol:
     e.lower = e.isSymbol(IndexSymbol::RowEnd) ? 1 : 0; // a block has a row
+    if (e.isSymbol(IndexSymbol::Residue))
+      e.upper = residueEnd - 1;
     return;
   case Kind::Dim:
   case Kind::FirstKey:

@@ -193,7 +193,7 @@ struct Printer {
       os << "..";
       return;
     }
-    static constexpr llvm::StringLiteral symbols[] = {"b", "h", "i", "j", "rowBegin", "rowEnd", "keys"};
+    static constexpr llvm::StringLiteral symbols[] = {"b", "h", "i", "j", "rowBegin", "rowEnd", "keys", "r"};
     switch (e->kind) {
     case Kind::Constant:
       os << e->value;

@@ -15,13 +15,17 @@ MaskAnalysis MaskAnalysis::compute(Region &region) {
   MaskAnalysis result;
   result.context = std::make_shared<IndexExprContext>();
   result.mask = readMaskRegion(*result.context, region);
-  MaskSolver solver(*result.context);
-  KeySet set = solver.solve(result.mask);
-  result.parts.assign(set.begin(), set.end());
-  result.ranges = KeySetAlgebra(*result.context).arrange(set, maxRanges);
-  result.unknowns.assign(solver.getUnknowns().begin(), solver.getUnknowns().end());
-  result.collectUses();
+  result.solve();
   return result;
+}
+
+void MaskAnalysis::solve() {
+  MaskSolver solver(*context);
+  KeySet set = solver.solve(mask);
+  parts.assign(set.begin(), set.end());
+  ranges = KeySetAlgebra(*context).arrange(set, maxRanges);
+  unknowns.assign(solver.getUnknowns().begin(), solver.getUnknowns().end());
+  collectUses();
 }
 
 /// Facts and positions that the ranges, not only the mask, depend on.
@@ -30,6 +34,8 @@ void MaskAnalysis::collectUses() {
   llvm::SmallVector<ExprRef> work;
   for (const Ends &ends : ranges)
     work.append({ends.mayBegin, ends.mayEnd, ends.fullBegin, ends.fullEnd});
+  if (keyResidue)
+    work.push_back(keyResidue);
   std::reverse(work.begin(), work.end()); // facts in the order in which they are read
   while (!work.empty()) {
     ExprRef e = work.pop_back_val();
@@ -64,6 +70,16 @@ KeyRanges MaskAnalysis::emit(OpBuilder &builder, Location loc, const Environment
   return result;
 }
 
+Value MaskAnalysis::emitKeyResidue(OpBuilder &builder, Location loc, const Environment &environment) const {
+  auto fact = [&](ExprRef e) { return environment.facts[factIndex(e)]; };
+  return IndexExprEmitter(builder, loc, environment, fact).emitIndex(keyResidue);
+}
+
+Value MaskAnalysis::emitMask(OpBuilder &builder, Location loc, const Environment &environment) const {
+  auto fact = [&](ExprRef e) { return environment.facts[factIndex(e)]; };
+  return IndexExprEmitter(builder, loc, environment, fact).emitTruth(mask);
+}
+
 void MaskAnalysis::print(llvm::raw_ostream &os) const {
   auto range = [&](ExprRef begin, ExprRef end) {
     os << '[';
@@ -72,6 +88,11 @@ void MaskAnalysis::print(llvm::raw_ostream &os) const {
     context->print(os, end ? end : context->symbol(IndexSymbol::KeyCount));
     os << ')';
   };
+  if (modulus != 1) {
+    os << "rows r + " << modulus << "*i, keys ";
+    context->print(os, keyResidue);
+    os << " + " << modulus << "*j\n";
+  }
   os << "mask: ";
   context->print(os, mask);
   os << '\n';

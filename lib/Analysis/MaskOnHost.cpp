@@ -6,8 +6,18 @@
 using namespace heddle;
 
 MaskOnHost::MaskOnHost(const MaskAnalysis &analysis, const HostCaptures &captures, int64_t keyCount)
-    : analysis(analysis), evaluator(analysis.getContext(), captures), keyCount(keyCount) {
+    : analysis(analysis), evaluator(analysis.getContext(), captures), allKeys(keyCount), keyCount(keyCount) {
   evaluator.set(IndexSymbol::KeyCount, keyCount);
+}
+
+int64_t MaskOnHost::enterClass(int64_t batch, int64_t head, int64_t residue) {
+  evaluator.set(IndexSymbol::Batch, batch);
+  evaluator.set(IndexSymbol::Head, head);
+  evaluator.set(IndexSymbol::Residue, residue);
+  int64_t first = evaluator.evaluate(analysis.getKeyResidue());
+  keyCount = llvm::divideCeil(std::max<int64_t>(allKeys - first, 0), analysis.getModulus());
+  evaluator.set(IndexSymbol::KeyCount, keyCount);
+  return first;
 }
 
 HostRanges MaskOnHost::ranges(int64_t batch, int64_t head, int64_t rowBegin, int64_t rowEnd) {

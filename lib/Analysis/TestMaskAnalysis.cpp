@@ -92,6 +92,10 @@ struct TestMaskAnalysis : heddle::impl::TestMaskAnalysisBase<TestMaskAnalysis> {
         std::string text;
         llvm::raw_string_ostream os(text);
         analysis.print(os);
+        for (const MaskAnalysis &part : MaskAnalysis::computeParts(region)) {
+          os << "part:\n";
+          part.print(os);
+        }
         os << (analysis.dependsOnBatch() ? "depends on b\n" : "") << (analysis.dependsOnHead() ? "depends on h\n" : "");
         // One remark per line, so that a test can match each.
         for (llvm::StringRef line : llvm::split(llvm::StringRef(text).rtrim(), '\n'))

@@ -22,6 +22,13 @@ static void explainMasks(ModuleOp module, llvm::raw_ostream &stream) {
     analysis.print(lines);
     for (StringRef line : llvm::split(StringRef(text).rtrim(), '\n'))
       stream << "  " << line << "\n";
+    for (const MaskAnalysis &part : MaskAnalysis::computeParts(mask)) {
+      text.clear();
+      part.print(lines);
+      stream << "  a part that long rows have kernels of their own for\n";
+      for (StringRef line : llvm::split(StringRef(text).rtrim(), '\n'))
+        stream << "    " << line << "\n";
+    }
     for (const std::string &unknown : analysis.getUnknowns())
       stream << "  not solved: " << unknown << "\n";
   });

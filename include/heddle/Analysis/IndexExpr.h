@@ -37,7 +37,9 @@
 namespace heddle {
 
 /// The variables every mask has. `Row` and `Key` are the mask's own i and j; the others describe the block asked about.
-enum class IndexSymbol { Batch, Head, Row, Key, RowBegin, RowEnd, KeyCount };
+/// `Residue` is that of its rows, where rows are taken by residue classes.
+enum class IndexSymbol { Batch, Head, Row, Key, RowBegin, RowEnd, KeyCount, Residue };
+constexpr unsigned indexSymbolCount = 8;
 
 class IndexExpr : public llvm::FoldingSetNode {
 public:
@@ -100,6 +102,8 @@ class IndexExprContext {
 public:
   ExprRef constant(int64_t value);
   ExprRef symbol(IndexSymbol symbol);
+  /// Says that residues are those of `modulus`: before the first use of the symbol.
+  void setModulus(int64_t modulus) { residueEnd = modulus; }
   ExprRef scalar(mlir::Value value);
   ExprRef dim(mlir::Value tensor, int64_t dimension);
   ExprRef load(mlir::Value tensor, llvm::ArrayRef<ExprRef> indices);
@@ -154,6 +158,7 @@ private:
   ExprRef divide(IndexExpr::Kind kind, ExprRef a, ExprRef b);
   void remember(mlir::Value captured);
 
+  int64_t residueEnd = 1; // residues are below
   std::deque<IndexExpr> nodes;
   llvm::FoldingSet<IndexExpr> unique;
   llvm::SmallVector<std::string, 0> reasons;

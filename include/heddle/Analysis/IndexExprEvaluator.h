@@ -55,7 +55,7 @@ private:
   };
 
   const HostCaptures captures;
-  std::array<int64_t, 7> symbols{};
+  std::array<int64_t, indexSymbolCount> symbols{};
   uint64_t clock = 1, blockAge = 1, rowAge = 1, keyAge = 1;
   std::vector<Memo> memo;
   std::vector<int64_t> hints;             // where a search ended last

@@ -45,6 +45,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Region.h"
 #include <memory>
+#include <vector>
 
 namespace heddle {
 
@@ -76,6 +77,22 @@ public:
   /// fails; what it does not understand is an unknown.
   static MaskAnalysis compute(mlir::Region &mask);
 
+  /// Divides a mask into parts that see no pair twice and of which at least one keeps to residue classes: it holds only
+  /// where j is congruent to a * i + c modulo a constant m, with a constant a and a c that is free of i and j. All but
+  /// the last part do. Empty where a mask has no such part, or one that is not solved.
+  ///
+  ///     (i - j) mod 4 == 0 and j <= i                   is one part, m = 4
+  ///     i - j < 128 or (i - j) mod 128 == 0             is (i - j) mod 128 == 0 and i - j >= 128 with m = 128,
+  ///                                                     and i - j < 128
+  ///
+  /// Of such a part rows are taken by classes: row r + m * i and key e + m * j for a residue r of rows, where e is the
+  /// residue of keys that they see. The part is a mask of i and j for every r, without the condition that made it so:
+  /// ranges, rows of a block and the number of keys count positions of the class.
+  static std::vector<MaskAnalysis> computeParts(mlir::Region &mask);
+
+  /// The m of a part, 1 where rows and keys are all of them.
+  int64_t getModulus() const { return modulus; }
+
   /// Whether a part of the mask was not solved, so that blocks inside `may` could turn out to be empty or full.
   bool needsEvaluation() const { return !unknowns.empty(); }
   /// Why, one line per part.
@@ -99,6 +116,12 @@ public:
   /// as arith and scf on index.
   KeyRanges emit(mlir::OpBuilder &builder, mlir::Location loc, const Environment &environment) const;
 
+  /// Writes the residue of the keys that rows of `environment.residue` see. The modulus is not 1.
+  mlir::Value emitKeyResidue(mlir::OpBuilder &builder, mlir::Location loc, const Environment &environment) const;
+
+  /// Writes whether row `environment.row` sees key `environment.key`: i1. Nothing in the mask is opaque.
+  mlir::Value emitMask(mlir::OpBuilder &builder, mlir::Location loc, const Environment &environment) const;
+
   /// The derived algebra as readable text: the solved parts, whose union is what is seen, before they are put in order.
   void print(llvm::raw_ostream &os) const;
 
@@ -107,17 +130,22 @@ public:
     ExprRef mayBegin, mayEnd, fullBegin, fullEnd;
   };
   ExprRef getMask() const { return mask; }
+  ExprRef getKeyResidue() const { return keyResidue; }
   llvm::ArrayRef<Ends> getRanges() const { return ranges; }
   const IndexExprContext &getContext() const { return *context; }
   /// The position of a `Fact` expression in getTableFacts.
   unsigned factIndex(ExprRef fact) const;
 
 private:
+  friend class MaskDivision;
   MaskAnalysis() = default;
+  void solve();
   void collectUses();
 
   std::shared_ptr<IndexExprContext> context;
   ExprRef mask = nullptr;
+  int64_t modulus = 1;
+  ExprRef keyResidue = nullptr; // of a modulus that is not 1
   llvm::SmallVector<Ends> parts, ranges;
   llvm::SmallVector<std::string> unknowns;
   llvm::SmallVector<TableFact> facts;

@@ -36,6 +36,10 @@ public:
   /// `analysis` must outlive this. Table facts are checked here, on first use.
   MaskOnHost(const MaskAnalysis &analysis, const HostCaptures &captures, int64_t keyCount);
 
+  /// Of a part in residue classes: rows and keys are counted within that of `residue` from here on. Returns the residue
+  /// of its keys.
+  int64_t enterClass(int64_t batch, int64_t head, int64_t residue);
+
   /// The keys of the rows [rowBegin, rowEnd), which are not empty.
   HostRanges ranges(int64_t batch, int64_t head, int64_t rowBegin, int64_t rowEnd);
 
@@ -54,6 +58,7 @@ private:
 
   const MaskAnalysis &analysis;
   IndexExprEvaluator evaluator;
+  const int64_t allKeys;
   int64_t keyCount;
 };
 
