@@ -141,6 +141,24 @@ def dilated(draw):
     return None, lambda b, h, i, j: (i - j) % step == 0
 
 
+def dilated_by_three(draw):
+    return None, lambda b, h, i, j: (i - j) % 3 == 0
+
+
+def shifted_by_head(draw):
+    return None, lambda b, h, i, j: (i + 2 * h - j) % 5 == 0
+
+
+def dilated_documents(draw):
+    (_, same), bias = sorted_documents(draw), draw.table(draw.heads, draw.rows, draw.keys)
+    return (lambda s, b, h, i, j: s + bias[h, i, j]), lambda b, h, i, j: ((i - j) % 2 == 0) & same(b, h, i, j)
+
+
+def strided_by_four(draw):
+    width = draw.number(1, 60)
+    return None, lambda b, h, i, j: (abs(i - j) < width) | ((i - j) % 4 == 0)
+
+
 def blocks(draw):
     size = draw.number(1, 50)
     return None, lambda b, h, i, j: i // size == j // size
@@ -174,6 +192,12 @@ def both(draw):
     return (lambda s, b, h, i, j: s - abs(slopes[h] * (i - j)) * 0.25), (lambda b, h, i, j: (i - j < width) & (j - i < width))
 
 
+# Masks of which long rows are taken by residue classes.
+RESIDUES = [
+    Row(mods=dilated_by_three), Row("bf16", 64, 64, causal=True, window="l", layout="bthd", mods=dilated_by_three),
+    Row(mods=shifted_by_head, causal=True, lengths=True), Row("f16", mods=dilated_documents),
+    Row(mods=strided_by_four, causal=True), Row("bf16", 40, 72, normalizer="signed", mods=strided_by_four),
+]
 TABLE = [
     Row(), Row("f16"), Row("bf16"), Row(lse=False),
     Row(width=64, value_width=64), Row("bf16", 64, 64), Row("f16", 128, 128), Row("bf16", 128, 128),
@@ -192,5 +216,6 @@ TABLE = [
     Row(mods=half_precision_table), Row(mods=hidden_by_score), Row(mods=documents), Row("f16", mods=sorted_documents),
     Row(mods=padding), Row(mods=prefix), Row(mods=dilated), Row(mods=blocks), Row(mods=per_head_window),
     Row(mods=strided_or_local), Row(mods=bit_pattern), Row(mods=both, layout="bthd"), Row(mods=nothing, magnitude=1e2),
+    *RESIDUES,
 ]
-assert len(TABLE) <= 60
+assert len(TABLE) <= 66

@@ -1,4 +1,4 @@
-"""heddle.attend against float64 NumPy: 1,000 random cases over the 60 compiled attends of attend_cases.TABLE."""
+"""heddle.attend against float64 NumPy: 1,000 random cases over the 66 compiled attends of attend_cases.TABLE."""
 import numpy as np
 import pytest
 
@@ -6,7 +6,7 @@ import heddle
 import layouts
 import oracle
 import strides
-from attend_cases import TABLE, Draw
+from attend_cases import RESIDUES, TABLE, Draw
 from random_cases import Case
 
 CASES = 1000
@@ -39,6 +39,13 @@ def run(case):
 def test_random_cases(row):
     for number in range(PER_ROW):
         run(Case(row, number, Draw))
+
+
+@pytest.mark.parametrize("row", RESIDUES, ids=str)
+def test_rows_by_residue(row):
+    """Long enough for the kernels that take rows by residue classes, and of lengths that classes do not divide."""
+    for number in range(5, 9):
+        run(Case(row, number, Draw, seed=1, lengths=(385, 515, 700, 901)))
 
 
 def test_the_table_makes_a_thousand_cases():

@@ -1,14 +1,18 @@
 //===- AttendKernel.cpp - attend as a tile program --------------------------===//
 //
 // One block computes `rows` rows of one head against the blocks of keys that they may
-// see, and a slice of the value columns. The same emission gives three kernels:
+// see, and a slice of the value columns. The same emission gives five kernels:
 //
 //   direct:   for all key blocks: step;  finish, store
 //   partial:  for a share of the key blocks: step;  store the unfinished state
 //   merge:    for all shares: combine;  finish, store
+//   begin:    for the key blocks of a part of the mask: step;  store the unfinished state
+//   finish:   load that state;  for the key blocks of another part: step;  finish, store
 //
-// The last two run when there are fewer blocks of rows than the machine runs at a time.
-// Tests: test/Conversion/attn-to-tile.mlir, attn-to-tile-split.mlir.
+// Partial and merge run when there are fewer blocks of rows than the machine runs at a
+// time; direct, begin and finish take rows and keys by residue classes where their mask
+// says so. Tests: test/Conversion/attn-to-tile.mlir, attn-to-tile-split.mlir,
+// attn-to-tile-residues.mlir.
 //
 //===----------------------------------------------------------------------===//
 #include "AttendKernel.h"
@@ -47,6 +51,7 @@ private:
 
   bool canLoop() const;
   Value headsPerGroup();
+  Value countRowBlocks();
   void startBlock();
   BlockPlace place() { return {kernel, batchCount, headCount, batch, head}; }
   Lifted batchOf(Value tensor) { return place().batchOf(tensor); }
@@ -78,7 +83,8 @@ private:
 
   Value batchCount, headCount, rowCount, keyCount, splits; // of the head
   Value batch, head, firstRow, firstColumn, split;         // of the block
-  Value rowLength, keyLength;                              // positions that exist in this batch element
+  Value residue, keyResidue;                               // of its rows and keys, where they are taken by classes
+  Value rowLength, keyLength;                              // positions (of the class) that exist in this batch element
   Lifted row;
   SmallVector<Value> rowTiles;
 };
@@ -87,7 +93,8 @@ private:
 
 /// Work whose amount only the device knows is better given to blocks as they become free.
 bool AttendKernel::canLoop() const {
-  return schedule.isPersistent && role == AttendRole::Direct && !mask.list && (mask.table || !mask.violations);
+  bool isShare = role == AttendRole::Partial || role == AttendRole::Merge;
+  return schedule.isPersistent && !isShare && !mask.list && (mask.table || !mask.violations);
 }
 
 /// How many heads' keys and values the cache holds; null when all rows have equally many keys.
@@ -101,6 +108,17 @@ Value AttendKernel::headsPerGroup() {
   return arith::MaxSIOp::create(h, group, constant(1));
 }
 
+/// Of all classes, where rows are taken by them: as many of each as the largest has.
+Value AttendKernel::countRowBlocks() {
+  ImplicitLocOpBuilder &h = kernel.head();
+  int64_t classes = mask.getModulus();
+  Value rows = rowCount;
+  if (classes != 1)
+    rows = arith::CeilDivSIOp::create(h, rows, constant(classes));
+  Value blocks = arith::CeilDivSIOp::create(h, rows, constant(schedule.rows));
+  return classes == 1 ? blocks : arith::MulIOp::create(h, blocks, constant(classes)).getResult();
+}
+
 void AttendKernel::startBlock() {
   ImplicitLocOpBuilder &h = kernel.head();
   batchCount = getAttendSize(kernel, h, op, 0);
@@ -111,12 +129,12 @@ void AttendKernel::startBlock() {
   for (unsigned value = 0; value < op.getNumValues(); ++value)
     widest = std::max(widest, padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
   int64_t slices = llvm::divideCeil(widest, schedule.valueColumns);
-  splits = role == AttendRole::Direct ? constant(1) : kernel.import(workspace->splits);
+  bool isShare = role == AttendRole::Partial || role == AttendRole::Merge;
+  splits = isShare ? kernel.import(workspace->splits) : constant(1);
   Value perRow =
       role == AttendRole::Partial ? arith::MulIOp::create(h, splits, constant(slices)).getResult() : constant(slices);
   std::optional<PackedRows> packedRows = PackedRows::find(op, kernel.getPlan());
-  Value rowBlocks = packedRows ? packedRows->countBlocks(kernel, batchCount, schedule.rows)
-                               : Value(arith::CeilDivSIOp::create(h, rowCount, constant(schedule.rows)));
+  Value rowBlocks = packedRows ? packedRows->countBlocks(kernel, batchCount, schedule.rows) : countRowBlocks();
   Value blocks = arith::MulIOp::create(h, rowBlocks, perRow);
   // Packed rows: how long a piece is depends on its sequence; dealt out in advance, pieces were 10 % slower.
   WorkItem item = canLoop() && !packedRows
@@ -131,6 +149,11 @@ void AttendKernel::startBlock() {
   batch = item.batch;
   if (packedRows)
     std::tie(batch, rowBlock) = packedRows->locate(emitter, rowBlock, batchCount, schedule.rows, kernel);
+  int64_t classes = mask.getModulus();
+  if (classes != 1) {
+    residue = arith::RemUIOp::create(b(), rowBlock, constant(classes));
+    rowBlock = arith::DivUIOp::create(b(), rowBlock, constant(classes));
+  }
   firstRow = arith::MulIOp::create(b(), rowBlock, constant(schedule.rows));
   firstColumn = constant(0);
   split = rest;
@@ -144,7 +167,13 @@ void AttendKernel::startBlock() {
   keyLength = lengths.keys;
   if (role != AttendRole::Merge)
     reportClamped(kernel, lengths.isClamped);
-  row = Lifted::positions(0, schedule.rows, firstRow, rowLength);
+  if (classes != 1) {
+    RowBlock block{batch, head, firstRow, {}, {}, {}, residue};
+    keyResidue = emitKeyResidue(mask, op, block, kernel, emitter);
+    rowLength = emitter.countOfClass(rowLength, residue, classes);
+    keyLength = emitter.countOfClass(keyLength, keyResidue, classes);
+  }
+  row = Lifted::positions(0, schedule.rows, firstRow, rowLength).ofClass(classes, residue);
   normalizer.setRow({batch}, {head}, row);
 }
 
@@ -180,18 +209,15 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
   {
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(branch.thenBlock());
-    Value positions = emitter.materialize(j, {});
-    TileShape columnShape{1, schedule.keys};
-    Value visible =
-        arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, positions, emitter.materialize({keyLength}, columnShape));
-    visible = emitter.materialize({visible}, shape);
-    if (op.hasMask()) {
-      Lifted arguments[] = {{batch}, {head}, row, j};
-      FailureOr<SmallVector<Lifted>> mask = emitter.apply(op.getMask().front(), arguments);
-      if (failed(mask))
-        return failure();
-      visible = arith::AndIOp::create(b(), visible, emitter.materialize(mask->front(), shape));
-    }
+    Lifted limited = j;
+    limited.limit = keyLength;
+    Value visible = emitter.materialize({emitter.exists(limited)}, shape);
+    RowBlock block{batch, head, {}, {}, {}, {}, residue};
+    FailureOr<Value> seen = emitVisible(mask, op, block, row, j, shape, emitter);
+    if (failed(seen))
+      return failure();
+    if (*seen)
+      visible = arith::AndIOp::create(b(), visible, *seen);
     SmallVector<Value> masked;
     double otherwise = op.isNormalized() ? -std::numeric_limits<double>::infinity() : 0.0;
     for (Value score : scores)
@@ -205,8 +231,10 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
 }
 
 FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowState state) {
-  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength); // keys as rows of a loaded tile
-  Lifted j = Lifted::positions(1, schedule.keys, firstKey);              // keys as columns of the scores
+  int64_t classes = mask.getModulus();
+  // Keys as rows of a loaded tile, and as columns of the scores.
+  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength).ofClass(classes, keyResidue);
+  Lifted j = Lifted::positions(1, schedule.keys, firstKey).ofClass(classes, keyResidue);
   TileShape shape{schedule.rows, schedule.keys};
   SmallVector<Value> dots;
   for (auto [index, dot] : llvm::enumerate(op.getDots())) {
@@ -253,7 +281,7 @@ FailureOr<RowState> AttendKernel::visitKeys() {
       return failure();
   }
   Value rowEnd = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), firstRow, constant(schedule.rows)), rowLength);
-  RowBlock rowBlock{batch, head, firstRow, rowEnd, rowLength, keyLength};
+  RowBlock rowBlock{batch, head, firstRow, rowEnd, rowLength, keyLength, residue};
   KeyBlocks blocks = emitKeyBlocks(mask, op, rowBlock, schedule, kernel, emitter);
   // A block of rows beyond its sequence sees nothing.
   Value exists = arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, firstRow, rowLength);
@@ -266,14 +294,18 @@ FailureOr<RowState> AttendKernel::visitKeys() {
   SmallVector<int64_t> columns;
   for (unsigned value = 0; value < op.getNumValues(); ++value)
     columns.push_back(getColumns(value));
-  return loopOver(b(), begin, end, constant(1), normalizer.initial(columns), [&](Value position, RowState state) {
+  RowState initial = normalizer.initial(columns);
+  if (role == AttendRole::Finish)
+    initial = splitState().load(constant(0), initial);
+  return loopOver(b(), begin, end, constant(1), initial, [&](Value position, RowState state) {
     KeyBlocks::Visit visit = blocks.visit(b(), position);
     return stepOver(visit.firstKey, visit.isPartial, std::move(state));
   });
 }
 
 SplitState AttendKernel::splitState() {
-  return SplitState(kernel, workspace->arrays, {batch, head, firstRow, firstColumn, rowLength});
+  return SplitState(kernel, workspace->arrays,
+                    {batch, head, firstRow, firstColumn, rowLength, mask.getModulus(), residue});
 }
 
 FailureOr<RowState> AttendKernel::mergeShares() {
@@ -318,12 +350,32 @@ LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
   FailureOr<RowState> state = role == AttendRole::Merge ? mergeShares() : visitKeys();
   if (failed(state))
     return failure();
-  if (role == AttendRole::Partial)
+  if (role == AttendRole::Partial || role == AttendRole::Begin)
     splitState().store(split, *state);
   else if (failed(storeResults(*state, outputs)))
     return failure();
   kernel.launch();
   return success();
+}
+
+SplitWorkspace SplitWorkspace::allocate(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
+                                        Value splits) {
+  SplitWorkspace workspace{splits, {}};
+  Type f32 = Float32Type::get(op.getContext());
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  Value sizes[] = {splits, getAttendSize(plan, b, op, 0), getAttendSize(plan, b, op, 1), getAttendSize(plan, b, op, 2)};
+  auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
+  unsigned columns = NormalizerTraits::of(definition).countColumns(definition);
+  for (unsigned index = 0; index < columns; ++index)
+    workspace.arrays.push_back(plan.allocate(column, sizes));
+  for (unsigned value = 0; value < op.getNumValues(); ++value) {
+    int64_t width = cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3);
+    for (int64_t weight = 0; weight < (definition ? definition.getNumWeights() : 1); ++weight)
+      workspace.arrays.push_back(
+          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
+  }
+  return workspace;
 }
 
 LogicalResult heddle::emitAttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,

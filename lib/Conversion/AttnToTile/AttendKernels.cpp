@@ -1,7 +1,8 @@
 //===- AttendKernels.cpp - which kernels an attend becomes, and their plan --===//
 //
 // The direct kernel, or, when there are fewer blocks of rows than the machine runs at a
-// time, kernels that share the keys out and merge. What the mask needs comes first.
+// time, kernels that share the keys out and merge, or, for a mask that keeps to residue
+// classes, kernels of its parts. What the mask needs comes first.
 //
 //===----------------------------------------------------------------------===//
 #include "AttendKernels.h"
@@ -9,6 +10,7 @@
 #include "ElementwiseKernel.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
+#include "ResidueParts.h"
 #include "RowNormalizer.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -25,27 +27,6 @@ static LogicalResult checkSupported(attn::AttendOp op) {
   if (op.getNumPairs() || op.hasSecondKeys())
     return op.emitOpError("expected dots of two operands; lower it with attn-to-loops");
   return success();
-}
-
-/// Workspace for `splits` states: sizes (splits, b, h, i[, e]).
-static SplitWorkspace allocateWorkspace(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
-                                        Value splits, Value batch, Value heads, Value rows) {
-  SplitWorkspace workspace{splits, {}};
-  MLIRContext *context = op.getContext();
-  Type f32 = Float32Type::get(context);
-  constexpr int64_t kDynamic = ShapedType::kDynamic;
-  Value sizes[] = {splits, batch, heads, rows};
-  auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
-  unsigned columns = NormalizerTraits::of(definition).countColumns(definition);
-  for (unsigned index = 0; index < columns; ++index)
-    workspace.arrays.push_back(plan.allocate(column, sizes));
-  for (unsigned value = 0; value < op.getNumValues(); ++value) {
-    int64_t width = cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3);
-    for (int64_t weight = 0; weight < (definition ? definition.getNumWeights() : 1); ++weight)
-      workspace.arrays.push_back(
-          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
-  }
-  return workspace;
 }
 
 /// A merge holds two states at a time and has no products to feed: fewer rows keep it in registers. On a GPU what it
@@ -78,36 +59,63 @@ struct DirectKernel {
   const AttendSchedule &schedule;
   const PreparedMask &mask;
   ArrayRef<KernelOutput> outputs;
+  std::vector<MaskAnalysis> parts; ///< of the mask, where it keeps to residue classes
 
+  Value isDirect; ///< i1 of the plan: whether this kernel, or those in its place, run; null: always
   Value isStaged; ///< i1 of the plan, or null
   std::optional<StagedKeys> staged;
+  Value isApart; ///< i1 of the plan: whether kernels of the parts run; null without
+  std::optional<SplitWorkspace> state;
 
-  /// Workspace for staged keys; `isDirect` (i1, null: always) tells whether this kernel runs. Before any branch of the
-  /// plan: what it computes may be used again.
-  void prepare(Value isDirect) {
+  /// Workspace. Before any branch of the plan: what it computes may be used again.
+  void prepare() {
+    auto ifDirect = [&](Value condition) -> Value {
+      return isDirect ? arith::AndIOp::create(plan.getBuilder(), condition, isDirect).getResult() : condition;
+    };
+    if (!parts.empty()) {
+      isApart = areResiduesWorthIt(plan, op, schedule, parts);
+      state = allocateResidueState(plan, op, definition, parts, ifDirect(isApart));
+    }
     if (!StagedKeys::isPossible(plan, op, schedule))
       return;
-    isStaged = StagedKeys::isWorthIt(plan, op, schedule);
-    if (isDirect)
-      isStaged = arith::AndIOp::create(plan.getBuilder(), isStaged, isDirect);
+    isStaged = ifDirect(StagedKeys::isWorthIt(plan, op, schedule));
+    if (isApart) {
+      ImplicitLocOpBuilder &b = plan.getBuilder();
+      Value isWhole = arith::XOrIOp::create(b, isApart, arith::ConstantIntOp::create(b, 1, 1));
+      isStaged = arith::AndIOp::create(b, isStaged, isWhole);
+    }
     staged.emplace(plan, op, schedule, isStaged);
   }
 
-  LogicalResult emit(const StagedKeys *from) {
+  /// This kernel, or where that pays those of the parts.
+  LogicalResult emit() {
+    if (!isApart)
+      return emitWhole();
+    ImplicitLocOpBuilder &b = plan.getBuilder();
+    auto branch = scf::IfOp::create(b, isApart, /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    if (failed(emitResidueParts(plan, op, definition, schedule, parts, *state, outputs)))
+      return failure();
+    b.setInsertionPointToStart(branch.elseBlock());
+    return emitWhole();
+  }
+
+  LogicalResult emitWhole(const StagedKeys *from) {
     return emitAttendKernel(plan, op, definition, schedule, mask, AttendRole::Direct, nullptr, outputs, from);
   }
   /// Where many blocks of rows read the same keys, the kernel that reads them staged.
-  LogicalResult emit() {
+  LogicalResult emitWhole() {
     if (!staged)
-      return emit(nullptr);
+      return emitWhole(nullptr);
     ImplicitLocOpBuilder &b = plan.getBuilder();
     auto branch = scf::IfOp::create(b, isStaged, /*withElseRegion=*/true);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(branch.thenBlock());
-    if (failed(staged->emitKernels(plan)) || failed(emit(&*staged)))
+    if (failed(staged->emitKernels(plan)) || failed(emitWhole(&*staged)))
       return failure();
     b.setInsertionPointToStart(branch.elseBlock());
-    return emit(nullptr);
+    return emitWhole(nullptr);
   }
 };
 } // namespace
@@ -120,12 +128,13 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   for (const KernelOutput &output : outputs)
     if (output.tensor.getDefiningOp<attn::AccumulateOp>())
       emitZeros(plan, output.memory);
-  FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule);
+  std::vector<MaskAnalysis> parts = findResidueParts(plan, op);
+  FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule, parts);
   if (failed(mask))
     return failure();
-  DirectKernel direct{plan, op, definition, schedule, *mask, outputs};
+  DirectKernel direct{plan, op, definition, schedule, *mask, outputs, std::move(parts)};
   if (!schedule.splitKeys) {
-    direct.prepare(Value());
+    direct.prepare();
     return direct.emit();
   }
 
@@ -144,7 +153,7 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   Value isSplit = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, splits, one);
   // No split, no workspace.
   Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
-  SplitWorkspace workspace = allocateWorkspace(plan, op, definition, shares, batch, heads, rows);
+  SplitWorkspace workspace = SplitWorkspace::allocate(plan, op, definition, shares);
   workspace.splits = splits;
   AttendSchedule merging = scheduleMerge(schedule, op, definition ? definition.getNumWeights() : 1, outputs);
   auto emitShares = [&]() -> LogicalResult {
@@ -154,7 +163,8 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   };
   if (schedule.splits)
     return emitShares();
-  direct.prepare(arith::XOrIOp::create(b, isSplit, arith::ConstantIntOp::create(b, 1, 1)));
+  direct.isDirect = arith::XOrIOp::create(b, isSplit, arith::ConstantIntOp::create(b, 1, 1));
+  direct.prepare();
   auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());

@@ -52,6 +52,11 @@ Value TileEmitter::materialize(Lifted lifted, ArrayRef<int64_t> shape) {
   if (lifted.isPositions()) {
     auto type = RankedTensorType::get(shapeOf(lifted), b.getI32Type());
     lifted.value = tile::IotaOp::create(b, type, lifted.dim, lifted.base);
+    if (lifted.isSpaced()) {
+      Value step = constantTile(type.getShape(), b.getI32Type(), lifted.step);
+      lifted.value = arith::MulIOp::create(b, lifted.value, step);
+      lifted.value = arith::AddIOp::create(b, lifted.value, materialize({lifted.origin}, type.getShape()));
+    }
   }
   Value value = lifted.value;
   if (shape.empty())
@@ -78,6 +83,10 @@ Lifted TileEmitter::shift(Lifted positions, Value by, bool negative) {
       return value;
     return negative ? arith::SubIOp::create(b, value, by).getResult() : arith::AddIOp::create(b, value, by).getResult();
   };
+  if (positions.isSpaced()) {
+    positions.origin = move(positions.origin);
+    return positions;
+  }
   positions.base = move(positions.base);
   positions.limit = move(positions.limit);
   return positions;
@@ -142,7 +151,8 @@ static bool isMultipleOf(Value index, int64_t by) {
 /// Positions that lie in one part of `size` as a whole: which part (division), or where in it (remainder). Pages that
 /// hold whole blocks of keys are read by loads this way. Null value and no positions otherwise.
 Lifted TileEmitter::splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder) {
-  if (!size || *size < positions.extent || *size % positions.extent || !isMultipleOf(positions.base, positions.extent))
+  if (!size || positions.isSpaced() || *size < positions.extent || *size % positions.extent ||
+      !isMultipleOf(positions.base, positions.extent))
     return {};
   ImplicitLocOpBuilder &b = builder();
   Value part = arith::DivUIOp::create(b, positions.base, kernel.constant(*size));
@@ -155,8 +165,11 @@ void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, 
   ImplicitLocOpBuilder &b = builder();
   for (auto [dim, coordinate] : llvm::enumerate(coordinates)) {
     if (coordinate.isPositions()) {
-      if (!matchPattern(coordinate.base, m_Constant()))
-        coordinate.base = arith::MaxSIOp::create(b, coordinate.base, kernel.constant(0));
+      Value &first = coordinate.isSpaced() ? coordinate.origin : coordinate.base;
+      bool isGiven = coordinate.isSpaced() &&
+                     llvm::any_of(given, [&](const Lifted &index) { return index.origin == coordinate.origin; });
+      if (!isGiven && !matchPattern(first, m_Constant()))
+        first = arith::MaxSIOp::create(b, first, kernel.constant(0));
       continue;
     }
     auto isSameNumber = [&](const Lifted &index) { return index.value == coordinate.value; };

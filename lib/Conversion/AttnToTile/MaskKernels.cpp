@@ -35,21 +35,20 @@ Lengths heddle::emitLengths(attn::AttendOp op, Value batch, Value rowCount, Valu
   return {rows.count, keys.count, isClamped};
 }
 
-KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
-                                KernelBuilder &kernel, TileEmitter &emitter) {
+/// What the analysis needs to write its expressions in a kernel.
+static MaskAnalysis::Environment makeEnvironment(const PreparedMask &mask, const RowBlock &block, KernelBuilder &kernel,
+                                                 TileEmitter &emitter) {
   ImplicitLocOpBuilder &b = emitter.builder();
-  if (!mask.analysis) {
-    KeyRange all{kernel.constant(0), block.keyLength};
-    return {{all}, {all}};
-  }
   MaskAnalysis::Environment environment;
   environment.batch = block.batch;
   environment.head = block.head;
   environment.rowBegin = block.firstRow;
   environment.rowEnd = block.rowEnd;
   environment.keyCount = block.keyLength;
+  environment.residue = block.residue;
   environment.scalar = [&](Value value) { return emitter.scalar(value); };
   environment.load = [&](OpBuilder &at, Location, Value tensor, ValueRange indices) {
+    ImplicitLocOpBuilder &b = emitter.builder();
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(at.getInsertionBlock(), at.getInsertionPoint());
     SmallVector<Lifted> lifted;
@@ -63,7 +62,60 @@ KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, con
     Value none = arith::ConstantIntOp::create(b, 0, 32);
     environment.facts.push_back(arith::CmpIOp::create(b, arith::CmpIPredicate::eq, violations, none));
   }
-  return mask.analysis->emit(b, op.getLoc(), environment);
+  return environment;
+}
+
+KeyRanges heddle::emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
+                                KernelBuilder &kernel, TileEmitter &emitter) {
+  if (!mask.analysis) {
+    KeyRange all{kernel.constant(0), block.keyLength};
+    return {{all}, {all}};
+  }
+  return mask.analysis->emit(emitter.builder(), op.getLoc(), makeEnvironment(mask, block, kernel, emitter));
+}
+
+Value heddle::emitKeyResidue(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block, KernelBuilder &kernel,
+                             TileEmitter &emitter) {
+  return mask.analysis->emitKeyResidue(emitter.builder(), op.getLoc(), makeEnvironment(mask, block, kernel, emitter));
+}
+
+/// A part of a mask as a scalar region: positions are counted within their class.
+static std::shared_ptr<Block> writePart(const MaskAnalysis &part, Location loc) {
+  auto block = std::make_shared<Block>();
+  OpBuilder builder(loc.getContext());
+  builder.setInsertionPointToEnd(block.get());
+  MaskAnalysis::Environment environment;
+  for (Value *argument :
+       {&environment.batch, &environment.head, &environment.row, &environment.key, &environment.residue})
+    *argument = block->addArgument(builder.getIndexType(), loc);
+  environment.clampsCoordinates = false; // as the region itself reads
+  environment.scalar = [](Value value) { return value; };
+  environment.load = [](OpBuilder &b, Location at, Value tensor, ValueRange indices) -> Value {
+    return tensor::ExtractOp::create(b, at, tensor, indices);
+  };
+  environment.dim = [&](Value tensor, int64_t dimension) -> Value {
+    return tensor::DimOp::create(builder, loc, tensor, dimension);
+  };
+  attn::YieldOp::create(builder, loc, part.emitMask(builder, loc, environment));
+  return block;
+}
+
+FailureOr<Value> heddle::emitVisible(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
+                                     const Lifted &row, const Lifted &key, ArrayRef<int64_t> shape,
+                                     TileEmitter &emitter) {
+  if (!mask.analysis)
+    return Value();
+  Block &region = mask.part ? *mask.part : op.getMask().front();
+  SmallVector<Lifted> arguments{{block.batch}, {block.head}, row, key};
+  if (mask.part) {
+    for (Lifted &position : MutableArrayRef(arguments).drop_front(2))
+      position = position.ofClass(1, {});
+    arguments.push_back({block.residue});
+  }
+  FailureOr<SmallVector<Lifted>> visible = emitter.apply(region, arguments);
+  if (failed(visible))
+    return failure();
+  return emitter.materialize(visible->front(), shape);
 }
 
 /// Coordinates of a block of rows in the evaluated lists, which are shared by batches or heads that see alike.
@@ -180,9 +232,7 @@ static LogicalResult emitFactKernel(PlanBuilder &plan, const TableFact &fact, Va
   return success();
 }
 
-/// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
-/// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
-static bool readsPairs(attn::AttendOp op) {
+bool heddle::readsPairs(attn::AttendOp op) {
   attn::AttendOp::Positions positions = op.getPositions(op.getMask());
   auto dependsOn = [](Value value, Value position) {
     SmallVector<Value> pending{value};
@@ -205,7 +255,31 @@ static bool readsPairs(attn::AttendOp op) {
   return result.wasInterrupted();
 }
 
-FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule) {
+/// Kernels that check what the analysis relies on.
+static LogicalResult checkFacts(PlanBuilder &plan, PreparedMask &mask) {
+  ArrayRef<TableFact> facts = mask.analysis->getTableFacts();
+  if (facts.empty())
+    return success();
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, b.getI32Type()), {});
+  mask.violations.getDefiningOp()->setAttr(tile::kZeroedAttr, b.getUnitAttr());
+  for (auto [index, fact] : llvm::enumerate(facts))
+    if (failed(emitFactKernel(plan, fact, mask.violations, index)))
+      return failure();
+  return success();
+}
+
+FailureOr<PreparedMask> heddle::preparePart(PlanBuilder &plan, const MaskAnalysis &part) {
+  PreparedMask mask;
+  mask.analysis = part;
+  mask.part = writePart(part, plan.getSource().getLoc());
+  if (failed(checkFacts(plan, mask)))
+    return failure();
+  return mask;
+}
+
+FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
+                                            ArrayRef<MaskAnalysis> parts) {
   PreparedMask mask;
   if (!op.hasMask())
     return mask;
@@ -213,14 +287,9 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
   ImplicitLocOpBuilder &b = plan.getBuilder();
   Type i32 = b.getI32Type();
   constexpr int64_t kDynamic = ShapedType::kDynamic;
-  bool evaluates = mask.analysis->needsEvaluation() || readsPairs(op);
-  if (ArrayRef<TableFact> facts = mask.analysis->getTableFacts(); !facts.empty() && !evaluates) {
-    mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, i32), {});
-    mask.violations.getDefiningOp()->setAttr(tile::kZeroedAttr, b.getUnitAttr());
-    for (auto [index, fact] : llvm::enumerate(facts))
-      if (failed(emitFactKernel(plan, fact, mask.violations, index)))
-        return failure();
-  }
+  bool evaluates = (mask.analysis->needsEvaluation() && parts.empty()) || readsPairs(op);
+  if (!evaluates && failed(checkFacts(plan, mask)))
+    return failure();
   if (!evaluates && !mask.violations)
     return mask;
   auto blocks = [&](int64_t which, int64_t size) -> Value {

@@ -16,20 +16,44 @@ namespace heddle {
 
 /// The analysis of an attend's mask and the plan's arrays that go with it.
 struct PreparedMask {
-  std::optional<MaskAnalysis> analysis; ///< none: every key is visible
+  std::optional<MaskAnalysis> analysis; ///< of the mask or a part of it; none: every key is visible
+  std::shared_ptr<mlir::Block> part;    ///< of a part: a scalar region of b, h, i, j and the residue of rows
   mlir::Value violations;               ///< i32 per fact, nonzero where it does not hold; null without facts
   mlir::Value table;                    ///< i32 (b, h, row block, ends): ranges that tables were searched for; or null
   bool byBatch = false, byHead = false; ///< whether lists and tables of ranges differ between batches or heads
   mlir::Value list, count;              ///< evaluated blocks (KeyBlocks::fromList); null inside the algebra
+
+  /// Rows and keys are taken by residues of it; 1: they are not.
+  int64_t getModulus() const { return analysis ? analysis->getModulus() : 1; }
 };
 
-/// Analyses the mask and emits the kernels it needs.
-mlir::FailureOr<PreparedMask> prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule);
+/// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
+/// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
+bool readsPairs(attn::AttendOp op);
 
-/// What a block of rows knows about itself.
+/// Analyses the mask and emits the kernels it needs. What stays unsolved of a mask with `parts` for long rows is not
+/// evaluated for the others.
+mlir::FailureOr<PreparedMask> prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
+                                          llvm::ArrayRef<MaskAnalysis> parts);
+
+/// The same for a part of a mask (MaskAnalysis::computeParts).
+mlir::FailureOr<PreparedMask> preparePart(PlanBuilder &plan, const MaskAnalysis &part);
+
+/// What a block of rows knows about itself. Of a part in residue classes rows and keys are those of a class.
 struct RowBlock {
   mlir::Value batch, head, firstRow, rowEnd, rowLength, keyLength;
+  mlir::Value residue; ///< null without classes
 };
+
+/// The residue of the keys that a block sees, whose batch, head and residue are known.
+mlir::Value emitKeyResidue(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block, KernelBuilder &kernel,
+                           TileEmitter &emitter);
+
+/// Whether the rows of `block` see keys, as a tile of this shape; null where the mask says nothing. Positions are those
+/// of the whole.
+mlir::FailureOr<mlir::Value> emitVisible(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
+                                         const Lifted &row, const Lifted &key, llvm::ArrayRef<int64_t> shape,
+                                         TileEmitter &emitter);
 
 /// The ranges of keys of a block of rows, in a kernel.
 KeyRanges emitKeyRanges(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block, KernelBuilder &kernel,

@@ -28,7 +28,7 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
       Value length = emitter.lengthOf(lengths, targets[0]);
       if (!length)
         return failure();
-      targets[2].limit = targets[2].limit ? arith::MinSIOp::create(b, targets[2].limit, length).getResult() : length;
+      emitter.limitTo(targets[2], length);
     }
     FailureOr<SmallVector<Lifted>> moved = emitter.apply(accumulate.getCoordinates().front(), targets);
     if (failed(moved))
@@ -48,12 +48,20 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
       rowDim = dim;
       limit = target.limit;
     }
+    if (target.isSpaced()) {
+      TileEmitter::GroupedPlace place = emitter.placeByResidue(target);
+      llvm::append_values(coordinates, place.group, place.residue);
+      continue;
+    }
     Value coordinate = target.isPositions() ? target.base : target.value;
     if (!coordinate.getType().isIndex())
       coordinate = arith::IndexCastOp::create(b, b.getIndexType(), coordinate);
     coordinates.push_back(coordinate);
   }
-  Value memory = kernel.import(output.memory);
+  bool isSpaced = rowDim >= 0 && targets[rowDim].isSpaced();
+  Value memory =
+      isSpaced ? kernel.importByResidue(output.memory, rowDim, targets[rowDim].step) : kernel.import(output.memory);
+  rank += isSpaced;
   if (limit) // a length from the device may be wrong; the array's size is not
     limit = arith::MinSIOp::create(b, limit, memref::DimOp::create(b, memory, rowDim));
   bool isColumn = rowDim == rank - 1;

@@ -122,6 +122,19 @@ Value KernelBuilder::importContiguous(Value planValue) {
   return argument;
 }
 
+Value KernelBuilder::importByResidue(Value planValue, int64_t dimension, int64_t modulus) {
+  Value &view = views[{planValue, dimension, modulus}];
+  if (!view)
+    view = tile::ResiduesOp::create(plan.getBuilder(), planValue, dimension, modulus);
+  return import(view);
+}
+
+Value KernelBuilder::byResidue(Value argument, int64_t dimension, int64_t modulus) {
+  auto found = llvm::find_if(arguments, [&](const auto &entry) { return entry.second == argument; });
+  assert(found != arguments.end() && "memory that is no argument");
+  return importByResidue(found->first, dimension, modulus);
+}
+
 Value KernelBuilder::memory(Value tensor) {
   Value stored = plan.memory(tensor);
   return stored ? import(stored) : Value();

@@ -68,6 +68,11 @@ public:
   /// Contiguous workspace as an argument: strides that follow from its type are constants of the kernel.
   mlir::Value importContiguous(mlir::Value planValue);
 
+  /// `planValue` with the positions of a dimension grouped by residue (tile.residues).
+  mlir::Value importByResidue(mlir::Value planValue, int64_t dimension, int64_t modulus);
+  /// The same of an argument of the kernel.
+  mlir::Value byResidue(mlir::Value argument, int64_t dimension, int64_t modulus);
+
   mlir::Value memory(mlir::Value tensor) override;
 
   /// Creates the forall over `grid` (values of the head); returns the block's coordinates.
@@ -88,7 +93,8 @@ private:
   PlanBuilder &plan;
   mlir::func::FuncOp kernel;
   mlir::ImplicitLocOpBuilder bodyBuilder;
-  llvm::MapVector<mlir::Value, mlir::Value> arguments; // of the plan -> of the kernel
+  llvm::MapVector<mlir::Value, mlir::Value> arguments;                          // of the plan -> of the kernel
+  llvm::DenseMap<std::tuple<mlir::Value, int64_t, int64_t>, mlir::Value> views; // of the plan
 };
 
 /// A loop from `lower` to `upper` that carries values: `body` gives the next ones of its position and the values so

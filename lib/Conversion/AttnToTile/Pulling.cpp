@@ -35,7 +35,8 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
     bool isLast = position + 1 == indices.size();
     if (index.isScalar())
       isRectangle &= !isLast;
-    else if (!index.isPositions() || (!isLast && index.dim == 1) || (index.dim == 0 && rowDim >= 0))
+    else if (!index.isPositions() || (!isLast && index.dim == 1) || (index.dim == 0 && rowDim >= 0) ||
+             (index.isSpaced() && index.dim == 1))
       isRectangle = false;
     else if (index.dim == 0)
       rowDim = position;
@@ -50,8 +51,17 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
     return {arith::TruncIOp::create(b, tileType.clone(b.getI32Type()), tile)};
   };
   if (isRectangle) {
+    if (rowDim >= 0 && indices[rowDim].isSpaced()) {
+      memory = kernel.byResidue(memory, rowDim, indices[rowDim].step);
+      type = cast<MemRefType>(memory.getType());
+    }
     for (const Lifted &index : indices) {
-      coordinates.push_back(index.isPositions() ? index.base : asIndex(index.value));
+      if (index.isSpaced()) {
+        GroupedPlace place = placeByResidue(index);
+        llvm::append_values(coordinates, place.group, place.residue);
+      } else {
+        coordinates.push_back(index.isPositions() ? index.base : asIndex(index.value));
+      }
       if (!index.isPositions())
         continue;
       shape[index.dim] = index.extent;
@@ -79,11 +89,8 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
     for (auto [size, extent] : llvm::zip(shape, cast<RankedTensorType>(tile.getType()).getShape()))
       size = std::max(size, extent);
     coordinates.push_back(tile);
-    if (index.isPositions() && index.limit) {
-      auto tileShape = cast<RankedTensorType>(tile.getType()).getShape();
-      Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile, materialize({index.limit}, tileShape));
-      mask = exists; // only rows carry limits
-    }
+    if (index.isPositions() && index.limit)
+      mask = exists(index); // only rows carry limits
   }
   return narrow(
       tile::GatherOp::create(b, RankedTensorType::get(shape, type.getElementType()), memory, coordinates, mask));
@@ -249,7 +256,7 @@ Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices
     Value length = lengthOf(lengths, inner[0]);
     if (!length)
       return {};
-    inner[2].limit = inner[2].limit ? arith::MinSIOp::create(builder(), inner[2].limit, length).getResult() : length;
+    limitTo(inner[2], length);
   }
   FailureOr<SmallVector<Lifted>> coordinates = apply(op.getCoordinates().front(), inner);
   if (failed(coordinates))
@@ -269,7 +276,9 @@ Value TileEmitter::lengthOf(Value lengths, const Lifted &batch) {
 static bool isSame(const Lifted &a, const Lifted &b) {
   if (a.isPositions() != b.isPositions())
     return false;
-  return a.isPositions() ? a.dim == b.dim && a.extent == b.extent && a.base == b.base : a.value == b.value;
+  if (!a.isPositions())
+    return a.value == b.value;
+  return a.dim == b.dim && a.extent == b.extent && a.base == b.base && a.step == b.step && a.origin == b.origin;
 }
 
 Lifted TileEmitter::element(Value tensor, ArrayRef<Lifted> indices) {
@@ -334,19 +343,16 @@ Value TileEmitter::tile(Value tensor, ArrayRef<Lifted> indices, ArrayRef<int64_t
     // Rows keep their limit on the way to the memory that a view reads: the load has seen to it.
     if (load && load.getLimit() && index.limit && index.dim == 0)
       continue;
-    Value limit = index.limit;
+    Lifted limited = index;
     if (int64_t size = type.getDimSize(dim); ShapedType::isDynamic(size) || index.extent > size)
-      if (!limit)
-        limit = kernel.dim(tensor, dim);
-    if (!limit)
+      if (!limited.limit)
+        limitTo(limited, kernel.dim(tensor, dim));
+    if (!limited.limit)
       continue;
-    Value positions = materialize(index, {});
-    auto positionShape = cast<RankedTensorType>(positions.getType()).getShape();
-    Value exists =
-        arith::CmpIOp::create(builder(), arith::CmpIPredicate::slt, positions, materialize({limit}, positionShape));
+    Value inside = exists(limited);
     auto tileType = cast<RankedTensorType>(result.getType());
     Value zero = constantTile(shape, tileType.getElementType(), 0);
-    result = arith::SelectOp::create(builder(), materialize({exists}, shape), result, zero);
+    result = arith::SelectOp::create(builder(), materialize({inside}, shape), result, zero);
   }
   return result;
 }

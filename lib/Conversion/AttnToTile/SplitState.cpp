@@ -9,29 +9,38 @@ using namespace heddle;
 /// An element for each row, and not for each of its columns.
 static bool isColumn(Value memory) { return cast<MemRefType>(memory.getType()).getRank() == 4; }
 
-SmallVector<Value> SplitState::coordinatesOf(Value memory, Value share) const {
-  SmallVector<Value> coordinates{share, place.batch, place.head, place.firstRow};
-  if (!isColumn(memory))
-    coordinates.push_back(place.firstColumn);
-  return coordinates;
+SplitState::Access SplitState::accessTo(Value array, Value share) const {
+  constexpr int64_t rowDim = 3;
+  ImplicitLocOpBuilder &b = kernel.body();
+  Access access;
+  access.coordinates = {share, place.batch, place.head, place.firstRow};
+  bool hasColumns = !isColumn(array), isGrouped = place.modulus != 1;
+  if (isGrouped) {
+    access.memory = kernel.importByResidue(array, rowDim, place.modulus);
+    access.coordinates.push_back(place.residue);
+    access.rows = hasColumns ? b.getI64IntegerAttr(rowDim) : IntegerAttr();
+  } else {
+    access.memory = kernel.import(array);
+    access.column = hasColumns ? UnitAttr() : b.getUnitAttr();
+  }
+  if (hasColumns)
+    access.coordinates.push_back(place.firstColumn);
+  return access;
 }
 
 void SplitState::store(Value share, const RowState &state) {
-  ImplicitLocOpBuilder &b = kernel.body();
   for (auto [array, tile] : llvm::zip(arrays, state.flatten())) {
-    Value memory = kernel.import(array);
-    tile::StoreOp::create(b, tile, memory, coordinatesOf(memory, share), place.rowLength, IntegerAttr(),
-                          isColumn(memory) ? b.getUnitAttr() : UnitAttr());
+    Access to = accessTo(array, share);
+    tile::StoreOp::create(kernel.body(), tile, to.memory, to.coordinates, place.rowLength, to.rows, to.column);
   }
 }
 
 RowState SplitState::load(Value share, const RowState &like) {
-  ImplicitLocOpBuilder &b = kernel.body();
   SmallVector<Value> loaded;
   for (auto [array, tile] : llvm::zip(arrays, like.flatten())) {
-    Value memory = kernel.import(array);
-    loaded.push_back(tile::LoadOp::create(b, tile.getType(), memory, coordinatesOf(memory, share), place.rowLength,
-                                          IntegerAttr(), isColumn(memory) ? b.getUnitAttr() : UnitAttr()));
+    Access from = accessTo(array, share);
+    loaded.push_back(tile::LoadOp::create(kernel.body(), tile.getType(), from.memory, from.coordinates, place.rowLength,
+                                          from.rows, from.column));
   }
   return like.with(loaded);
 }

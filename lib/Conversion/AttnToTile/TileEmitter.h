@@ -27,10 +27,23 @@ struct Lifted {
   mlir::Value base;
   mlir::Value limit; ///< positions at or beyond it do not exist; null: no limit but the array's
 
+  /// Where the step is not 1 the positions are origin + step * base, origin + step * (base + 1), ..: those of a residue
+  /// class. Base and limit count within the class.
+  int64_t step = 1;
+  mlir::Value origin;
+
   static Lifted positions(int64_t dim, int64_t extent, mlir::Value base, mlir::Value limit = {}) {
     return {{}, dim, extent, base, limit};
   }
+  /// Positions of a class as positions of the whole.
+  Lifted ofClass(int64_t modulus, mlir::Value residue) const {
+    Lifted spaced = *this;
+    spaced.step = modulus;
+    spaced.origin = modulus == 1 ? mlir::Value() : residue;
+    return spaced;
+  }
   bool isPositions() const { return dim >= 0; }
+  bool isSpaced() const { return isPositions() && step != 1; }
   bool isScalar() const { return !isPositions() && !mlir::isa<mlir::RankedTensorType>(value.getType()); }
 };
 
@@ -70,6 +83,18 @@ public:
 
   Lifted select(const Lifted &condition, const Lifted &whenTrue, const Lifted &whenFalse);
   Lifted add(const Lifted &a, const Lifted &b);
+
+  /// Whether positions are before their limit, as a tile of i1.
+  mlir::Value exists(const Lifted &positions);
+  /// Bounds positions by the whole's, from `end` on.
+  void limitTo(Lifted &positions, mlir::Value end);
+  /// The positions of a class in memory that is grouped by residue: the coordinates of the first.
+  struct GroupedPlace {
+    mlir::Value group, residue;
+  };
+  GroupedPlace placeByResidue(const Lifted &positions);
+  /// How many of `count` positions have a residue.
+  mlir::Value countOfClass(mlir::Value count, mlir::Value residue, int64_t modulus);
 
   /// `lifted` as a tile of `shape`, or as it is when `shape` is empty.
   mlir::Value materialize(Lifted lifted, llvm::ArrayRef<int64_t> shape);

@@ -104,6 +104,14 @@ def _dilated(f):
     return lambda b, h, i, j: (i - j) % 4 == 0
 
 
+def _dilated_in_window(f, width):
+    return lambda b, h, i, j: ((i - j) % 3 == 0) & (abs(i - j) < width)
+
+
+def _strided_or_in_window(f, width):
+    return lambda b, h, i, j: (i - j < width) | ((i - j) % 5 == 0)
+
+
 def _seen_block(f, seen):
     return lambda b, h, i, j: seen[i // 128, j // 128] != 0
 
@@ -143,6 +151,8 @@ WINDOW = Change(("width: index",), lambda draw: [1024 if draw.long else 50], mas
 SINK_WINDOW = Change(("first: index", "width: index"), lambda draw: [4, 1024 if draw.long else 50], mask=_below(_first_or_in_window))
 PREFIX = Change(("length: index",), lambda draw: [2048 if draw.long else 90], mask=_prefix)
 DOCUMENTS = Change(("document: ?x?xi32",), _documents, mask=_below(_same_document))
+DILATED_WINDOW = Change(("width: index",), lambda draw: [500 if draw.long else 50], mask=_dilated_in_window)
+STRIDED_WINDOW = Change(("width: index",), lambda draw: [200 if draw.long else 20], mask=_below(_strided_or_in_window))
 STRIDED, DILATED = Change(mask=_below(_strided)), Change(mask=_below(_dilated))
 BLOCKS = Change(("seen: ?x?xi32",), _blocks, mask=_seen_block)
 SLOPES = Change(("slope: ?xf32",), _falling_slopes, mask=_causal, score=_slopes)
@@ -182,6 +192,8 @@ ROWS = {
     # Checked, not timed.
     "causal_f16_64": Row("f16", 64, 64, CAUSAL),
     "causal_f32_64": Row("f32", 64, 64, CAUSAL),
+    "dilated_window_f16_64": Row("f16", 64, 64, DILATED_WINDOW),
+    "strided_window_bf16_80_96": Row("bf16", 80, 96, STRIDED_WINDOW),
     "full_bf16_8_24": Row("bf16", 8, 24),
     "causal_bf16_80_96": Row("bf16", 80, 96, CAUSAL),
 }
