@@ -1,12 +1,15 @@
 """Run whole packs on a GPU through the runtime's C interface and compare with torch: check_packs.py FOLDER [--time].
 
-FOLDER holds libheddle_rt.so and NAME.pack for names below, compiled from test/python/attn_text.py's specs of that name. Covers
-what single kernels do not: the plan, the split over keys, the variants by alignment. A process and a watchdog for each pack.
+`check_packs.py FOLDER --build` makes FOLDER/NAME.pack for the names below, with heddle-compile, from test/python/attn_text.py; to run
+them, put libheddle_rt.so beside them. Covers what single kernels do not: the plan, the split over keys, the variants by alignment. A
+process and a watchdog for each pack.
 """
 
 import json
 import math
 import os
+import pathlib
+import sys
 import time
 
 import torch
@@ -114,6 +117,17 @@ def measure(pack, spec, length=8192, rounds=5):
     return {"length": length, "tflops": round(sorted(rates)[rounds // 2], 1)}
 
 
+def build(folder):
+    import matrix
+    sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
+    import attn_text
+    names = {torch.bfloat16: "bf16", torch.float16: "f16", torch.float32: "f32"}
+    texts = {name: attn_text.attend(dtype=names[dtype], width=width, value_width=value, mask=mask, score=score, heads=heads or "?",
+                                    key_heads=8 if heads else "?", stats=("lse",)[:extra])
+             for name, (dtype, width, value, mask, score, heads, extra) in SPECS.items()}
+    matrix.build(pathlib.Path(folder), "heddle-compile", "sm_90a", texts)
+
+
 def run_one(folder, name, timed):
     pack = Pack(os.path.join(folder, "libheddle_rt.so"), os.path.join(folder, name + ".pack"))
     good, details = check(pack, name)
@@ -128,4 +142,6 @@ def names(folder):
 
 
 if __name__ == "__main__":
+    if "--build" in sys.argv:
+        sys.exit(build(sys.argv[1]))
     isolated.main(__file__, names, run_one, 40)

@@ -174,7 +174,7 @@ if __name__ == "__main__":
     options = isolated.parser(__doc__, "cases", 90).parse_args()
     names = options.name.split(",") if options.name else list(CASES)
     if options.mode == "build":
-        matrix.build(options.directory, options.compiler, options.target, texts())
+        matrix.build(options.directory, options.compiler, options.target, {name: texts()[name] for name in names})
     elif options.mode == "one":
         for name in names:
             one(options.directory, options.runtime, options.device, name)
