@@ -121,7 +121,7 @@ def softmax(x, axis=-1):
 
 
 def view(x, shape, place):
-    """A traced array (rank 4 or less) that reads another through coordinates: element p of the result is x[place(*p)].
+    """A traced array (rank 4 or less) that reads another, or an array of the closure, through coordinates: element p is x[place(*p)].
 
     `shape`: its extents, numbers or traced ones; the last is a number. `place` gets integers, one per dimension, and returns
     one per dimension of x; coordinates outside of x are clamped to it. Nothing is copied where a kernel can read so.

@@ -2,6 +2,7 @@
 
 import numbers
 
+from . import _arrays
 from ._captures import element
 from ._errors import TraceError
 from ._graph import Node, Owner, Region, TensorType
@@ -31,6 +32,9 @@ def concat(tensors, axis=-1):
 
 def view(tensor, shape, place):
     """attn.view with these extents, which reads `tensor` where `place` says."""
+    if _arrays.is_array(tensor) and not isinstance(tensor, Tensor):  # of the closure
+        from ._spec import current_trace  # it imports this module's functions
+        tensor = current_trace().tensor(tensor, "array")
     if not isinstance(tensor, Tensor) or not 1 <= len(shape) <= 4:
         raise TraceError(f"expected a traced array and 1 to 4 extents, got {type(tensor).__name__} and {len(shape)}", here())
     owner = Owner()

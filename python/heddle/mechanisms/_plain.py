@@ -39,6 +39,15 @@ def causal(q, k):
     return j <= i
 
 
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def layer_norm(x, eps=1e-5):
+    x = x - x.mean(-1, keepdims=True)
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps)
+
+
 FEATURES = {  # of (.., c), by the names that rows give them
     "exp": np.exp,
     "shifted": lambda y: np.exp(y - y.max(-1, keepdims=True)),

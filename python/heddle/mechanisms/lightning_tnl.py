@@ -14,7 +14,7 @@ import numpy as np
 
 import heddle
 
-from . import Case, _plain, recurrent, stepped
+from . import Case, _plain, recurrent, scaled, stepped
 
 
 def slopes(heads, schedule="paper", layer=0, layers=1):
@@ -36,7 +36,7 @@ def spec(decay, layer=False, gate=None, phases=None, stream=None):
             q, k = turned(q, place), turned(k, place)
         o = recur(q, k, v, gate=decay, scale=1.0)
         if layer:
-            o = o / heddle.sqrt((o * o).mean(keepdims=True)) * (heddle.sigmoid(u) if gate == "sigmoid" else u)
+            o = heddle.norms.rms(o) * (heddle.sigmoid(u) if gate == "sigmoid" else u)
         return o
 
     def plain(recur, q, k, v):
@@ -75,5 +75,5 @@ CASES = (
     Case("released, 192 channels", {x: (1, 2, 140, 192) for x in "qkv"}, dict(decay=lambda g: slopes(2, "released")), dtype="bf16", decode=True),
     Case("layer", QK | dict(v=(2, 4, 150, 32), u=(2, 4, 150, 32)), dict(decay=lambda g: slopes(4, "released")), dict(layer=True, gate="sigmoid"),
          decode=True),
-    Case("first layer", QK | dict(v=(2, 4, 150, 32), place=place), dict(decay=lambda g: slopes(4, "released"), phases=(4, 32)), decode=True),
+    Case("first layer", QK | dict(v=(2, 4, 150, 32), place=place), dict(decay=lambda g: slopes(4, "released"), phases=scaled((4, 32), 0.1)), decode=True),
 )

@@ -33,9 +33,7 @@ def spec(wq, bq, decay, wk=None, bk=None, width=32, eps=1e-5, length=4096, strea
         return heddle.positions.rotate(split, rows)
 
     def supra(recur, q, k, v, place):
-        o = recur(features(q, wq, bq, place), features(k, wk, bk, place), v, gate=decay).astype("f32")
-        o = o - o.mean(keepdims=True)
-        return (o / heddle.sqrt((o * o).mean(keepdims=True) + eps)).astype(q.dtype)
+        return heddle.norms.layer(recur(features(q, wq, bq, place), features(k, wk, bk, place), v, gate=decay), eps)
     return recurrent(supra, stream)
 
 
@@ -46,9 +44,7 @@ def reference(q, k, v, place, wq, bq, decay, wk=None, bk=None, width=32, eps=1e-
     q, k = features(q, wq, bq), features(k, *((wq, bq) if wk is None else (wk, bk)))
     apart = np.arange(q.shape[2])[:, None] - np.arange(q.shape[2])
     s = _plain.scores(q, k) * np.where(apart >= 0, np.exp(decay[:, None, None] * np.maximum(apart, 0)), 0)
-    o = s @ _plain.heads(v, q.shape[1])
-    o = o - o.mean(-1, keepdims=True)
-    return o / np.sqrt((o * o).mean(-1, keepdims=True) + eps)
+    return _plain.layer_norm(s @ _plain.heads(v, q.shape[1]), eps)
 
 
 def case(name, heads, groups, decay, t=140, **more):
