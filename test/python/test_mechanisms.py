@@ -80,3 +80,8 @@ def test_what_was_not_run_in_this_build_does_not_count(tmp_path, monkeypatch):
     _record.write(tmp_path, name, "cpu", ROWS[key].CASES[-1].name, 1e-6)
     monkeypatch.setattr(_record, "identity", lambda name: {"build": "another", "sources": ""})
     assert not _table.row(key, tmp_path)["forward_cpu"]
+
+
+def test_the_page_is_what_the_rows_say():
+    page = ROOT / "python/heddle/mechanisms/README.md"
+    assert page.read_text() == _table.page() + "\n", f"python -m heddle.mechanisms --page > {page}"

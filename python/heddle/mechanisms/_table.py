@@ -20,7 +20,7 @@ def row(key, where):
     made["forward_cpu"], made["forward_gpu"] = cases <= cpu.keys(), cases <= cuda.keys()
     made["decode"] = bool(decoding) and decoding <= cpu.keys()
     left = sorted((cases | decoding) - cpu.keys())
-    said = [getattr(module, "PARTIAL", None), f"not passed in this build: {', '.join(left)}" if left else None]
+    said = [getattr(module, "PARTIAL", None), f"not passed in this build: {', '.join(left[:3])}{', ..' * (len(left) > 3)}" if left else None]
     made["partial"] = "; ".join(filter(None, said)) or None
     return made
 
@@ -55,3 +55,26 @@ def as_markdown(table):
         return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     head = [line(COLUMNS), line(["---"] * len(COLUMNS))]
     return "\n".join([*head, *(line(_shown(one)) for one in table), "", counts(table)])
+
+
+PAGE = """# Published ways to mix tokens
+
+A row is a file of this folder: what the mechanism is, its equation, a `spec`, and a reference in float64 NumPy that the tests compare
+with. Rows without a file say what they wait for. What passed its tests in your build: `python -m heddle.mechanisms` (`--json`,
+`--markdown`), after `make test` and, on a GPU, test/gpu/mechanisms.py. There is no backward of any row yet. This page is what
+`python -m heddle.mechanisms --page` prints.
+
+"""
+
+
+def page():
+    """What the rows' files say of themselves, without any result, as the page of this folder."""
+    lines = ["| key | kind | what it is | what is missing |", "|---|---|---|---|"]
+    for key in KEYS:
+        about, missing = "", MISSING.get(key, "")
+        if written(key):
+            module = load(key)
+            first = module.__doc__.strip().splitlines()[0].rstrip(".")
+            about, missing = f"[{first}]({module_name(key)}.py)", getattr(module, "PARTIAL", "")
+        lines.append(f"| {key} | {KINDS[key]} | {about} | {missing} |")
+    return PAGE + "\n".join(lines)
