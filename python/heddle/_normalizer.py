@@ -6,7 +6,7 @@ import re
 from . import _scalar
 from ._captures import Fingerprint
 from ._errors import TraceError
-from ._graph import Owner, Printer, Region, Scope, TensorType
+from ._graph import RESERVED, Owner, Printer, Region, Scope, TensorType
 from ._regions import arguments, as_they_are, call, count_positional, number
 from ._source import location_of
 
@@ -94,7 +94,10 @@ class TracedNormalizer:
         self.trace("finish", finish, (("m",) if has_reference else ()) + sums, ("b", "h", "i"), self.weights + len(self.stats))
         for value in _read_from_outside([value for _, values, _ in self.traced.values() for value in values]):
             if not any(value is known for known in self.parameters):
-                value.hint = value.hint or f"array{len(self.parameters)}"
+# The header names it for all regions, so it has the name of no argument of theirs and of nothing else that is read.
+                taken = RESERVED | {"l", "x"} | {f"l{n}" for n in range(self.sums)} | {known.hint for known in self.parameters}
+                if not value.hint or value.hint in taken:
+                    value.hint = f"array{len(self.parameters)}"
                 self.parameters.append(value)
         self.regions = {what: Region((*names, *self.parameters), values, owner, isolated=True, hidden=len(self.parameters))
                         for what, (names, values, owner) in self.traced.items()}

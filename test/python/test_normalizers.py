@@ -103,8 +103,8 @@ def test_a_normalizer_of_a_spec_reads_traced_arrays():
     gain, table = generator.random((3,), np.float32) + 0.5, generator.standard_normal((2, 3, 40), np.float32)
 
     @heddle.spec
-    def gated(q, k, v, gain, table):
-        twice = table * 2.0
+    def gated(q, k, v, i, table):  # `i` is also a position's name
+        twice, gain = table * 2.0, i
         made = heddle.Normalizer(weight=lambda s, b, h, i, j: (s * gain[h], heddle.exp(twice[b, h, j])),
                                  finish=lambda total, b, h, i: 1.0 / (total + table[b, h, i] * table[b, h, i]))
         return heddle.attend(q, k, v, normalizer=made)

@@ -50,7 +50,7 @@ def spec(ck=None, cv=None, operator="softmax", pattern="NS", window=15, length=4
         if operator == "cosformer":
             longest = heddle.maximum(q.shape[2], k.shape[2])
             q, k = waved(q, longest), waved(k, longest)
-        return heddle.recur(q, k, v, feature_map=random if operator == "performer" else lambda x: x, normalizer="sum", at=at)
+        return heddle.recur(q, k, v, feature_map=random if operator == "performer" else heddle.feature_maps.as_it_is, normalizer="sum", at=at)
     return cab
 
 

@@ -38,8 +38,8 @@ def spec(s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None):
     @heddle.spec
     def flatten(q, k, v):
         values = split(v)
-        o, mass = heddle.recur(split(focused(q)), split(focused(k + place)), values, feature_map=lambda x: x, at="end", normalizer="sum",
-                               return_mass=True)
+        o, mass = heddle.recur(split(focused(q)), split(focused(k + place)), values, feature_map=heddle.feature_maps.as_it_is, at="end",
+                               normalizer="sum", return_mass=True)
         o = o * (mass / (mass + m * 1e-6))[..., None]
         return o + heddle.convolutions.grid(along(values) if keys else values, kernel, *shape)
     return flatten

@@ -42,7 +42,8 @@ def spec(r=None, p=None, mode="average", causal=False, frozen=None):
         sq, sk = (deviation(q), deviation(k)) if frozen is None else frozen
         s = heddle.sqrt((sq * sq * sk * sk - B) * (0.5 / A))
         features = lambda x, by: heddle.exp(x.astype("f32") * (s / by))  # noqa: E731
-        out = heddle.recur(features(q, sq), features(k, sk), v.astype("f32"), feature_map=lambda x: x, normalizer="sum", at=None if causal else "end")
+        out = heddle.recur(features(q, sq), features(k, sk), v.astype("f32"), feature_map=heddle.feature_maps.as_it_is, normalizer="sum",
+                           at=None if causal else "end")
         if mode == "linear":
             return out.astype(q.dtype)
         near = heddle.attend(q, k, v, causal=causal, mask_mod=lambda b, h, i, j: i // width == j // width)
