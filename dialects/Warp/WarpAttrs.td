@@ -83,7 +83,8 @@ def Warp_SharedAttr : Warp_Attr<"Shared", "shared"> {
 
     `<swizzle = 128>` (or 64, 32): panels side by side, each of all rows and of `swizzle` bytes of columns, one row after
     the other. The 16-byte pieces of a panel's row are exchanged: piece p of row r lies at p xor (r * swizzle / 128 mod
-    (swizzle / 16)). This is what a bulk copy with a tensor map writes and what a warpgroup's products read.
+    (swizzle / 16)). This is what a bulk copy with a tensor map writes and what a warpgroup's products read; threads
+    write it with `put`.
   }];
   let parameters = (ins DefaultValuedParameter<"int64_t", "0">:$pad, DefaultValuedParameter<"int64_t", "0">:$swizzle);
   let assemblyFormat = "`<` struct(params) `>`";
@@ -117,8 +118,9 @@ def Warp_RingType : Warp_Type<"Ring", "ring"> {
   let description = [{
     `!warp.ring<2 of 64x128xbf16, <pad = 16>>`: two slots. With `bulk` (`!warp.ring<2 of 64x128xbf16, <swizzle = 128>,
     bulk>`) each slot has a pair of barriers in shared memory, full and empty: it is filled by bulk copies of one role and
-    read by another. With `bulk, gathered` it is filled by the threads of that role, row by row (`warp.gather`): each
-    arrives at the full barrier, and a reader lets the products see what threads have written.
+    read by another. With `bulk, gathered` it is filled by the threads of that role, row by row (`warp.gather`) or, if it
+    is a vector, element by element: each arrives at the full barrier, and a reader lets the products see what threads
+    have written.
   }];
   let parameters = (ins "int64_t":$stages, "SlotType":$slot, DefaultValuedParameter<"bool", "false">:$bulk,
                         DefaultValuedParameter<"bool", "false">:$gathered);

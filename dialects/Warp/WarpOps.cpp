@@ -1,6 +1,7 @@
 //===- WarpOps.cpp - verifiers ----------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
 using namespace heddle::warp;
@@ -136,7 +137,7 @@ LogicalResult MmaOp::verify() {
   bool swizzled = getRhs().getType().isSwizzled();
   bool narrow = rhsElement.getIntOrFloatBitWidth() == 16;
   if (swizzled != getAsync() || (leftSlot && leftSlot.isSwizzled() != getAsync()) ||
-      (getAsync() && (!narrow || getTransA() || rows != 16 * acc.getWarps() || rows % 64))) // C5
+      (getAsync() && (!narrow || rows != 16 * acc.getWarps() || rows % 64))) // C5
     return emitOpError("expected swizzled slots of 16-bit elements exactly for an async product of 64 rows per four "
                        "warps, got ")
            << getLhs().getType() << ", " << getRhs().getType() << " and " << result;
@@ -144,8 +145,11 @@ LogicalResult MmaOp::verify() {
 }
 
 LogicalResult WaitOp::verify() {
+  // What goes into a loop may be waited for although it is there: the assembler then knows that, too.
+  auto isLoop = [](Operation *user) { return isa<LoopLikeOpInterface>(user); };
+  bool isCarried = !use_empty() && llvm::all_of((*this)->getUsers(), isLoop);
   auto mma = getSource().getDefiningOp<MmaOp>();
-  if (!mma || !mma.getAsync() || mma->getBlock() != (*this)->getBlock())
+  if (!isCarried && (!mma || !mma.getAsync() || mma->getBlock() != (*this)->getBlock()))
     return emitOpError("expected an async product of the same block, got ") << getSource();
   return success();
 }

@@ -55,7 +55,8 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
     Semantics: as `tile.load` into the slot; coordinates, `limit` and `rows` mean the same. Done only when a later
     `receive` returns. `bytes` is the size of one transfer: 16 copies without passing through registers and needs an
     array and a first column aligned so; less goes element by element.
-    Into a slot of a bulk ring it is issued by one thread, and completes the slot's full barrier.
+    Into a slot of a bulk ring it is issued by one thread, and completes the slot's full barrier. Into one of a gathered
+    ring, which is a row of 32-bit elements, every thread of the copying role copies elements and arrives there.
     Lowers to: cp.async and commit_group, or loads and stores; cp.async.bulk.tensor.
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$indices, Optional<Index>:$limit, Warp_SlotType:$dest,
@@ -94,7 +95,8 @@ def Warp_GatherOp : Warp_Op<"gather", [AttrSizedOperandSegments]> {
 def Warp_PutOp : Warp_Op<"put"> {
   let summary = "write a tile in registers to a slot";
   let description = [{
-    Semantics: `dest[r, c + column] = source[r, c]`. Readable by other threads after a `receive`.
+    Semantics: `dest[r, c + column] = source[r, c]`. Readable by other threads, and in a swizzled slot by asynchronous
+    products, after a `receive`.
     Example: `warp.put %p to %slot[0] : tensor<64x32xbf16, #acc> to !warp.slot<64x32xbf16, <pad = 16>>`
   }];
   let arguments = (ins Tile_Tile:$source, Warp_SlotType:$dest, I64Attr:$column);
@@ -168,7 +170,7 @@ def Warp_MmaOp : Warp_Op<"mma", [AllTypesMatch<["acc", "result"]>]> {
     - C1: shapes agree as in `tile.dot`. - C2: rows are a multiple of 16, columns of 8, the contracted size of 16 (of 8 for
     f32). - C3: element types agree and are bf16, f16 or f32. - C4: acc is `#warp.frag<acc>`, a left operand in
     registers `#warp.frag<a>` with the same warps. - C5: slots are swizzled exactly if `async`; then the elements have
-    16 bits, rows are a multiple of 64 and the left operand is not transposed.
+    16 bits and there are 64 rows for each four warps of the layout (further warps multiply the same).
   }];
   let arguments = (ins AnyTypeOf<[Tile_Tile, Warp_SlotType]>:$lhs, Warp_SlotType:$rhs, Tile_Tile:$acc,
                        UnitAttr:$transA, UnitAttr:$transB, UnitAttr:$async);
@@ -181,7 +183,7 @@ def Warp_WaitOp : Warp_Op<"wait", [AllTypesMatch<["source", "result"]>]> {
   let summary = "wait for an asynchronous product";
   let description = [{
     Semantics: the operand's value, once the product that made it is done. In the block of operations of its product;
-    products that were issued after that one go on.
+    products that were issued after that one go on. In front of a loop that carries an accumulator it may be of any tile.
     Example: `%done = warp.wait %s : tensor<64x64xf32, #acc>`
     Lowers to: wgmma.wait_group with the accumulator's registers tied through.
   }];

@@ -55,6 +55,8 @@ int64_t SlotType::getElementBytes() const { return llvm::divideCeil(getElementTy
 int64_t SlotType::getPitch() const {
   if (isSwizzled())
     return getLayout().getSwizzle();
+  if (getShape()[1] == 1 && !getLayout().getPad()) // a column, element after element
+    return getElementBytes();
   return llvm::alignTo(getShape()[1] * getElementBytes(), 16) + getLayout().getPad();
 }
 

@@ -18,6 +18,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"
+#include "lib/Transforms/SinkMakers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -145,6 +146,9 @@ std::optional<LoopParts> LoopParts::split(scf::ForOp loop) {
   parts.issue.assign(parts.rest.begin(), afterLast);
   parts.rest.erase(parts.rest.begin(), afterLast);
   parts.findCarried(loop);
+  // A slot that both parts read would have to be kept for an iteration more.
+  if (llvm::any_of(parts.carried, [](Value value) { return isa<warp::SlotType>(value.getType()); }))
+    return std::nullopt;
   parts.findMakers();
   return parts;
 }
@@ -272,6 +276,31 @@ static void placeWait(warp::MmaOp mma) {
   mma.getResult().replaceAllUsesExcept(done, done.getDefiningOp());
 }
 
+/// Whether something reads what a loop carries while a product is under way.
+static bool isReadBesideProducts(BlockArgument carried) {
+  Block &body = *carried.getOwner();
+  return llvm::any_of(carried.getUsers(), [&](Operation *user) {
+    if (isa<warp::MmaOp>(user) || user->getBlock() != &body)
+      return false;
+    int64_t pending = 0;
+    for (Operation *op = &body.front(); op != user; op = op->getNextNode())
+      pending += isa<warp::MmaOp>(op) - isa<warp::WaitOp>(op);
+    return pending > 0;
+  });
+}
+
+/// The assembler takes the registers of a carried accumulator for those of a product under way, unless what goes into
+/// the loop has been waited for as well.
+static void waitForInits(scf::ForOp loop) {
+  for (auto [argument, init, yielded] :
+       llvm::zip(loop.getRegionIterArgs(), loop.getInitsMutable(), loop.getYieldedValues())) {
+    if (!yielded.getDefiningOp<warp::WaitOp>() || !isReadBesideProducts(argument))
+      continue;
+    OpBuilder builder(loop);
+    init.set(warp::WaitOp::create(builder, loop.getLoc(), init.get()));
+  }
+}
+
 namespace {
 struct WarpOverlapProductsPass : heddle::impl::WarpOverlapProductsBase<WarpOverlapProductsPass> {
   using WarpOverlapProductsBase::WarpOverlapProductsBase;
@@ -292,6 +321,9 @@ struct WarpOverlapProductsPass : heddle::impl::WarpOverlapProductsBase<WarpOverl
     });
     for (warp::MmaOp mma : products)
       placeWait(mma);
+    kernel.walk(waitForInits);
+    if (failed(sinkMakers(kernel)))
+      signalPassFailure();
   }
 };
 } // namespace

@@ -35,6 +35,16 @@ static std::pair<Operation *, Operation *> findBurst(Block &body) {
   return {first, last};
 }
 
+/// Groups that wait for each other anyway cannot be apart by a burst, and one that waits in its turn waits for ever.
+static bool isBlockBarrier(Operation &op) {
+  auto isBulk = [](auto access) { return access.getRing().getType().getBulk(); };
+  if (auto acquire = dyn_cast<warp::AcquireOp>(op))
+    return !isBulk(acquire);
+  if (auto receive = dyn_cast<warp::ReceiveOp>(op))
+    return !isBulk(receive);
+  return isa<warp::SyncOp, warp::ReduceOp>(op);
+}
+
 namespace {
 struct WarpTakeTurnsPass : heddle::impl::WarpTakeTurnsBase<WarpTakeTurnsPass> {
   void runOnOperation() override {
@@ -44,6 +54,8 @@ struct WarpTakeTurnsPass : heddle::impl::WarpTakeTurnsBase<WarpTakeTurnsPass> {
     if (!kernel->hasAttr(warp::WarpDialect::kernelAttr) || !threads || threads.getInt() < 2 * groupThreads)
       return;
     kernel.walk([&](scf::ForOp loop) {
+      if (llvm::any_of(*loop.getBody(), isBlockBarrier))
+        return;
       auto [first, last] = findBurst(*loop.getBody());
       if (!last)
         return;

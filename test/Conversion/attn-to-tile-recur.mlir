@@ -15,13 +15,13 @@
 // CHECK:             %[[K:.+]] = tile.load {{.*}} -> tensor<32x32xbf16>
 // CHECK:             %[[V:.+]] = tile.load {{.*}} -> tensor<32x32xbf16>
 // CHECK:             %[[A:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transB}
-// CHECK:             %[[P:.+]] = arith.select %{{.+}}, %[[A]]
 // CHECK:             %[[SN:.+]] = arith.truncf %[[S]]
 // CHECK:             %[[O:.+]] = tile.dot %[[Q]], %[[SN]],
+// CHECK:             %[[P:.+]] = arith.select %{{.+}}, %[[A]]
 // CHECK:             %[[PN:.+]] = arith.truncf %[[P]]
 // CHECK:             %[[OO:.+]] = tile.dot %[[PN]], %[[V]], %[[O]]
-// CHECK:             tile.store
 // CHECK:             %[[NEXT:.+]] = tile.dot %[[K]], %[[V]], %[[S]] {transA}
+// CHECK:             tile.store
 // CHECK:             scf.yield %[[NEXT]]
 func.func @plain(%q: !Q, %k: !Q, %v: !V) -> !V {
   %o = attn.recur query(%q) key(%k) value(%v) : (!Q, !Q, !V) -> !V
@@ -40,12 +40,12 @@ func.func @plain(%q: !Q, %k: !Q, %v: !V) -> !V {
 // CHECK:         %[[LOOP:.+]] = scf.for {{.*}} iter_args(%{{.+}} = %[[S0]])
 // CHECK:           %[[E:.+]] = math.exp %
 // CHECK:           %[[K:.+]] = arith.select %{{.+}}, %[[E]],
+// CHECK:           tile.dot {{.*}} {transB}
 // CHECK:           %[[G:.+]] = tile.load {{.*}} column {{.*}} -> tensor<32x1xf32>
 // CHECK:           arith.maximumf
 // CHECK-DAG:       tile.reduce sum {{.*}} dim 0
 // CHECK-DAG:       tile.reduce sum {{.*}} dim 1
 // CHECK:           math.exp2 {{.*}} : tensor<32x1xf32>
-// CHECK:           tile.dot {{.*}} {transB}
 // CHECK:           math.exp2 {{.*}} : tensor<32x32xf32>
 // CHECK:         tile.store %[[LOOP]],
 func.func @gated(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>, %s: !S) -> (!X, !S) {

@@ -113,3 +113,56 @@ func.func @elementwise(%a: !M {tile.alignment = 16 : i64}, %b: !M {tile.alignmen
   return
 }
 }
+
+// -----
+
+!M = memref<?x64xbf16, strided<[?, 1], offset: ?>>
+!G = memref<?x?xf32, strided<[?, 1], offset: ?>>
+!Z = tensor<64x64xf32>
+!B = tensor<64x64xbf16>
+
+// What products have summed up, and a loop carries, is put to a swizzled slot and read as a right operand; its barrier is
+// where it is read. A left operand may be read as its transpose, from the slot that a copy fills or, weighed, in registers,
+// which it is packed into at once. A row of numbers that each iteration reads comes ahead, too.
+
+// CHECK-LABEL: func.func @carried
+// CHECK-DAG: %[[ROW:.+]] = warp.ring : <1 of 1x64xf32, <>, bulk, gathered>
+// CHECK-DAG: %[[RS:.+]] = warp.ring : <1 of 64x64xbf16, <swizzle = 128>>
+// CHECK: scf.for {{.*}} iter_args(%[[C:.+]] = %
+// CHECK: %[[K:.+]] = warp.receive {{.*}}bulk>
+// CHECK: warp.copy {{.*}} by 4
+// CHECK: %[[N:.+]] = arith.truncf %[[C]]
+// CHECK: %[[W:.+]] = warp.acquire %[[RS]]
+// CHECK: warp.put %[[N]] to %[[W]][0]
+// CHECK: %[[S:.+]] = warp.receive %[[RS]]
+// CHECK-NEXT: %[[R:.+]] = warp.mma %[[K]], %[[S]], %{{.+}} {async}
+// CHECK: %[[T:.+]] = warp.load %[[K]][0, 0] transposed
+// CHECK: %[[L:.+]] = arith.truncf
+// CHECK-NEXT: %[[A:.+]] = warp.convert %[[L]]
+// CHECK: %[[X:.+]] = warp.mma %[[A]], %[[K]], %[[C]] {async}
+// CHECK: warp.mma %[[K]], %[[K]], %[[X]] {async, transA}
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @carried(%k: !M {tile.alignment = 16 : i64}, %g: !G, %o: memref<?x64xf32>, %n: index)
+    attributes {tile.kernel, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : !Z
+  %last = scf.for %i = %c0 to %n step %c1 iter_args(%s = %zero) -> (!Z) {
+    %kt = tile.load %k[%i, %c0] : !M -> !B
+    %row = tile.load %g[%i, %c0] : !G -> tensor<1x64xf32>
+    %sn = arith.truncf %s : !Z to !B
+    %r = tile.dot %kt, %sn, %zero : !B, !B -> !Z
+    tile.store %r, %o[%i, %c0] : !Z, memref<?x64xf32>
+    %t = tile.transpose %kt : !B -> !B
+    %tw = arith.extf %t : !B to !Z
+    %w = tile.broadcast %row : tensor<1x64xf32> -> !Z
+    %tm = arith.mulf %tw, %w : !Z
+    %tn = arith.truncf %tm : !Z to !B
+    %x = tile.dot %tn, %kt, %s : !B, !B -> !Z
+    %y = tile.dot %kt, %kt, %x {transA} : !B, !B -> !Z
+    scf.yield %y : !Z
+  }
+  tile.store %last, %o[%c0, %c0] : !Z, memref<?x64xf32>
+  return
+}
+}

@@ -71,3 +71,36 @@ func.func @shared(%m: !M) attributes {warp.kernel, warp.threads = 128 : i64, war
   %s = warp.receive %ring : !Ring -> !Slot
   return
 }
+
+// -----
+
+!M = memref<?x?xf32, strided<[?, 1], offset: ?>>
+!Slot = !warp.slot<1x96xf32, <>>
+!Ring = !warp.ring<2 of 1x96xf32, <>, bulk, gathered>
+!Row = tensor<1x96xf32, #warp.slice<0, <acc, warps = 4>>>
+
+// A row of numbers: each copying thread copies an element, 0 beyond the array, and arrives; nothing but threads reads it.
+
+// CHECK-LABEL: llvm.func @vector
+func.func @vector(%m: !M, %c: i32, %i: index, %j: index, %o: memref<?x96xf32>)
+    attributes {warp.kernel, warp.threads = 256 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = warp.ring {offset = 0, barriers = 1024} : !Ring
+  // CHECK: nvvm.mbarrier.init %{{.+}}, %{{c128_i32.*}} :
+  warp.roles 4 registers 0, 0 consumer {
+    // CHECK: mbarrier.try_wait
+    // CHECK-NOT: fence.proxy
+    %s = warp.receive %ring at %c : !Ring -> !Slot
+    %r = warp.load %s[0, 0] : !Slot -> !Row
+    tile.store %r, %o[%c0, %c0] : !Row, memref<?x96xf32>
+  } producer {
+    // CHECK: mbarrier.try_wait
+    %f = warp.acquire %ring at %c : !Ring -> !Slot
+    // CHECK: arith.cmpi slt, %{{.+}}, %{{c96_i32.*}}
+    // CHECK: %[[SIZE:.+]] = arith.select %{{.+}}, %{{c4_i32.*}}, %{{c0_i32.*}} : i32
+    // CHECK: nvvm.cp.async.shared.global %{{.+}}, %{{.+}}, 4, cache = ca, %[[SIZE]]
+    // CHECK: cp.async.mbarrier.arrive.noinc.shared::cta.b64
+    warp.copy %m[%i, %j] to %f by 4 : !M to !Slot
+  }
+  return
+}

@@ -122,3 +122,84 @@ func.func @held(%c: i32) attributes {warp.kernel, warp.threads = 128 : i64, warp
   %x = warp.load %s[0, 0] : !Slot -> tensor<64x32xbf16, #a>
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 8>
+!S = tensor<128x64xf32, #acc>
+!B = tensor<128x64xbf16, #acc>
+!Slot = !warp.slot<64x128xbf16, <swizzle = 128>>
+!Right = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Put = !warp.slot<128x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x128xbf16, <swizzle = 128>, bulk>
+!RightRing = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+!PutRing = !warp.ring<1 of 128x64xbf16, <swizzle = 128>>
+
+// A left operand whose rows are contiguous: a group's 64 of them are one panel, 64 rows of 128 bytes, 16 contracted rows
+// 2048 bytes (128) on. A tile goes to a swizzled slot by matrix stores, and products may read it behind the fence and the
+// barrier. The transpose of a slot comes as fragments.
+
+// CHECK-LABEL: llvm.func @rows_contiguous
+func.func @rows_contiguous(%o: memref<?x64xf32>, %c: i32) attributes {warp.kernel, warp.threads = 384 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : !S
+  %a = warp.ring {offset = 0, barriers = 65536} : !Ring
+  %b = warp.ring {offset = 16384, barriers = 65552} : !RightRing
+  %p = warp.ring {offset = 24576} : !PutRing
+  warp.roles 8 registers 0, 0 consumer {
+    %as = warp.receive %a at %c : !Ring -> !Slot
+    %bs = warp.receive %b at %c : !RightRing -> !Right
+    // CHECK: %[[GROUP:.+]] = arith.shrui %{{.+}}, %{{c2_i32.*}}
+    // CHECK: arith.muli %[[GROUP]], %{{c8192_i32.*}}
+    // CHECK: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {{.*}}, p, 1, 1, 1, 1;
+    // CHECK: arith.addi %{{.+}}, %{{c128_i32.*}}
+    %s = warp.mma %as, %bs, %zero {transA, async} : !Slot, !Right -> !S
+    %d = warp.wait %s : !S
+    %n = arith.truncf %d : !S to !B
+    %w = warp.acquire %p : !PutRing -> !Put
+    // CHECK-COUNT-4: stmatrix.sync.aligned.m8n8.x4.shared.b16
+    // CHECK: fence.proxy.async.shared::cta
+    // CHECK: nvvm.barrier id = %{{.+}} number_of_threads = %{{c256_i32.*}}
+    warp.put %n to %w[0] : !B to !Put
+    %f = warp.receive %p : !PutRing -> !Put
+    // CHECK-COUNT-4: nvvm.ldmatrix {{.*}}layout = #nvvm.mma_layout<col>
+    %t = warp.load %as[0, 0] transposed : !Slot -> !B
+    %x = arith.extf %t : !B to !S
+    tile.store %x, %o[%c0, %c0] : !S, memref<?x64xf32>
+  } producer {
+    warp.acquire %a at %c : !Ring -> !Slot
+  }
+  return
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 8>
+!S = tensor<128x64xf32, #acc>
+!Left = !warp.slot<128x64xbf16, <swizzle = 128>>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 128x64xbf16, <swizzle = 128>, bulk>
+!RightRing = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// Fewer rows than the consumers have: the third and fourth group multiply what the first and second do.
+
+// CHECK-LABEL: llvm.func @repeated
+// CHECK: %[[GROUP:.+]] = arith.shrui %{{.+}}, %{{c2_i32.*}}
+// CHECK: %[[PART:.+]] = arith.remui %[[GROUP]], %{{c2_i32.*}}
+// CHECK: arith.muli %[[PART]], %{{c8192_i32.*}}
+func.func @repeated(%o: memref<?x64xf32>, %c: i32) attributes {warp.kernel, warp.threads = 640 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : !S
+  %a = warp.ring {offset = 0, barriers = 65536} : !Ring
+  %b = warp.ring {offset = 16384, barriers = 65552} : !RightRing
+  warp.roles 16 registers 0, 0 consumer {
+    %as = warp.receive %a at %c : !Ring -> !Left
+    %bs = warp.receive %b at %c : !RightRing -> !Slot
+    %s = warp.mma %as, %bs, %zero {transB, async} : !Left, !Slot -> !S
+    %d = warp.wait %s : !S
+    tile.store %d, %o[%c0, %c0] : !S, memref<?x64xf32>
+  } producer {
+    warp.acquire %a at %c : !Ring -> !Left
+  }
+  return
+}

@@ -77,3 +77,92 @@ func.func @sum(%q: !Slot, %k: !Slot, %n: index, %zero: !S) -> !S attributes {war
   }
   return %r : !S
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!P = tensor<64x64xbf16, #acc>
+!A = tensor<64x64xbf16, #warp.frag<a, warps = 4>>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// A slot that the late product shares with another is not kept for an iteration more: the loop stays as it is.
+
+// CHECK-LABEL: func.func @shared_slot
+// CHECK-NOT: scf.if
+// CHECK: scf.for
+// CHECK: %[[V:.+]] = warp.receive
+// CHECK: warp.mma %{{.+}}, %[[V]], %{{.+}} {async}
+// CHECK: warp.mma %{{.+}}, %[[V]], %{{.+}} {async, transA}
+func.func @shared_slot(%q: !Slot, %k: !Slot, %n: index, %zero: !S) -> (!S, !S) attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %ring = warp.ring : !Ring
+  %r:2 = scf.for %i = %c0 to %n step %c1 iter_args(%o = %zero, %u = %zero) -> (!S, !S) {
+    %v = warp.receive %ring : !Ring -> !Slot
+    %s = warp.mma %q, %k, %zero {transB, async} : !Slot, !Slot -> !S
+    %p = arith.truncf %s : !S to !P
+    %a = warp.convert %p : !P -> !A
+    %t = warp.mma %a, %v, %o {async} : !A, !Slot -> !S
+    %x = warp.mma %k, %v, %u {transA, async} : !Slot, !Slot -> !S
+    scf.yield %t, %x : !S, !S
+  }
+  return %r#0, %r#1 : !S, !S
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x256xf32, #acc>
+!Left = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Right = !warp.slot<256x64xbf16, <swizzle = 128>>
+
+// A thread has 255 registers; the product, what it goes on from and the factors, which its reader alone wants, are 128 each.
+// So the factors are made behind the wait.
+
+// CHECK-LABEL: func.func @factors
+// CHECK: %[[S:.+]] = warp.mma
+// CHECK-NEXT: %[[D:.+]] = warp.wait %[[S]]
+// CHECK-NEXT: %[[E:.+]] = math.exp2
+// CHECK-NEXT: arith.mulf %[[D]], %[[E]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, registersPerThread = 255, registersPerUnit = 65536>} {
+func.func @factors(%q: !Left, %k: !Right, %d: !S, %zero: !S) -> (!S, !S) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %s = warp.mma %q, %k, %zero {transB, async} : !Left, !Right -> !S
+  %e = math.exp2 %d : !S
+  %p = arith.mulf %s, %e : !S
+  return %p, %d : !S, !S
+}
+}
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!P = tensor<64x64xbf16, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>>
+
+// A loop reads what it carries, a sum of products, while the next product is under way: what goes in is waited for, too.
+
+// CHECK-LABEL: func.func @carried
+// CHECK-SAME: %[[ZERO:[a-z0-9]+]]: tensor
+// CHECK: %[[IN:.+]] = warp.wait %[[ZERO]]
+// CHECK: scf.for {{.*}} iter_args(%[[S:.+]] = %[[IN]])
+// CHECK-NEXT: warp.mma
+// CHECK-NEXT: arith.truncf %[[S]]
+func.func @carried(%q: !Slot, %k: !Slot, %n: index, %zero: !S) -> !S attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %ring = warp.ring : !Ring
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%s = %zero) -> !S {
+    %p = warp.mma %q, %k, %zero {transB, async} : !Slot, !Slot -> !S
+    %t = arith.truncf %s : !S to !P
+    %w = warp.acquire %ring : !Ring -> !Slot
+    warp.put %t to %w[0] : !P to !Slot
+    %f = warp.receive %ring : !Ring -> !Slot
+    %x = warp.mma %q, %f, %p {async} : !Slot, !Slot -> !S
+    scf.yield %x : !S
+  }
+  return %r : !S
+}

@@ -17,6 +17,10 @@ namespace heddle {
 /// What a recurrence works on, widths as products take them (multiples of 16).
 struct RecurWork {
   int64_t keyWidth = 0, valueWidth = 0;
+  int64_t elementBytes = 4;
+  /// Keys and values are arrays as they lie in memory, every row reads the state of its own token, and nothing but
+  /// products goes over the pairs of a chunk and the state.
+  bool isPlain = false;
 };
 
 struct RecurSchedule {
@@ -24,6 +28,7 @@ struct RecurSchedule {
   int64_t valueColumns = 0; ///< columns of the state that a block owns; 0: open
   int64_t warps = 0;        ///< of a GPU's block; 0: not said
   bool splitsSums = false;  ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
+  bool weighsKeys = false;  ///< decays to the chunk's end go into keys, a left operand, not into values, a right one
   std::string note;         ///< for people: the choice and its budget
 };
 

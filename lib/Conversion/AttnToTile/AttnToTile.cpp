@@ -113,6 +113,9 @@ static int64_t countSpecialFunctions(Region &region) {
   return count;
 }
 
+/// An array as it lies in memory, not computed in the kernel.
+static bool isPlain(Value tensor) { return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>(); }
+
 /// Whether an array is read at every pair of a row and a key, as its last coordinates.
 static bool isReadByPairs(tensor::ExtractOp read) {
   auto isPosition = [&](Value index, unsigned fromEnd) {
@@ -150,9 +153,18 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   getUsedValuesDefinedAbove(op->getRegions(), captured);
   work.scalars = llvm::count_if(
       captured, [](Value value) { return !isa<TensorType>(value.getType()) && !matchPattern(value, m_Constant()); });
-  auto isPlain = [](Value tensor) { return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>(); };
   work.isPlain = llvm::all_of(op.getDots(), [&](ValueRange dot) { return isPlain(dot[1]); }) &&
                  llvm::all_of(op.getValueGroups(), [&](ValueRange value) { return isPlain(value[0]); });
+  return work;
+}
+
+static RecurWork describeWork(attn::RecurOp op) {
+  auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
+  RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
+  work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
+  bool isByChannel = op.getGate() && op.getGate().getType().getRank() == 4;
+  work.isPlain = isPlain(op.getKey()) && isPlain(op.getValue()) && !op.hasAt() && !op.getMass() && !op.getSegments() &&
+                 !isByChannel;
   return work;
 }
 
@@ -253,10 +265,9 @@ LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOut
 
 LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs) {
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
-  auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
   RecurSchedule given;
   given.chunk = isOneToken(op) ? 1 : chunk;
-  RecurSchedule complete = chooseRecurSchedule(target, {padded(op.getKeyWidth()), padded(op.getValueWidth())}, given);
+  RecurSchedule complete = chooseRecurSchedule(target, describeWork(op), given);
   complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
   if (failed(emitRecur(plan, op, complete, outputs)))
     return failure();

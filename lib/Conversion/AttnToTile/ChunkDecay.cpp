@@ -36,7 +36,7 @@ LogicalResult ChunkDecay::start(const BlockPlace &place, const Lifted &row, Valu
   Value zero = kernel.constant(0);
   i = emitter.materialize(Lifted::positions(0, size, zero), {});
   j = emitter.materialize(Lifted::positions(1, size, zero), {});
-  difference = sameSegment = prefix = suffix = whole = isHere = Value();
+  difference = sameSegment = prefix = suffix = whole = isHere = sumsOfKeys = allSums = Value();
   gates.clear();
   auto integer = [&](int64_t value) { return emitter.constantTile({size, 1}, math.b().getI32Type(), value); };
   seenCount = counts ? counts : Value(arith::AddIOp::create(math.b(), i, integer(1)));
@@ -69,26 +69,55 @@ LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
   if (!number)
     return failure();
   Value gate = inBase2(number);
-  auto steps = [&](Value count) -> Value {
-    Type type = TileMath::typeOf(count).clone(math.b().getF32Type());
-    return math.mul(arith::SIToFPOp::create(math.b(), type, count), gate);
+  // Numbers of tokens, which f32 holds exactly.
+  auto real = [&](Value count) -> Value {
+    return arith::SIToFPOp::create(math.b(), TileMath::typeOf(count).clone(math.b().getF32Type()), count);
   };
-  auto subtract = [&](Value x, Value y, ArrayRef<int64_t> shape) -> Value {
-    return arith::SubIOp::create(math.b(), math.repeat(x, shape), math.repeat(y, shape));
-  };
-  Value count = math.repeat(present, {1, 1}), one = emitter.constantTile({1, 1}, math.b().getI32Type(), 1);
-  difference = steps(subtract(subtract(seenCount, one, {size, 1}), j, {size, size}));
-  prefix = math.exp2(steps(seenCount));
+  if (weighsKeys) { // tokens beyond the end have no gates
+    Value seenOfPresent = arith::MinSIOp::create(math.b(), seenCount, math.repeat(present, {size, 1}));
+    startSums(math.mul(real(seenOfPresent), gate));
+    return success();
+  }
+  Value count = real(math.repeat(present, {1, 1})), seenTokens = real(seenCount), one = math.number(1);
+  difference = math.mul(math.sub(math.sub(seenTokens, one), real(j)), gate);
+  prefix = math.exp2(math.mul(seenTokens, gate));
   // Tokens beyond the end have keys of 0; what they multiply only has to be finite.
-  Value left = subtract(subtract(count, one, {1, 1}), i, {size, 1});
-  Value none = emitter.constantTile({size, 1}, math.b().getI32Type(), 0);
-  suffix = math.exp2(steps(arith::MaxSIOp::create(math.b(), left, none)));
-  whole = math.exp2(steps(count));
+  Value left = math.larger(math.sub(math.sub(count, one), real(i)), math.number(0));
+  suffix = math.exp2(math.mul(left, gate));
+  whole = math.exp2(math.mul(count, gate));
   return success();
+}
+
+/// Everything from the sums of a chunk's gates up to each token. What other threads hold they read from memory, which
+/// costs less than what a row of sums takes of registers from chunk to chunk. A narrow type keeps less than the
+/// differences of such sums do.
+void ChunkDecay::startSums(Value sums) {
+  sumsOfKeys = tile::TransposeOp::create(math.b(), TileMath::typeOf(sums).clone({1, size}), sums);
+  allSums = tile::SliceOp::create(math.b(), TileMath::typeOf(sums).clone({1, 1}), sums, size - 1, 0);
+  difference = math.sub(sums, sumsOfKeys);
+  prefix = math.exp2(sums);
+  whole = math.exp2(allSums);
+}
+
+Value ChunkDecay::getSuffix() {
+  if (!suffix && allSums)
+    suffix = math.exp2(math.sub(allSums, sumsOfKeys));
+  return suffix;
 }
 
 LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row) {
   Value gate = op.getGate();
+  if (weighsKeys) {
+    // As a row: what a row of threads adds up needs no other threads.
+    Lifted tokens = Lifted::positions(1, size, row.base, row.limit);
+    Value steps = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), tokens}, {1, size});
+    if (!steps)
+      return failure();
+    // Compared anew, not as pairs are: a mask that waits for those would take registers until then.
+    Value isSeen = math.compare(CmpIPredicate::slt, j, seenCount);
+    startSums(math.sum(math.select(isSeen, inBase2(steps), math.number(0)), 1));
+    return success();
+  }
   Value column = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row}, {size, 1});
   if (!column)
     return failure();
@@ -219,12 +248,17 @@ Value ChunkDecay::weightsByChannel(Value queries, Value keys) {
   return weights;
 }
 
-Value ChunkDecay::weights(Value queries, Value keys) {
-  Value none = math.zeros({size, size}), result;
-  if (kind() == Kind::Channel) {
+Value ChunkDecay::products(Value queries, Value keys) {
+  if (kind() == Kind::Channel)
+    return {};
+  return math.dot(queries, keys, math.zeros({size, size}), /*transX=*/false, /*transY=*/true);
+}
+
+Value ChunkDecay::weights(Value queries, Value keys, Value products) {
+  Value none = math.zeros({size, size}), result = products;
+  if (!products) {
     result = weightsByChannel(queries, keys);
   } else {
-    result = math.dot(queries, keys, none, /*transX=*/false, /*transY=*/true);
     if (difference)
       result = math.mul(result, math.exp2(difference));
     // After the product: what is above the diagonal may be infinite.

@@ -9,7 +9,7 @@
 // Every exponent is at most 0. Sums of gates of one channel are `1`, of several `dk` wide:
 //
 //   prefix   exp(b_i)          C x 1 or C x dk
-//   suffix   exp(b_C - b_j)    C x 1 or C x dk, by sums of its own: no difference
+//   suffix   exp(b_C - b_j)    C x 1 or C x dk, by sums of its own: no difference; 1 x C where it goes into keys
 //   whole    exp(b_C)          1 x 1 or 1 x dk
 //
 // With one gate for all channels exp(b_i - b_j) is a factor of the product. With one per
@@ -34,20 +34,24 @@ class ChunkDecay {
 public:
   ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, const RecurSchedule &schedule)
       : op(op), emitter(emitter), kernel(kernel), math(emitter), size(schedule.chunk),
-        splitsSums(schedule.splitsSums && !op.getKey().getType().getElementType().isF32()) {}
+        splitsSums(schedule.splitsSums && !op.getKey().getType().getElementType().isF32()),
+        weighsKeys(schedule.weighsKeys) {}
 
   /// Reads the gates of the chunk at tokens `row`, of which `present` (index) exist. Row i of the block has seen i + 1
   /// of them, or `counts` (size x 1, i32) where that is from 0 to size - 1; it reads another chunk where it is not.
   mlir::LogicalResult start(const BlockPlace &place, const Lifted &row, mlir::Value present, mlir::Value counts = {});
 
+  /// What weights of pairs are made of, size x size: products of queries and keys; null with a gate per channel. May
+  /// come before `start`.
+  mlir::Value products(mlir::Value queries, mlir::Value keys);
   /// Weights of the chunk's pairs, size x size: 0 where i has not seen j.
-  mlir::Value weights(mlir::Value queries, mlir::Value keys);
+  mlir::Value weights(mlir::Value queries, mlir::Value keys, mlir::Value products);
 
   /// size x 1: whether a row reads this chunk; null where all do.
   mlir::Value getIsHere() const { return isHere; }
   /// f32, or null where it is 1.
   mlir::Value getPrefix() const { return prefix; }
-  mlir::Value getSuffix() const { return suffix; }
+  mlir::Value getSuffix();
   mlir::Value getWhole() const { return whole; }
 
   /// The decay of one token: 1x1, or (channels of the keys) x 1; null without a gate.
@@ -64,6 +68,7 @@ private:
   mlir::Value sumAlong(mlir::Value mask);
   mlir::LogicalResult startHead(const BlockPlace &place, mlir::Value present);
   mlir::LogicalResult startToken(const BlockPlace &place, const Lifted &row);
+  void startSums(mlir::Value sums);
   mlir::LogicalResult startChannel(const BlockPlace &place, const Lifted &row);
   mlir::LogicalResult startSegments(const BlockPlace &place, const Lifted &row, mlir::Value present);
   mlir::Value weightsByChannel(mlir::Value queries, mlir::Value keys);
@@ -73,13 +78,14 @@ private:
   KernelBuilder &kernel;
   TileMath math;
   int64_t size;                         ///< tokens of a chunk
-  bool splitsSums;                      ///< see RecurSchedule
+  bool splitsSums, weighsKeys;          ///< see RecurSchedule
   mlir::Value seenCount;                ///< tokens that a row has seen, size x 1
   mlir::Value seen, isHere;             ///< which, size x size; whether they are this chunk's
   mlir::Value i, j;                     ///< positions in the chunk, size x 1 and 1 x size
   mlir::Value difference;               ///< b_i - b_j in base 2, size x size; null without a gate of one channel
   llvm::SmallVector<mlir::Value> gates; ///< terms in base 2, size x dk, with a gate per channel
   mlir::Value sameSegment;              ///< size x size; null without segments
+  mlir::Value sumsOfKeys, allSums;      ///< 1 x size and 1 x 1, where suffix is made of them when it is asked for
   mlir::Value prefix, suffix, whole;    ///< see above
 };
 

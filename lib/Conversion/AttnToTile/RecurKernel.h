@@ -32,6 +32,8 @@ private:
   /// The tiles of a chunk of tokens; its gates are in `decay`.
   struct Chunk {
     mlir::Value keys, values;
+    Lifted row;
+    mlir::Value present; ///< tokens that exist, index
   };
   /// What is stored of a block of rows.
   struct Rows {
@@ -47,9 +49,16 @@ private:
   Lifted valueColumns() { return Lifted::positions(1, columns, firstColumn); }
 
   void startBlock();
+  /// What a chunk adds to the state: the operands of the product, one of them with the decays to the chunk's end.
+  struct Addends {
+    mlir::Value keys, values;
+    bool isTransposed;
+  };
+
   mlir::FailureOr<State> initialState(bool isMassColumn);
-  mlir::FailureOr<Chunk> loadChunk(mlir::Value number, mlir::Value counts);
-  Rows readRows(mlir::Value queries, const Chunk &chunk, const State &state);
+  mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
+  mlir::FailureOr<Rows> readRows(mlir::Value queries, const Chunk &chunk, const State &state, mlir::Value counts = {});
+  Addends weigh(const Chunk &chunk);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
   mlir::Value tokensSeen(const Lifted &row);

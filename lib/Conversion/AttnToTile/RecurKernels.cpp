@@ -89,36 +89,40 @@ FailureOr<RecurKernel::State> RecurKernel::initialState(bool isMassColumn) {
   return state;
 }
 
-/// Reads the keys and values of a chunk, and its gates for rows that have seen `counts` of its tokens (see ChunkDecay).
-FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number, Value counts) {
+/// Reads the keys and values of a chunk.
+FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number) {
   int64_t size = schedule.chunk;
   Value first = arith::MulIOp::create(b(), number, constant(size));
   Lifted row = Lifted::positions(0, size, first, limit);
   Chunk chunk{tileOf(op.getKey(), row, channels(1), {size, keyWidth}),
-              tileOf(op.getValue(), row, valueColumns(), {size, columns})};
-  Value present = arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size));
+              tileOf(op.getValue(), row, valueColumns(), {size, columns}), row,
+              arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size))};
   if (op.hasAt()) // a row may have seen all tokens of whole chunks: the next one is empty
-    present = arith::MaxSIOp::create(b(), present, constant(0));
-  if (!chunk.keys || !chunk.values || failed(decay.start(place, row, present, counts)))
+    chunk.present = arith::MaxSIOp::create(b(), chunk.present, constant(0));
+  if (!chunk.keys || !chunk.values)
     return failure();
   return chunk;
 }
 
-/// What the state and the chunk say of rows.
-RecurKernel::Rows RecurKernel::readRows(Value queries, const Chunk &chunk, const State &state) {
+/// What the state and the chunk say of rows that have seen `counts` of its tokens (see ChunkDecay). Products that wait
+/// for nothing come first, then what other threads wait for: the state, and sums of gates.
+FailureOr<RecurKernel::Rows> RecurKernel::readRows(Value queries, const Chunk &chunk, const State &state,
+                                                   Value counts) {
   Type element = TileMath::typeOf(queries).getElementType();
+  Value products = decay.products(queries, chunk.keys), sums = math.narrow(state.sums, element);
+  if (failed(decay.start(place, chunk.row, chunk.present, counts)))
+    return failure();
   Value prefix = decay.getPrefix(), isHere = decay.getIsHere();
   bool isByChannel = prefix && TileMath::typeOf(prefix).getDimSize(1) > 1;
-  Value weights = decay.weights(queries, chunk.keys);
   Value asking = isByChannel ? math.mul(math.wide(queries), prefix) : Value();
   Rows rows;
-  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, math.narrow(state.sums, element),
-                         math.zeros({schedule.chunk, columns}));
+  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, sums, math.zeros({schedule.chunk, columns}));
+  Value weights = decay.weights(queries, chunk.keys, products), narrowWeights = math.narrow(weights, element);
   if (prefix && !isByChannel)
     rows.result = math.mul(rows.result, prefix);
   if (isHere) // what other rows have may be infinite
     rows.result = math.select(isHere, rows.result, math.number(0));
-  rows.result = math.dot(math.narrow(weights, element), chunk.values, rows.result);
+  rows.result = math.dot(narrowWeights, chunk.values, rows.result);
   if (state.mass) {
     Value before = math.sum(math.mul(asking ? asking : math.wide(queries), state.mass), 1);
     if (prefix && !isByChannel)
@@ -130,22 +134,34 @@ RecurKernel::Rows RecurKernel::readRows(Value queries, const Chunk &chunk, const
   return rows;
 }
 
-/// The state behind a chunk. One decay per token may go to the values as well, which are fewer.
-RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
+/// One decay per token goes to whichever side the schedule says.
+RecurKernel::Addends RecurKernel::weigh(const Chunk &chunk) {
   Type element = TileMath::typeOf(chunk.keys).getElementType();
-  Value suffix = decay.getSuffix(), whole = decay.getWhole();
-  Value sums = state.sums, added = chunk.values, lasting = chunk.keys;
-  if (suffix && TileMath::typeOf(suffix).getDimSize(1) > 1) {
-    Value column = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
-    sums = math.mul(sums, column);
-    lasting = math.narrow(math.mul(math.wide(chunk.keys), suffix), element);
-  } else if (whole) {
-    sums = math.mul(sums, whole);
-    added = math.narrow(math.mul(math.wide(chunk.values), suffix), element);
+  Value suffix = decay.getSuffix();
+  if (!suffix)
+    return {chunk.keys, chunk.values, /*isTransposed=*/true};
+  auto weighed = [&](Value tile) { return math.narrow(math.mul(math.wide(tile), suffix), element); };
+  if (schedule.weighsKeys) {
+    Type channels = TileMath::typeOf(chunk.keys).clone({keyWidth, schedule.chunk});
+    return {weighed(tile::TransposeOp::create(b(), channels, chunk.keys)), chunk.values, /*isTransposed=*/false};
   }
-  State next{math.dot(lasting, added, sums, /*transX=*/true), {}};
+  if (TileMath::typeOf(suffix).getDimSize(1) > 1)
+    return {weighed(chunk.keys), chunk.values, /*isTransposed=*/true};
+  return {chunk.keys, weighed(chunk.values), /*isTransposed=*/true};
+}
+
+/// The state behind a chunk.
+RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
+  Addends addends = weigh(chunk);
+  Value suffix = decay.getSuffix(), whole = decay.getWhole(), sums = state.sums;
+  if (whole && TileMath::typeOf(whole).getDimSize(1) > 1)
+    whole = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
+  if (whole)
+    sums = math.mul(sums, whole);
+  State next{math.dot(addends.keys, addends.values, sums, addends.isTransposed), {}};
   if (state.mass) {
     Value weighted = suffix ? math.mul(math.wide(chunk.keys), suffix) : math.wide(chunk.keys);
+    whole = decay.getWhole();
     next.mass = math.add(whole ? math.mul(state.mass, whole) : state.mass, math.sum(weighted, 0));
   }
   return next;
@@ -160,12 +176,16 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     State state = State::of(carried);
     Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
     Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
-    FailureOr<Chunk> chunk = loadChunk(number, {});
+    FailureOr<Chunk> chunk = loadChunk(number);
     if (!queries || failed(chunk))
       return failure();
-    if (failed(storeRows(row, readRows(queries, *chunk, state), outputs)))
+    FailureOr<Rows> rows = readRows(queries, *chunk, state);
+    if (failed(rows))
       return failure();
-    return advance(state, *chunk).flatten();
+    State next = advance(state, *chunk);
+    if (failed(storeRows(row, *rows, outputs)))
+      return failure();
+    return next.flatten();
   };
   Value count = arith::CeilDivSIOp::create(b(), length, constant(size));
   FailureOr<SmallVector<Value>> last = loopOver(b(), constant(0), count, constant(1), initial->flatten(), visit);

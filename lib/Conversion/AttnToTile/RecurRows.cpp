@@ -65,10 +65,13 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
       inner.push_back(math.zeros({size, 1}));
     auto passBy = [&](Value number, ArrayRef<Value> values) -> FailureOr<SmallVector<Value>> {
       State state = State::of(values.take_front(parts));
-      FailureOr<Chunk> chunk = loadChunk(number, countsIn(seen, number));
+      FailureOr<Chunk> chunk = loadChunk(number);
       if (failed(chunk))
         return failure();
-      SmallVector<Value> sums = added(readRows(queries, *chunk, state), values.drop_front(parts));
+      FailureOr<Rows> rows = readRows(queries, *chunk, state, countsIn(seen, number));
+      if (failed(rows))
+        return failure();
+      SmallVector<Value> sums = added(*rows, values.drop_front(parts));
       SmallVector<Value> next = advance(state, *chunk).flatten();
       next.append(sums);
       return next;
@@ -77,10 +80,13 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
     if (failed(passed))
       return failure();
     State state = State::of(ArrayRef(*passed).take_front(parts));
-    FailureOr<Chunk> chunk = loadChunk(lastChunk, countsIn(seen, lastChunk));
+    FailureOr<Chunk> chunk = loadChunk(lastChunk);
     if (failed(chunk))
       return failure();
-    SmallVector<Value> sums = added(readRows(queries, *chunk, state), ArrayRef(*passed).drop_front(parts));
+    FailureOr<Rows> rows = readRows(queries, *chunk, state, countsIn(seen, lastChunk));
+    if (failed(rows))
+      return failure();
+    SmallVector<Value> sums = added(*rows, ArrayRef(*passed).drop_front(parts));
     if (failed(storeRows(row, {sums[0], op.getMass() ? sums[1] : Value()}, outputs)))
       return failure();
     SmallVector<Value> next = state.flatten();
@@ -96,8 +102,10 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
   if (!op.getFinal())
     return success();
   auto goOn = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
-    FailureOr<Chunk> chunk = loadChunk(number, {});
-    return failed(chunk) ? FailureOr<SmallVector<Value>>(failure()) : advance(State::of(carried), *chunk).flatten();
+    FailureOr<Chunk> chunk = loadChunk(number);
+    if (failed(chunk) || failed(decay.start(place, chunk->row, chunk->present)))
+      return failure();
+    return advance(State::of(carried), *chunk).flatten();
   };
   Value chunks = arith::CeilDivSIOp::create(b(), length, constant(size));
   FailureOr<SmallVector<Value>> last =

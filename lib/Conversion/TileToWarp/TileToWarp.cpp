@@ -24,6 +24,7 @@
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/TileToWarp/Layouts.h"
 #include "lib/Conversion/TileToWarp/RowCoordinates.h"
+#include "lib/Conversion/TileToWarp/TileSlots.h"
 #include "lib/Conversion/TileToWarp/Transfers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -55,66 +56,14 @@ private:
   void placeMoves();
   void orderMemory();
 
-  void placeRead(Operation *read, bool isGathered, function_ref<void(OpBuilder &, Value)> fill);
-  Value createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle = 0,
-                   bool isGathered = false);
-  Value acquire(OpBuilder &builder, Location loc, Value ring);
-  Value receive(OpBuilder &builder, Location loc, Value ring);
-  Value slotOf(Value tile);
-  void moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed);
+  void placeRead(Operation *read, SlotFilling filling, function_ref<void(OpBuilder &, Value)> fill);
 
   func::FuncOp kernel;
   TileLayouts layouts;
-  bool hasWarpgroups;           // what the target has; after foldTransposes, whether the kernel's products are theirs
-  DenseMap<Value, Value> slots; // tile -> full slot with its elements
+  bool hasWarpgroups; // what the target has; after foldTransposes, whether the kernel's products are theirs
+  std::optional<TileSlots> slots;
 };
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// slots
-//===----------------------------------------------------------------------===//
-
-Value KernelScheduler::createRing(Location loc, ArrayRef<int64_t> shape, Type elementType, int64_t swizzle,
-                                  bool isGathered) {
-  OpBuilder builder = OpBuilder::atBlockBegin(&kernel.front());
-  MLIRContext *context = kernel.getContext();
-  auto layout = warp::SharedAttr::get(context, swizzle ? 0 : 16, swizzle);
-  auto slot = warp::SlotType::get(context, shape, elementType, layout);
-  auto type = warp::RingType::get(context, 1, slot, swizzle != 0, swizzle && isGathered);
-  return warp::RingOp::create(builder, loc, type, IntegerAttr(), IntegerAttr());
-}
-
-Value KernelScheduler::acquire(OpBuilder &builder, Location loc, Value ring) {
-  return warp::AcquireOp::create(builder, loc, cast<warp::RingType>(ring.getType()).getSlot(), ring, Value(), false);
-}
-
-Value KernelScheduler::receive(OpBuilder &builder, Location loc, Value ring) {
-  return warp::ReceiveOp::create(builder, loc, cast<warp::RingType>(ring.getType()).getSlot(), ring, Value(), false);
-}
-
-/// A slot that holds `tile`: the one its load fills, or one that is filled from registers right after the definition.
-Value KernelScheduler::slotOf(Value tile) {
-  Value &slot = slots[tile];
-  if (slot)
-    return slot;
-  OpBuilder builder(kernel.getContext());
-  builder.setInsertionPointAfterValue(tile);
-  auto type = cast<RankedTensorType>(tile.getType());
-  Location loc = tile.getLoc();
-  Value ring = createRing(loc, type.getShape(), type.getElementType());
-  Value target = acquire(builder, loc, ring);
-  warp::PutOp::create(builder, loc, tile, target, 0);
-  return slot = receive(builder, loc, ring);
-}
-
-/// Replaces `op` by a read of part of `source` from shared memory.
-void KernelScheduler::moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed) {
-  Value slot = slotOf(source);
-  OpBuilder builder(op);
-  Value moved = warp::LoadOp::create(builder, op->getLoc(), op->getResult(0).getType(), slot, row, column, transposed);
-  op->getResult(0).replaceAllUsesWith(moved);
-  op->erase();
-}
 
 //===----------------------------------------------------------------------===//
 // blocks
@@ -181,18 +130,22 @@ static bool isWorthBulkCopy(tile::LoadOp load) {
 }
 
 /// What `read` reads comes to a slot, which `fill` fills; what else than a dot reads it reads the slot.
-void KernelScheduler::placeRead(Operation *read, bool isGathered, function_ref<void(OpBuilder &, Value)> fill) {
+void KernelScheduler::placeRead(Operation *read, SlotFilling filling, function_ref<void(OpBuilder &, Value)> fill) {
   OpBuilder builder(read);
   Location loc = read->getLoc();
   Value tile = read->getResult(0);
   auto type = cast<RankedTensorType>(tile.getType());
-  Value ring = createRing(loc, type.getShape(), type.getElementType(), hasWarpgroups ? swizzleOf(type) : 0, isGathered);
-  fill(builder, acquire(builder, loc, ring));
-  Value slot = receive(builder, loc, ring);
-  if (llvm::any_of(tile.getUsers(), [](Operation *user) { return !isa<tile::DotOp>(user); }))
+  bool isVector = type.getDimSize(0) == 1;
+  Value ring = slots->createRing(loc, type.getShape(), type.getElementType(),
+                                 hasWarpgroups && !isVector ? swizzleOf(type) : 0, filling);
+  fill(builder, TileSlots::acquire(builder, loc, ring));
+  Value slot = TileSlots::receive(builder, loc, ring);
+  // A transpose is a move through a slot, and this is one.
+  auto readsSlot = [](Operation *user) { return isa<tile::DotOp, tile::TransposeOp>(user); };
+  if (!llvm::all_of(tile.getUsers(), readsSlot))
     tile.replaceUsesWithIf(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false),
-                           [](OpOperand &use) { return !isa<tile::DotOp>(use.getOwner()); });
-  slots[tile] = slot;
+                           [&](OpOperand &use) { return !readsSlot(use.getOwner()); });
+  slots->remember(tile, slot);
 }
 
 /// Loads and gathers of rows that feed a dot fill a slot, as do other loads where that pays.
@@ -204,18 +157,21 @@ void KernelScheduler::placeLoads() {
     auto load = dyn_cast<tile::LoadOp>(read);
     auto gather = dyn_cast<tile::GatherOp>(read);
     bool isRectangle = load && !load.getColumn() && cast<MemRefType>(load.getSource().getType()).getRank() > 1;
-    bool isBulk = load && hasWarpgroups && !feedsDot && isWorthBulkCopy(load);
+    bool isBulk = load && hasWarpgroups && !feedsDot && (isWorthBulkCopy(load) || suitsVectorCopy(load));
     if (isBulk || (feedsDot && (isRectangle || (gather && suitsRowCopies(gather)))))
       reads.push_back(read);
   });
   RowCoordinates coordinatesOf(hasWarpgroups ? warp::WarpDialect::copyingWarps : layouts.warps());
   for (Operation *read : reads) {
     if (auto load = dyn_cast<tile::LoadOp>(read)) {
-      placeRead(load, /*isGathered=*/false, [&](OpBuilder &builder, Value target) {
+      RankedTensorType type = load.getResult().getType();
+      bool isVector = hasWarpgroups && suitsVectorCopy(load);
+      placeRead(load, isVector ? SlotFilling::ByGathers : SlotFilling::ByCopies, [&](OpBuilder &builder, Value target) {
+        int64_t bytes = isVector ? type.getElementTypeBitWidth() / 8 : hasWarpgroups ? 16 : transferBytes(load);
         warp::CopyOp::create(builder, load.getLoc(), load.getSource(), load.getIndices(), limitOf(load), target,
-                             load.getRowDimAttr(), builder.getI64IntegerAttr(hasWarpgroups ? 16 : transferBytes(load)));
+                             load.getRowDimAttr(), builder.getI64IntegerAttr(bytes));
       });
-      if (load->use_empty() && slots.erase(load.getResult()))
+      if (load->use_empty() && slots->forget(load.getResult()))
         load.erase();
       continue;
     }
@@ -225,7 +181,7 @@ void KernelScheduler::placeLoads() {
       coordinates.push_back(coordinatesOf(coordinate));
     coordinates.push_back(gather.getCoordinates().back().getDefiningOp<tile::IotaOp>().getOffset());
     Value mask = gather.getMask() ? coordinatesOf(gather.getMask()) : Value();
-    placeRead(gather, /*isGathered=*/true, [&](OpBuilder &builder, Value target) {
+    placeRead(gather, SlotFilling::ByGathers, [&](OpBuilder &builder, Value target) {
       warp::GatherOp::create(builder, gather.getLoc(), gather.getSource(), coordinates, mask, target);
     });
   }
@@ -242,15 +198,19 @@ LogicalResult KernelScheduler::placeDots() {
     operands.insert(dot.getLhs());
     operands.insert(dot.getRhs());
     Value lhs;
-    if (slots.contains(dot.getLhs()) || dot.getTransA()) {
-      lhs = slotOf(dot.getLhs());
+    if (slots->holds(dot.getLhs()) || dot.getTransA()) {
+      lhs = slots->slotOf(dot.getLhs());
     } else {
       auto fragment = layouts.asLeftOperand(dot.getLhs().getType());
       if (!fragment)
         return dot.emitOpError("expected a left operand of at least 16 rows, got ") << dot.getLhs().getType();
-      lhs = warp::ConvertOp::create(builder, loc, fragment, dot.getLhs());
+      // Packed as soon as it is narrow: until then it takes twice the registers.
+      OpBuilder atDefinition(builder);
+      if (auto narrowed = dot.getLhs().getDefiningOp<arith::TruncFOp>())
+        atDefinition.setInsertionPointAfter(narrowed);
+      lhs = warp::ConvertOp::create(atDefinition, loc, fragment, dot.getLhs());
     }
-    Value rhs = slotOf(dot.getRhs());
+    Value rhs = slots->slotOf(dot.getRhs(), /*isForProduct=*/true);
     Value mma = warp::MmaOp::create(builder, loc, dot.getAcc().getType(), lhs, rhs, dot.getAcc(), dot.getTransA(),
                                     dot.getTransB(), hasWarpgroups);
     dot.getResult().replaceAllUsesWith(mma);
@@ -258,7 +218,7 @@ LogicalResult KernelScheduler::placeDots() {
   }
   for (Value operand : operands)
     if (Operation *read = operand.getDefiningOp();
-        isa_and_nonnull<tile::LoadOp, tile::GatherOp>(read) && read->use_empty() && slots.erase(operand))
+        isa_and_nonnull<tile::LoadOp, tile::GatherOp>(read) && read->use_empty() && slots->forget(operand))
       read->erase();
   return success();
 }
@@ -278,8 +238,8 @@ void KernelScheduler::placeReductions() {
     OpBuilder builder(op);
     RankedTensorType source = op.getSource().getType();
     int64_t warps = layouts.warpsAlongRows(source.getDimSize(0));
-    Value ring = createRing(op.getLoc(), {warps, source.getDimSize(1)}, source.getElementType());
-    Value scratch = acquire(builder, op.getLoc(), ring);
+    Value ring = slots->createRing(op.getLoc(), {warps, source.getDimSize(1)}, source.getElementType());
+    Value scratch = TileSlots::acquire(builder, op.getLoc(), ring);
     Value result =
         warp::ReduceOp::create(builder, op.getLoc(), op.getResult().getType(), op.getKind(), op.getSource(), scratch);
     op.getResult().replaceAllUsesWith(result);
@@ -301,11 +261,11 @@ void KernelScheduler::placeMoves() {
   });
   for (Operation *op : moves) {
     if (auto transpose = dyn_cast<tile::TransposeOp>(op)) {
-      moveThroughSlot(op, transpose.getSource(), 0, 0, /*transposed=*/true);
+      slots->moveThroughSlot(op, transpose.getSource(), 0, 0, /*transposed=*/true);
     } else if (auto slice = dyn_cast<tile::SliceOp>(op)) {
       if (!keepsAtoms(slice.getSource().getType(), slice.getResult().getType(), slice.getRowOffset(),
                       slice.getColumnOffset()))
-        moveThroughSlot(op, slice.getSource(), slice.getRowOffset(), slice.getColumnOffset(), false);
+        slots->moveThroughSlot(op, slice.getSource(), slice.getRowOffset(), slice.getColumnOffset(), false);
     } else {
       auto concat = cast<tile::ConcatOp>(op);
       RankedTensorType type = concat.getResult().getType();
@@ -315,14 +275,14 @@ void KernelScheduler::placeMoves() {
       if (local)
         continue;
       OpBuilder builder(op);
-      Value ring = createRing(op->getLoc(), type.getShape(), type.getElementType());
-      Value target = acquire(builder, op->getLoc(), ring);
+      Value ring = slots->createRing(op->getLoc(), type.getShape(), type.getElementType());
+      Value target = TileSlots::acquire(builder, op->getLoc(), ring);
       int64_t column = 0;
       for (Value source : concat.getSources()) {
         warp::PutOp::create(builder, op->getLoc(), source, target, column);
         column += cast<RankedTensorType>(source.getType()).getDimSize(1);
       }
-      Value slot = receive(builder, op->getLoc(), ring);
+      Value slot = TileSlots::receive(builder, op->getLoc(), ring);
       Value read = warp::LoadOp::create(builder, op->getLoc(), type, slot, 0, 0, false);
       op->getResult(0).replaceAllUsesWith(read);
       op->erase();
@@ -361,6 +321,7 @@ LogicalResult KernelScheduler::run() {
   foldTransposes();
   foldRowMasks(kernel);
   hasWarpgroups = hasWarpgroups && suitsWarpgroups(kernel, layouts.warps());
+  slots.emplace(kernel, hasWarpgroups);
   if (failed(layouts.encodeAll()))
     return failure();
   placeLoads();

@@ -81,6 +81,14 @@ bool heddle::suitsBulkCopy(tile::LoadOp load) {
          tile.getDimSize(0) <= maxBoxRows && startsAtPieces(load) && isOnlyRead(load.getSource());
 }
 
+bool heddle::suitsVectorCopy(tile::LoadOp load) {
+  constexpr int64_t fewest = 32;
+  RankedTensorType tile = load.getResult().getType();
+  return isa<scf::ForOp>(load->getParentOp()) && !load.getColumn() && !load.getLimit() && tile.getDimSize(0) == 1 &&
+         tile.getDimSize(1) >= fewest && tile.getElementTypeBitWidth() == 32 && kernelOf(load.getSource()) &&
+         isOnlyRead(load.getSource());
+}
+
 bool heddle::isOfRows(tile::GatherOp gather) {
   RankedTensorType tile = gather.getResult().getType();
   auto isOfRow = [&](Value value) {
@@ -128,29 +136,45 @@ bool heddle::suitsRowCopies(tile::GatherOp gather) {
          (!gather.getMask() || isOfPositions(gather.getMask()));
 }
 
-/// A right operand of a product of warpgroups.
+static bool isOfProducts(Value tile);
+
+/// A right operand of a product of warpgroups: copied to a slot, or made of products and put there. (Other tiles are
+/// made of loads that wait for memory.)
 static bool suitsRing(Value operand) {
   if (auto gather = operand.getDefiningOp<tile::GatherOp>())
     return suitsSwizzledSlot(gather.getResult().getType()) && suitsRowCopies(gather);
-  auto load = operand.getDefiningOp<tile::LoadOp>();
-  return load && suitsBulkCopy(load);
+  if (auto load = operand.getDefiningOp<tile::LoadOp>())
+    return suitsBulkCopy(load);
+  return suitsSwizzledSlot(cast<RankedTensorType>(operand.getType())) && isOfProducts(operand);
 }
 
-/// The products of a warpgroup: 64 rows for four warps, up to 256 columns.
+/// A conversion of what products have summed up, or of what a loop carries.
+static bool isOfProducts(Value tile) {
+  auto narrowed = tile.getDefiningOp<arith::TruncFOp>();
+  Value source = narrowed ? narrowed.getIn() : tile;
+  return source.getDefiningOp<tile::DotOp>() || isa<BlockArgument>(source);
+}
+
+/// The products of a warpgroup: 64 rows for four warps, up to 256 columns. Fewer rows than the warps have are
+/// multiplied several times.
 static bool suitsWarpgroup(tile::DotOp dot, int64_t warps) {
-  constexpr int64_t maxColumns = 256;
+  constexpr int64_t maxColumns = 256, groupRows = 64;
   RankedTensorType result = dot.getResult().getType(), lhs = dot.getLhs().getType();
   auto left = dot.getLhs().getDefiningOp<tile::LoadOp>();
-  int64_t depth = lhs.getDimSize(1);
-  return warps % 4 == 0 && result.getDimSize(0) == 16 * warps && result.getDimSize(1) % 8 == 0 &&
-         result.getDimSize(1) <= maxColumns && depth % 16 == 0 && !dot.getTransA() && suitsRing(dot.getRhs()) &&
-         (left ? suitsBulkCopy(left) : lhs.getElementTypeBitWidth() == 16);
+  int64_t depth = lhs.getDimSize(dot.getTransA() ? 0 : 1), groups = warps / 4;
+  return warps % 4 == 0 && result.getDimSize(0) % groupRows == 0 && groups % (result.getDimSize(0) / groupRows) == 0 &&
+         result.getDimSize(1) % 8 == 0 && result.getDimSize(1) <= maxColumns && depth % 16 == 0 &&
+         suitsRing(dot.getRhs()) &&
+         (left ? suitsBulkCopy(left) : lhs.getElementTypeBitWidth() == 16 && !dot.getTransA());
 }
+
+/// The rows of a group are those of its warps, none twice, in one product at least: the others are small beside it.
+static bool hasAllRows(tile::DotOp dot, int64_t warps) { return dot.getResult().getType().getDimSize(0) == 16 * warps; }
 
 bool heddle::suitsWarpgroups(Operation *kernel, int64_t warps) {
   bool any = false;
   WalkResult result = kernel->walk([&](tile::DotOp dot) {
-    any = true;
+    any |= hasAllRows(dot, warps);
     return suitsWarpgroup(dot, warps) ? WalkResult::advance() : WalkResult::interrupt();
   });
   return any && !result.wasInterrupted();

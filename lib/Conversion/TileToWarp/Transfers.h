@@ -22,6 +22,8 @@ int64_t swizzleOf(mlir::RankedTensorType tile);
 /// Whether a bulk copy can bring the tile: from an array of up to five dimensions that is only read, in boxes of whole
 /// pieces of 16 bytes. The last dimension may be dynamic.
 bool suitsBulkCopy(tile::LoadOp load);
+/// Whether the threads of a copying role can bring a row of numbers that each iteration reads anew.
+bool suitsVectorCopy(tile::LoadOp load);
 /// Whether every product of a kernel can be one of warpgroups, with operands that bulk copies bring.
 bool suitsWarpgroups(mlir::Operation *kernel, int64_t warps);
 /// Direct accesses that may move pairs of columns, or 16 bytes, say so, because the lowering no longer sees the

@@ -227,7 +227,7 @@ struct LowerBulkReceive : OpConversionPattern<warp::ReceiveOp> {
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getStage()[0]);
     waitFor(builder, place.full, place.phase);
     // What threads have written, products read through another proxy.
-    if (op.getRing().getType().getGathered())
+    if (op.getRing().getType().getGathered() && op.getResult().getType().isSwizzled())
       inlineAsm(builder, {}, {}, "fence.proxy.async.shared::cta;", "~{memory}");
     SmallVector<Value> parts{place.slot, place.full};
     rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
@@ -304,7 +304,7 @@ struct LowerBulkCopy : OpConversionPattern<warp::CopyOp> {
 
   LogicalResult matchAndRewrite(warp::CopyOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    if (!op.getDest().getType().isSwizzled())
+    if (!fillsBulkSlot(op) || !op.getDest().getType().isSwizzled())
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SmallVector<Value> indices = singles(adaptor.getIndices());

@@ -100,6 +100,17 @@ Value heddle::inlineAsm(ImplicitLocOpBuilder &builder, TypeRange results, ValueR
   return results.empty() ? Value() : statement.getRes();
 }
 
+SmallVector<Value> heddle::packPairs(ImplicitLocOpBuilder &builder, ValueRange values) {
+  SmallVector<Value> words;
+  for (size_t index = 0; index < values.size(); index += 2) {
+    Value packed = LLVM::UndefOp::create(builder, VectorType::get(2, values[index].getType()));
+    packed = LLVM::InsertElementOp::create(builder, packed, values[index], constantI32(builder, 0));
+    packed = LLVM::InsertElementOp::create(builder, packed, values[index + 1], constantI32(builder, 1));
+    words.push_back(LLVM::BitcastOp::create(builder, builder.getI32Type(), packed));
+  }
+  return words;
+}
+
 Value heddle::shuffleXor(ImplicitLocOpBuilder &builder, Value value, int64_t mask) {
   Type type = value.getType();
   unsigned bits = type.getIntOrFloatBitWidth();

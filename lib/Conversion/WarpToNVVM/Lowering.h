@@ -90,14 +90,19 @@ mlir::Value loadIf(mlir::ImplicitLocOpBuilder &builder, mlir::Type type, mlir::V
 void storeIf(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, mlir::Value pointer, mlir::Value inside);
 
 void populateElementwiseLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populatePositionMaskLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateTileLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateReduceLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateMemoryLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateSlotLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateSlotTileLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateWarpgroupMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateBulkRingLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateRowCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateVectorCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+/// Whether a copy is one of the copying role.
+bool fillsBulkSlot(warp::CopyOp copy);
 /// Numbers the tensor maps that a kernel's bulk copies need, before its arguments are taken apart: the list for
 /// `warp.tensor_maps`, and on each copy the number of its map.
 mlir::ArrayAttr numberTensorMaps(mlir::func::FuncOp kernel);
@@ -115,6 +120,12 @@ mlir::Value swizzledOffset(mlir::ImplicitLocOpBuilder &builder, warp::SlotType s
 /// Registers and matrix fragments of a left operand at the top left of a slot, by ldmatrix (16-bit elements).
 llvm::SmallVector<mlir::Value> loadFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot, warp::SlotType type,
                                              warp::FragAttr layout, int64_t rows, int64_t columns, bool transposed);
+
+/// Puts such fragments, in the same order, to the top left of a swizzled slot, by stmatrix.
+void storeFragments(mlir::ImplicitLocOpBuilder &builder, mlir::Value slot, warp::SlotType type, warp::FragAttr layout,
+                    llvm::ArrayRef<int64_t> shape, mlir::ValueRange words);
+/// Neighbouring 16-bit values as words.
+llvm::SmallVector<mlir::Value> packPairs(mlir::ImplicitLocOpBuilder &builder, mlir::ValueRange values);
 
 /// Where the block's shared memory starts.
 constexpr llvm::StringLiteral sharedSymbol = "heddle_shared";

@@ -110,20 +110,78 @@ private:
 };
 } // namespace
 
+namespace {
+/// Where a lane's addresses of a swizzled slot are for 16x16 blocks. As in FragmentSource::left: lane l stands for row
+/// l mod 16 and, from lane 16 on, for the second piece; transposed, for stored row l mod 8 of the first eight or, from
+/// lane 16 on, the second, and for piece l / 8 mod 2.
+class SwizzledFragments {
+public:
+  SwizzledFragments(ImplicitLocOpBuilder &builder, Value slot, warp::SlotType type, warp::FragAttr layout, int64_t rows,
+                    bool transposed)
+      : builder(builder), slot(slot), type(type), transposed(transposed) {
+    Value lane = laneIndex(builder), start = warpRow(builder, layout, rows);
+    if (!transposed) {
+      row = arith::AddIOp::create(builder, start, arith::RemUIOp::create(builder, lane, constantI32(builder, 16)));
+      piece = arith::DivUIOp::create(builder, lane, constantI32(builder, 16));
+      return;
+    }
+    auto part = [&](int64_t of) { return arith::DivUIOp::create(builder, lane, constantI32(builder, of)).getResult(); };
+    row = arith::AddIOp::create(builder, arith::MulIOp::create(builder, part(16), constantI32(builder, 8)),
+                                arith::RemUIOp::create(builder, lane, constantI32(builder, 8)));
+    piece = arith::AddIOp::create(builder, arith::DivUIOp::create(builder, start, constantI32(builder, 8)),
+                                  arith::RemUIOp::create(builder, part(8), constantI32(builder, 2)));
+  }
+
+  /// For the block at (`down`, `k`) of this warp's rows.
+  Value pointer(int64_t down, int64_t k) const {
+    int64_t rowsOn = transposed ? k : down, piecesOn = (transposed ? down : k) / 8;
+    return advance(builder, slot,
+                   swizzledOffset(builder, type, addI32(builder, row, rowsOn), addI32(builder, piece, piecesOn)));
+  }
+
+private:
+  ImplicitLocOpBuilder &builder;
+  Value slot, row, piece;
+  warp::SlotType type;
+  bool transposed;
+};
+} // namespace
+
+void heddle::storeFragments(ImplicitLocOpBuilder &builder, Value slot, warp::SlotType type, warp::FragAttr layout,
+                            ArrayRef<int64_t> shape, ValueRange words) {
+  // A lane's address differs from block to block in constants only, one of them added and one exclusive: both panels
+  // and pairs of pieces are aligned. Made again at every put, one register does for all.
+  int64_t swizzle = type.getLayout().getSwizzle(), pieces = swizzle / 16;
+  Value lane = laneIndex(builder), piece = arith::DivUIOp::create(builder, lane, constantI32(builder, 16));
+  Value first = arith::AddIOp::create(builder, warpRow(builder, layout, shape[0]),
+                                      arith::RemUIOp::create(builder, lane, constantI32(builder, 16)));
+  Value turn = builder.createOrFold<arith::DivUIOp>(first, constantI32(builder, 128 / swizzle));
+  turn = arith::RemUIOp::create(builder, turn, constantI32(builder, pieces));
+  Value within = arith::MulIOp::create(builder, arith::XOrIOp::create(builder, piece, turn), constantI32(builder, 16));
+  within = inlineAsm(builder, builder.getI32Type(), within, "mov.b32 $0, $1;", "=r,r");
+  Value base = advance(builder, slot, Value(arith::MulIOp::create(builder, first, constantI32(builder, swizzle))));
+  for (int64_t row = 0; row < shape[0] / layout.getWarps(); row += 16)
+    for (int64_t k = 0; k < shape[1]; k += 16) {
+      int64_t panel = k / 8 / pieces, change = k / 8 % pieces * 16;
+      Value right = builder.createOrFold<arith::XOrIOp>(within, constantI32(builder, change));
+      Value pointer = advance(builder, advance(builder, base, right),
+                              static_cast<int32_t>(row * swizzle + panel * type.getPanelBytes()));
+      SmallVector<Value> operands{pointer};
+      llvm::append_range(operands, words.take_front(4));
+      words = words.drop_front(4);
+      inlineAsm(builder, {}, operands, "stmatrix.sync.aligned.m8n8.x4.shared.b16 [$0], {$1, $2, $3, $4};",
+                "r,r,r,r,r,~{memory}");
+    }
+}
+
 Registers heddle::loadFragments(ImplicitLocOpBuilder &builder, Value slot, warp::SlotType type, warp::FragAttr layout,
                                 int64_t rows, int64_t columns, bool transposed) {
   Registers words;
   if (type.isSwizzled()) {
-    // As in FragmentSource::left: lane l addresses row l mod 16, and the second piece from lane 16 on.
-    Value lane = laneIndex(builder);
-    Value first = arith::AddIOp::create(builder, warpRow(builder, layout, rows),
-                                        arith::RemUIOp::create(builder, lane, constantI32(builder, 16)));
-    Value second = arith::DivUIOp::create(builder, lane, constantI32(builder, 16));
+    SwizzledFragments fragments(builder, slot, type, layout, rows, transposed);
     for (int64_t row = 0; row < rows / layout.getWarps(); row += 16)
-      for (int64_t k = 0; k < columns; k += 16) {
-        Value offset = swizzledOffset(builder, type, addI32(builder, first, row), addI32(builder, second, k / 8));
-        llvm::append_range(words, loadMatrix(builder, advance(builder, slot, offset), 4, /*transposed=*/false));
-      }
+      for (int64_t k = 0; k < columns; k += 16)
+        llvm::append_range(words, loadMatrix(builder, fragments.pointer(row, k), 4, transposed));
     return words;
   }
   FragmentSource source = FragmentSource::left(builder, slot, type, layout, rows, transposed);

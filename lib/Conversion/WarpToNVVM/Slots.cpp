@@ -61,6 +61,12 @@ Value stagePointer(ImplicitLocOpBuilder &builder, Value ring, warp::RingType typ
   return advance(builder, ring, distance);
 }
 
+/// Replaces `op` by the slot. In the place of a barrier, which only bulk rings have, stands the pointer once more.
+void replaceBySlot(ConversionPatternRewriter &rewriter, Operation *op, Value pointer) {
+  SmallVector<Value> parts(2, pointer);
+  rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
+}
+
 struct LowerAcquire : OpConversionPattern<warp::AcquireOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::AcquireOp op, OneToNOpAdaptor adaptor,
@@ -70,7 +76,8 @@ struct LowerAcquire : OpConversionPattern<warp::AcquireOp> {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     if (!op.getOrdered())
       barrier(builder);
-    rewriter.replaceOp(op, stagePointer(builder, adaptor.getRing()[0], op.getRing().getType(), adaptor.getStage()));
+    replaceBySlot(rewriter, op,
+                  stagePointer(builder, adaptor.getRing()[0], op.getRing().getType(), adaptor.getStage()));
     return success();
   }
 };
@@ -87,7 +94,8 @@ struct LowerReceive : OpConversionPattern<warp::ReceiveOp> {
       NVVM::CpAsyncWaitGroupOp::create(builder, 0);
       barrier(builder);
     }
-    rewriter.replaceOp(op, stagePointer(builder, adaptor.getRing()[0], op.getRing().getType(), adaptor.getStage()));
+    replaceBySlot(rewriter, op,
+                  stagePointer(builder, adaptor.getRing()[0], op.getRing().getType(), adaptor.getStage()));
     return success();
   }
 };
@@ -125,7 +133,7 @@ struct LowerCopy : OpConversionPattern<warp::CopyOp> {
 
   LogicalResult matchAndRewrite(warp::CopyOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
-    if (op.getDest().getType().isSwizzled())
+    if (fillsBulkSlot(op))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SmallVector<Value> indices = singles(adaptor.getIndices());
@@ -219,167 +227,9 @@ private:
     return LLVM::GEPOp::create(builder, base.getType(), element, base, ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
   }
 };
-
-//===----------------------------------------------------------------------===//
-// put and load
-//===----------------------------------------------------------------------===//
-
-/// Where the registers of a tile lie in a slot, with the tile's element (0, 0) at (row, column).
-class SlotAccess {
-public:
-  SlotAccess(ImplicitLocOpBuilder &builder, Value slot, warp::SlotType type, RankedTensorType tile, int64_t row,
-             int64_t column, bool transposed)
-      : builder(builder), type(type), tile(tile), layout(layoutOf(tile)), transposed(transposed) {
-    origin = originOf(builder, tile);
-    if (type.isSwizzled()) {
-      base = slot;
-      first = {row, column};
-      return;
-    }
-    base = advance(builder, slot, static_cast<int32_t>(row * type.getPitch() + column * type.getElementBytes()));
-    base = advance(builder, base, distance(origin[0], origin[1]));
-  }
-
-  Value pointer(int64_t index) {
-    std::array<int64_t, 2> offset = layout.offset(index, tile.getShape());
-    if (type.isSwizzled())
-      return swizzledPointer(offset);
-    if (transposed)
-      std::swap(offset[0], offset[1]);
-    return advance(builder, base,
-                   static_cast<int32_t>(offset[0] * type.getPitch() + offset[1] * type.getElementBytes()));
-  }
-
-  /// Null when the register is an element in every thread.
-  Value inside(int64_t index) {
-    std::array<int64_t, 2> offset = layout.offset(index, tile.getShape());
-    Value result;
-    for (int64_t dim : {0, 1}) {
-      int64_t size = tile.getDimSize(dim);
-      if (size == 1 || size % (dim == 0 ? 16 : 8) == 0)
-        continue;
-      Value guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, origin[dim], offset[dim]),
-                                          constantI32(builder, size));
-      result = result ? Value(arith::AndIOp::create(builder, result, guard)) : guard;
-    }
-    return result;
-  }
-
-  /// Neighbouring columns can be moved together.
-  int64_t width(int64_t column) const {
-    unsigned bits = tile.getElementTypeBitWidth();
-    return !transposed && bits >= 16 && column % 2 == 0 && tile.getDimSize(1) % 2 == 0 ? layout.vectorWidth() : 1;
-  }
-
-private:
-  /// Nothing here is constant: pieces of 16 bytes change places with their row.
-  Value swizzledPointer(std::array<int64_t, 2> offset) {
-    Value row = addI32(builder, origin[0], offset[0]), column = addI32(builder, origin[1], offset[1]);
-    if (transposed)
-      std::swap(row, column);
-    row = addI32(builder, row, first[0]);
-    column = addI32(builder, column, first[1]);
-    int64_t width = 16 / type.getElementBytes();
-    Value piece = arith::DivUIOp::create(builder, column, constantI32(builder, width));
-    Value within = arith::RemUIOp::create(builder, column, constantI32(builder, width));
-    within = arith::MulIOp::create(builder, within, constantI32(builder, type.getElementBytes()));
-    return advance(builder, base,
-                   Value(arith::AddIOp::create(builder, swizzledOffset(builder, type, row, piece), within)));
-  }
-
-  Value distance(Value row, Value column) {
-    if (transposed)
-      std::swap(row, column);
-    Value down = builder.createOrFold<arith::MulIOp>(row, constantI32(builder, type.getPitch()));
-    Value right = builder.createOrFold<arith::MulIOp>(column, constantI32(builder, type.getElementBytes()));
-    return builder.createOrFold<arith::AddIOp>(down, right);
-  }
-
-  ImplicitLocOpBuilder &builder;
-  warp::SlotType type;
-  RankedTensorType tile;
-  warp::LayoutInterface layout;
-  bool transposed;
-  std::array<Value, 2> origin;
-  std::array<int64_t, 2> first = {0, 0};
-  Value base;
-};
-
-struct LowerPut : OpConversionPattern<warp::PutOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::PutOp op, OneToNOpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    RankedTensorType tile = op.getSource().getType();
-    SlotAccess access(builder, adaptor.getDest()[0], op.getDest().getType(), tile, 0, op.getColumn(), false);
-    ValueRange registers = adaptor.getSource();
-    int64_t width = access.width(op.getColumn());
-    for (int64_t index = 0, count = registers.size(); index < count; index += width) {
-      Value value = registers[index];
-      if (width > 1) {
-        value = LLVM::UndefOp::create(builder, VectorType::get(width, tile.getElementType()));
-        for (int64_t part = 0; part < width; ++part)
-          value = LLVM::InsertElementOp::create(builder, value, registers[index + part], constantI32(builder, part));
-      } else if (value.getType().isInteger(1)) {
-        value = arith::ExtUIOp::create(builder, builder.getI8Type(), value);
-      }
-      Value pointer = access.pointer(index), inside = access.inside(index);
-      if (!inside) {
-        LLVM::StoreOp::create(builder, value, pointer);
-        continue;
-      }
-      auto branch = scf::IfOp::create(builder, inside, /*withElseRegion=*/false);
-      OpBuilder inner = branch.getThenBodyBuilder();
-      LLVM::StoreOp::create(inner, op.getLoc(), value, pointer);
-    }
-    rewriter.eraseOp(op);
-    return success();
-  }
-};
-
-struct LowerLoad : OpConversionPattern<warp::LoadOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::LoadOp op, OneToNOpAdaptor adaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    RankedTensorType tile = op.getResult().getType();
-    Value slot = adaptor.getSource()[0];
-    Registers registers;
-    if (isPacked(tile)) {
-      if (op.getRow() != 0 || op.getColumn() != 0)
-        return rewriter.notifyMatchFailure(op, "fragments are loaded from the start of a slot");
-      registers = loadFragments(builder, slot, op.getSource().getType(), cast<warp::FragAttr>(tile.getEncoding()),
-                                tile.getDimSize(0), tile.getDimSize(1), op.getTransposed());
-    } else {
-      SlotAccess access(builder, slot, op.getSource().getType(), tile, op.getRow(), op.getColumn(), op.getTransposed());
-      int64_t width = access.width(op.getColumn());
-      for (int64_t index = 0, count = layoutOf(tile).registers(tile.getShape()); index < count; index += width)
-        appendLoaded(builder, access, tile.getElementType(), index, width, slot, registers);
-    }
-    rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});
-    return success();
-  }
-
-private:
-  static void appendLoaded(ImplicitLocOpBuilder &builder, SlotAccess &access, Type element, int64_t index,
-                           int64_t width, Value slot, Registers &registers) {
-    bool flag = element.isInteger(1);
-    Type type = width > 1 ? Type(VectorType::get(width, element)) : flag ? Type(builder.getI8Type()) : element;
-    Value pointer = access.pointer(index);
-    // A position beyond the tile has no meaning; read the first element instead of what lies behind the slot.
-    if (Value inside = access.inside(index))
-      pointer = LLVM::SelectOp::create(builder, inside, pointer, slot);
-    Value loaded = LLVM::LoadOp::create(builder, type, pointer);
-    if (flag)
-      loaded = arith::TruncIOp::create(builder, builder.getI1Type(), loaded);
-    for (int64_t part = 0; part < width; ++part)
-      registers.push_back(
-          width == 1 ? loaded : Value(LLVM::ExtractElementOp::create(builder, loaded, constantI32(builder, part))));
-  }
-};
 } // namespace
 
 void heddle::populateSlotLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerBlockId, LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy, LowerPut, LowerLoad>(
-      converter, patterns.getContext());
+  patterns.add<LowerBlockId, LowerRing, LowerAcquire, LowerReceive, LowerSync, LowerCopy>(converter,
+                                                                                          patterns.getContext());
 }

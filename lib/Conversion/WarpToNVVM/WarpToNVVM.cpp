@@ -51,9 +51,9 @@ struct WarpTypeConverter : TypeConverter {
       return success();
     });
     auto shared = [](Type type) -> Type { return LLVM::LLVMPointerType::get(type.getContext(), sharedSpace); };
-    // With a bulk ring go its barriers, with one of its slots the full barrier.
+    // With a bulk ring go its barriers, with one of its slots the full barrier. (Of others nobody reads it.)
     addConversion([=](warp::SlotType type, SmallVectorImpl<Type> &results) -> std::optional<LogicalResult> {
-      results.append(type.isSwizzled() ? 2 : 1, shared(type));
+      results.append(2, shared(type));
       return success();
     });
     addConversion([=](warp::RingType type, SmallVectorImpl<Type> &results) -> std::optional<LogicalResult> {
@@ -178,14 +178,17 @@ static LogicalResult lowerTiles(LLVM::LLVMFuncOp function) {
   RewritePatternSet patterns(context);
   ConversionTarget target(*context);
   populateElementwiseLowering(converter, patterns);
+  populatePositionMaskLowering(converter, patterns);
   populateTileLowering(converter, patterns);
   populateReduceLowering(converter, patterns);
   populateMemoryLowering(converter, patterns);
   populateSlotLowering(converter, patterns);
+  populateSlotTileLowering(converter, patterns);
   populateMmaLowering(converter, patterns);
   populateWarpgroupMmaLowering(converter, patterns);
   populateBulkRingLowering(converter, patterns);
   populateRowCopyLowering(converter, patterns);
+  populateVectorCopyLowering(converter, patterns);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
   target.addIllegalDialect<warp::WarpDialect, tile::TileDialect, memref::MemRefDialect, tensor::TensorDialect>();
   target.addLegalDialect<LLVM::LLVMDialect, NVVM::NVVMDialect>();

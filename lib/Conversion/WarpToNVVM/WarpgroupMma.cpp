@@ -7,7 +7,7 @@
 //
 //   contracted index contiguous (left; right with transB):
 //     16 of it are 32 bytes of a panel's row; 8 rows are `stride` apart
-//   column index contiguous (right otherwise):
+//   the other index contiguous (right otherwise; left with transA):
 //     panels are `leading` apart, 8 contracted rows `stride`, 16 are two of those
 //
 //===----------------------------------------------------------------------===//
@@ -93,6 +93,18 @@ static void update(ImplicitLocOpBuilder &builder, Registers &acc, ValueRange ope
     value = LLVM::ExtractValueOp::create(builder, result, ArrayRef<int64_t>{static_cast<int64_t>(index)});
 }
 
+/// Rows of a product of four warps.
+static constexpr int64_t groupRows = 64;
+
+/// Which part of the rows the four warps around this one multiply. Groups beyond the last part repeat the first.
+static Value groupOf(ImplicitLocOpBuilder &builder, RankedTensorType result) {
+  Value group = arith::ShRUIOp::create(builder, warpIndex(builder), constantI32(builder, 2));
+  int64_t parts = result.getDimSize(0) / groupRows;
+  if (consumerWarps(builder) <= 4 * parts)
+    return group;
+  return arith::RemUIOp::create(builder, group, constantI32(builder, parts));
+}
+
 namespace {
 struct LowerWarpgroupMma : OpConversionPattern<warp::MmaOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -108,9 +120,11 @@ struct LowerWarpgroupMma : OpConversionPattern<warp::MmaOp> {
     Descriptor right(builder, adaptor.getRhs()[0], rightType, op.getTransB());
     std::optional<Descriptor> left;
     if (auto leftType = dyn_cast<warp::SlotType>(op.getLhs().getType())) {
-      left.emplace(builder, adaptor.getLhs()[0], leftType, /*contiguousDepth=*/true);
-      Value group = arith::ShRUIOp::create(builder, warpIndex(builder), constantI32(builder, 2));
-      left->addBytes(builder, arith::MulIOp::create(builder, group, constantI32(builder, 64 * leftType.getPitch())));
+      left.emplace(builder, adaptor.getLhs()[0], leftType, /*contiguousDepth=*/!op.getTransA());
+      int64_t groupBytes = op.getTransA() ? groupRows / leftType.getPanelColumns() * leftType.getPanelBytes()
+                                          : groupRows * leftType.getPitch();
+      left->addBytes(builder,
+                     arith::MulIOp::create(builder, groupOf(builder, result), constantI32(builder, groupBytes)));
     }
     // An accumulator of zeros is not read at all.
     SplatElementsAttr splat;
@@ -153,7 +167,7 @@ private:
     std::string text = "{\n.reg .pred p;\nsetp.ne.b32 p, " + std::string(fresh ? "0" : "1") + ", 0;\n";
     text += ("wgmma.mma_async.sync.aligned.m64n" + Twine(columns) + "k16.f32." + type + "." + type + " ").str();
     text += operandList(0, count) + ", " + left.str() + ", $" + std::to_string(right) + ", p, 1, 1";
-    text += leftInSlot ? ", 0" : "";
+    text += leftInSlot ? op.getTransA() ? ", 1" : ", 0" : "";
     text += op.getTransB() ? ", 0;\n}" : ", 1;\n}";
     return text;
   }
@@ -162,6 +176,8 @@ private:
 /// How many products were issued after the awaited one: so many may go on.
 int64_t countLater(warp::WaitOp wait) {
   int64_t count = 0;
+  if (!wait.getSource().getDefiningOp<warp::MmaOp>())
+    return count;
   for (Operation *op = wait.getSource().getDefiningOp()->getNextNode(); op != wait; op = op->getNextNode())
     if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync())
       ++count;

@@ -1,0 +1,63 @@
+// RUN: heddle-opt %s --split-input-file --attn-to-tile --canonicalize --cse | FileCheck %s
+
+!X = tensor<?x?x?x128xbf16>
+
+// Where products are those of warpgroups a chunk is the rows of two groups. Products that wait for nothing come first, then
+// what goes to other threads: the state as a right operand, and the sums of gates, of which each token's and the chunk's
+// are made. The decays to the chunk's end go into the transposed keys, which are a left operand.
+
+// CHECK-LABEL: func.func private @gated_0(
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 128 columns of a state of 128x128, 8 consuming and 4 copying warps, 2 stages: 232 registers, 229376 bytes of shared memory"
+// CHECK-SAME:    tile.warps = 8
+// CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<128x128xf32>) {
+// CHECK:           %[[Q:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
+// CHECK:           %[[K:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
+// CHECK:           %[[V:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
+// CHECK:           %[[A:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transB}
+// CHECK:           %[[SN:.+]] = arith.truncf %[[S]]
+// CHECK:           tile.load {{.*}} -> tensor<1x128xf32>
+// CHECK:           %[[SUMS:.+]] = tile.reduce sum {{.*}} dim 1 : tensor<128x128xf32> -> tensor<128x1xf32>
+// CHECK:           %[[OTHER:.+]] = tile.transpose %[[SUMS]]
+// CHECK:           %[[ALL:.+]] = tile.slice %[[SUMS]][127, 0]
+// CHECK:           %[[R:.+]] = tile.dot %[[Q]], %[[SN]],
+// CHECK:           %[[PN:.+]] = arith.truncf {{.*}} to tensor<128x128xbf16>
+// CHECK:           %[[RP:.+]] = arith.mulf %[[R]]
+// CHECK:           tile.dot %[[PN]], %[[V]], %[[RP]]
+// CHECK:           %[[LEFT:.+]] = arith.subf %{{.+}}, %[[OTHER]] : tensor<1x128xf32>
+// CHECK:           math.exp2 %[[LEFT]]
+// CHECK:           tile.transpose %[[K]]
+// CHECK:           %[[KN:.+]] = arith.truncf
+// CHECK:           %[[SP:.+]] = arith.mulf %[[S]]
+// CHECK:           %[[NEXT:.+]] = tile.dot %[[KN]], %[[V]], %[[SP]] :
+// CHECK:           tile.store
+// CHECK:           scf.yield %[[NEXT]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @gated(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) gate(%g) : (!X, !X, !X, tensor<?x?x?xf32>) -> !X
+  return %o : !X
+}
+}
+
+// -----
+
+!X = tensor<?x?x?x128xbf16>
+
+// Keys that the kernel computes, and a mass, which no product makes, take what every GPU has.
+
+// CHECK-LABEL: func.func private @computed_0(
+// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
+// CHECK-LABEL: func.func private @summed_0(
+// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @computed(%q: !X, %k: !X, %v: !X) -> !X {
+  %f = math.exp %k : !X
+  %o = attn.recur query(%q) key(%f) value(%v) : (!X, !X, !X) -> !X
+  return %o : !X
+}
+func.func @summed(%q: !X, %k: !X, %v: !X) -> (!X, tensor<?x?x?xf32>) {
+  %o, %m = attn.recur query(%q) key(%k) value(%v) stats [mass] : (!X, !X, !X) -> (!X, tensor<?x?x?xf32>)
+  return %o, %m : !X, tensor<?x?x?xf32>
+}
+}
