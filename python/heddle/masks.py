@@ -112,6 +112,21 @@ def neighborhoods(shape, sizes, strides=None, dilations=None, causal=None):
     return and_masks(*(neighborhood(shape[n], sizes[n], strides[n], dilations[n], causal[n], coordinate(shape, n)) for n in axes))
 
 
+def neighbor(shape, sizes, dilations=None):
+    """The tokens that `neighborhoods` of a stride of 1 and without causal axes lets row t see: f(n, t) -> the n-th of them, n from 0, the last
+    axis fastest. For `heddle.view`."""
+    axes = [(coordinate(shape, n), shape[n], sizes[n], (dilations or [1] * len(shape))[n]) for n in reversed(range(len(shape)))]
+
+    def token(n, t):
+        found, inner = 0, 1
+        for place, extent, size, step in axes:
+            x = place(t)
+            start = minimum(maximum(x // step - size // 2, 0), (extent - x % step + step - 1) // step - size)
+            found, inner, n = found + (x % step + (start + n % size) * step) * inner, inner * extent, n // size
+        return found
+    return token
+
+
 def tiles(shape, sizes):
     """Keys of the row's own tile, where a grid of tokens is cut into tiles of `sizes`."""
     places = [coordinate(shape, axis) for axis in range(len(shape))]

@@ -4,7 +4,8 @@
     from clamp(floor(x/d) - floor(w/2), 0, L - w) of x's dilation group on;  a causal axis: the w keys that end at x
 
 Hassani, Hwu and Shi 2024, "Faster Neighborhood Attention". It is the rule of `gna` with a stride of 1. `bias` (H, 2 w - 1, ..), one axis per axis
-of the grid, is read at the distance of grid coordinates, divided by the dilation. Windows are moved at borders.
+of the grid, is read at grid distances divided by the dilation. `part`: "scores" (B, H, L, w^r) of each token's neighbours in order, "weights", their
+softmax, and "values", the sum over them, are the unfused operators (no causal axes; the inverse neighbourhood is for gradients).
 """
 
 import itertools
@@ -15,51 +16,65 @@ import heddle
 from heddle import masks
 
 from . import Case, _plain
-from .gna import reference as without_bias
 
 
-def spec(bias=None, shape=(), window=(), dilation=None, causal=None):
-    places, steps = [masks.coordinate(shape, axis) for axis in range(len(shape))], dilation or [1] * len(shape)
+def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused"):
+    places, steps, count = [masks.coordinate(shape, axis) for axis in range(len(shape))], dilation or [1] * len(shape), int(np.prod(window))
+    neighbour = masks.neighbor(shape, window, dilation)
+
+    def distance(h, i, j):
+        return (h, *((at(j) - at(i)) // step + (w - 1) for at, step, w in zip(places, steps, window)))
 
     def biased(s, b, h, i, j):
-        return s + bias[(h, *((at(j) - at(i)) // step + (w - 1) for at, step, w in zip(places, steps, window)))]
+        return s + bias[distance(h, i, j)]
 
-    @heddle.spec
-    def faster_na(q, k, v):
-        return heddle.attend(q, k, v, mask_mod=masks.neighborhoods(shape, window, None, dilation, causal), return_lse=True,
-                             score_mod=None if bias is None else biased)
-    return faster_na
+    def fused(q, k, v):
+        near = masks.neighborhoods(shape, window, None, dilation, causal)
+        return heddle.attend(q, k, v, mask_mod=near, return_lse=True, score_mod=None if bias is None else biased)
+
+    def moved(x, n):
+        return heddle.view(x, x.shape, lambda b, h, t, c: (b, h, neighbour(n, t), c))
+
+    def scores(q, k):
+        def one(n):
+            s = (q * moved(k, n)).sum(keepdims=True) * q.shape[3] ** -0.5
+            return s if bias is None else s + heddle.view(bias, (1, *q.shape[1:3], 1), lambda b, h, t, c: distance(h, t, neighbour(n, t)))
+        return heddle.concat([one(n) for n in range(count)])
+
+    def values(p, v):
+        return sum((p[..., n:n + 1] * moved(v, n) for n in range(1, count)), p[..., :1] * moved(v, 0))
+    return heddle.spec(dict(fused=fused, scores=scores, weights=lambda s: heddle.softmax(s), values=values)[part])
 
 
-def reference(q, k, v, bias=None, shape=(), window=(), dilation=None, causal=None):
-    if bias is None:
-        return without_bias(q, k, v, shape, window, None, dilation, causal)
-    # The same rule from the list of neighbours of each token, one token at a time.
-    dilation, causal = dilation or [1] * len(shape), causal or [False] * len(shape)
-    s, seen = _plain.scores(q, k), np.zeros((int(np.prod(shape)),) * 2, bool)
-    for row, x in enumerate(np.ndindex(*shape)):
+def reference(q=None, k=None, v=None, s=None, p=None, bias=None, shape=(), window=(), dilation=None, causal=None, part="fused"):
+    if part == "weights":
+        return _plain.softmax(s)
+    near, dilation, causal = [], dilation or [1] * len(shape), causal or [False] * len(shape)
+    for x in np.ndindex(*shape):
         axes = []
         for at, length, w, d, past in zip(x, shape, window, dilation, causal):
             group = list(range(at % d, length, d))
             first = max(at // d - w + 1, 0) if past else min(max(at // d - w // 2, 0), len(group) - w)
             axes.append(group[first:at // d + 1] if past else group[first:first + w])
-        for y in itertools.product(*axes):
-            other = np.ravel_multi_index(y, shape)
-            seen[row, other] = True
-            s[:, :, row, other] += bias[(slice(None), *((b - a) // d + w - 1 for a, b, d, w in zip(x, y, dilation, window)))]
-    s = np.where(seen, s, -np.inf)
-    top = s.max(-1, keepdims=True)
-    return _plain.softmax(s) @ _plain.heads(v, q.shape[1]), np.log(np.exp(s - top).sum(-1)) + top[..., 0]
+        near.append([(np.ravel_multi_index(y, shape), tuple((b - a) // d + w - 1 for a, b, d, w in zip(x, y, dilation, window)))
+                     for y in itertools.product(*axes)])
+    if part == "values":
+        return np.concatenate([p[:, :, t:t + 1] @ v[:, :, [y for y, _ in own]] for t, own in enumerate(near)], 2)
+    table = np.zeros((q.shape[1], *(2 * w for w in window))) if bias is None else bias
+    rows = [np.stack([(q[:, :, t] * k[:, :, y]).sum(-1) * q.shape[3] ** -0.5 + table[(slice(None), *r)] for y, r in own], -1) for t, own in enumerate(near)]
+    if part == "scores":
+        return np.stack(rows, 2)
+    o = [_plain.softmax(s)[:, :, None] @ v[:, :, [y for y, _ in own]] for s, own in zip(rows, near)]
+    return np.concatenate(o, 2), np.stack([np.log(np.exp(s).sum(-1)) for s in rows], 2)
 
 
-def case(name, shape, window, bias=True, dtype="f32", **options):
-    extents = (2, *(2 * w - 1 for w in window))
-    arrays = {each: (1, 2, int(np.prod(shape)), 64 if dtype == "bf16" else 32) for each in "qkv"}
-    return Case(name, arrays, {"bias": lambda g: g.standard_normal(extents, np.float32)} if bias else {},
-                dict(shape=shape, window=window, **options), dtype)
+def case(name, shape, window, bias=True, dtype="f32", arrays=("q", "k", "v"), **options):
+    drawn = {each: (1, 2, int(np.prod(shape)), int(np.prod(window)) if each in "sp" else 64 if dtype == "bf16" else 32) for each in arrays}
+    table = {"bias": lambda g: g.standard_normal((2, *(2 * w - 1 for w in window)), np.float32)} if bias else {}
+    return Case(name, drawn, table, dict(shape=shape, window=window, **options), dtype)
 
 
+UNFUSED = [case(part, (9, 14), (3, 3), part == "scores", arrays=arrays, dilation=(1, 2), part=part)
+           for part, arrays in (("scores", "qk"), ("weights", "s"), ("values", "pv"))]
 CASES = (case("2-D", (12, 16), (5, 5), False, "bf16", dilation=(2, 1)), case("1-D", (150,), (13,)), case("2-D biased", (9, 14), (3, 5), dilation=(2, 2)),
-         case("3-D, causal frames", (4, 6, 8), (2, 3, 3), False, causal=(True, False, False)))
-PARTIAL = ("the three unfused primitives (scores of the neighbours as an array (B, H, L, w^r), their softmax, the sum of values over such an "
-           "array): tensor code reads arrays of at most rank 4 and sums over the last axis only")
+         case("3-D, causal frames", (4, 6, 8), (2, 3, 3), False, causal=(True, False, False)), *UNFUSED)
