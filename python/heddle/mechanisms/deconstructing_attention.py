@@ -7,7 +7,7 @@
 
 Xue et al. 2025, "Deconstructing Attention: Investigating Design Principles for Effective Language Modeling". The paper's appendix divides each order by a sum
 of its own; which one its code has is not known. q and k of embeddings (StaticEmbQK) are "standard" with other inputs. Static weights are
-computed once for the batch: its values lie side by side as channels. `indicators`: also each row's entropy, norm and weight of the first key.
+computed once for the batch: its values lie side by side as channels. `indicators`: also each row's entropy, norm, weight of the first key and largest score.
 """
 
 import numpy as np
@@ -38,10 +38,10 @@ def spec(variant="standard", batch=1, indicators=False, width=32):
                        heddle.attend(q, k, v, causal=True, normalizer=order(0)))
         if indicators:
             o, entropy = heddle.attend(q, k, v, causal=True, normalizer=ENTROPY, return_lse=True)
-            lse = heddle.attend(q, k, v, causal=True, return_lse=True)[1]
+            lse, top = heddle.attend(q, k, v, causal=True, return_lse=True, return_max=True)[1:]
             doubled = heddle.attend(q, k, v, causal=True, scale=2 * q.shape[3] ** -0.5, return_lse=True)[1]
             first = heddle.exp((q * k[:, :, :1]).sum() * q.shape[3] ** -0.5 - lse)
-            return o, entropy, heddle.exp(doubled * 0.5 - lse), first
+            return o, entropy, heddle.exp(doubled * 0.5 - lse), first, top
         return heddle.attend(q, k, v, causal=True, normalizer=JOINT if variant == "joint" else "softmax")
 
     def key_only(q, k, v):
@@ -66,7 +66,7 @@ def reference(q, k, v, variant="standard", batch=1, indicators=False, width=32):
         return sum(each @ v / each.sum(-1, keepdims=True) for each in ([w[0] + w[1] + w[2] / 2] if variant == "joint" else w.values()))
     p = _plain.softmax(x, seen)
     entropy = -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(-1)
-    return (p @ v, entropy, (p ** 2).sum(-1) ** 0.5, p[..., 0]) if indicators else p @ v
+    return (p @ v, entropy, (p ** 2).sum(-1) ** 0.5, p[..., 0], np.where(seen, x, -np.inf).max(-1)) if indicators else p @ v
 
 
 decode = cached(spec)
@@ -77,4 +77,4 @@ CASES = (
     Case("static", QKV | {each: (1, 3, 70, 32) for each in "qk"}, options=dict(variant="static", batch=2)),
     *(Case(each, POSITIVE, options=dict(variant=each), decode=each == "joint") for each in ("joint", "separate", "key_only")),
 )
-PARTIAL = "indicators: the spread of weights over heads (a score sees one head), the largest score (a statistic `max` is not in Python)"
+PARTIAL = "the spread of weights over heads, one of the paper's indicators: a score sees one head, and nothing is reduced over heads and keys"
