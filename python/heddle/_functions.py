@@ -124,9 +124,9 @@ def view(x, shape, place):
     """A traced array (rank 4 or less) that reads another, or an array of the closure, through coordinates: element p is x[place(*p)].
 
     `shape`: its extents, numbers or traced ones; the last is a number. `place` gets integers, one per dimension, and returns
-    one per dimension of x; coordinates outside of x are clamped to it. Nothing is copied where a kernel can read so.
+    one per dimension of x, which has to be inside of it: bound what may not be. Nothing is copied where a kernel can read so.
 
-        shifted = heddle.view(k, k.shape, lambda b, h, t, c: (b, h, t - 1, c))
+        shifted = heddle.view(k, k.shape, lambda b, h, t, c: (b, h, heddle.maximum(t - 1, 0), c))
         twice = heddle.view(q, (q.shape[0], 8, *q.shape[2:]), lambda b, h, t, c: (b, h // 2, t, c))
     """
     return _subscript.view(x, shape, place)
