@@ -16,6 +16,8 @@ from heddle import feature_maps, gates
 
 from . import Case, _plain, scaled
 
+PARTIAL = "the map is not fused: kernels in front of the recurrence write x O and x U (float32); only what follows them stays in its tiles"
+
 
 def spec(O, U=None, A=None, B=None, b=None, O2=None, act="softplus", residual=False, padded=False, divided=True, causal=False):
     activation = {"softplus": gates.softplus, "elu": feature_maps.elu_plus_one, "exp": heddle.exp}[act]
