@@ -95,8 +95,10 @@ constexpr int64_t kSlotAlignment = 1024;
 int64_t estimateConsumerRegisters(const GpuSchedule &schedule, const AttendWork &work) {
   int64_t scores = work.depths.size() * schedule.keys / 2, weights = work.accumulatorsPerValue * schedule.keys / 4;
   int64_t accumulators = sum(work.valueColumns) * work.accumulatorsPerValue / 2;
-  // What tables hold lives in the masked branch only, where most of it takes turns with the weights.
-  int64_t tables = work.tableReads * (schedule.keys / 16 + kTableAllowance) + work.pairReads * schedule.keys / 4;
+  // What tables hold lives in the masked branch only, where most of it takes turns with the weights. Tiles that are
+  // copied to slots have no addresses.
+  int64_t vectors = work.tableReads - work.tileReads;
+  int64_t tables = vectors * (schedule.keys / 16 + kTableAllowance) + work.pairReads * schedule.keys / 4;
   int64_t allowance = kConsumerAllowance + (schedule.warps <= 8 ? kRoomyAllowance : 0);
   return scores + weights + accumulators + tables + allowance;
 }

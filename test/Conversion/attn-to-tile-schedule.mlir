@@ -61,7 +61,7 @@ func.func @little(%q: !T, %k: !T, %v: !T) -> !T {
 // CHECK-LABEL: func.func private @wide_0(
 // CHECK-SAME:    tile.schedule = "rows 128, keys 80, 8 consuming and 4 copying warps
 // CHECK-LABEL: func.func private @biased_0(
-// CHECK-SAME:    tile.schedule = "rows 128, keys 96, 8 consuming and 4 copying warps, 2 stages: {{[0-9]+}} registers, 181248 bytes
+// CHECK-SAME:    tile.schedule = "rows 128, keys 128, 8 consuming and 4 copying warps, 2 stages: {{[0-9]+}} registers, 230400 bytes
 module attributes {tile.target = #tile.target<name = "some gpu", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
     hasRegisterReallocation = true, sharedBytesPerBlock = 232448, sharedBytesPerUnit = 233472, registersPerUnit = 65536,
     registersPerThread = 255>} {

@@ -203,3 +203,26 @@ func.func @repeated(%o: memref<?x64xf32>, %c: i32) attributes {warp.kernel, warp
   }
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!Slot = !warp.slot<64x32xbf16, <swizzle = 64>>
+!Ring = !warp.ring<1 of 64x32xbf16, <swizzle = 64>, bulk>
+
+// A tile for element-wise work is read by matrix loads, whose words are pairs of an accumulator's registers; each half of
+// a pair is the upper half of its f32.
+// CHECK-LABEL: llvm.func @elementwise
+func.func @elementwise(%m: memref<64x32xf32>, %cursor: i32)
+    attributes {warp.kernel, warp.threads = 128 : i64, warp.shared_bytes = 8192 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = warp.ring {offset = 0 : i64, barriers = 4096 : i64} : !Ring
+  %slot = warp.receive %ring at %cursor : !Ring -> !Slot
+  // CHECK-COUNT-2: nvvm.ldmatrix {{.*}}num = 4
+  %tile = warp.load %slot[0, 0] : !Slot -> tensor<64x32xbf16, #acc>
+  // CHECK-NOT: extf
+  // CHECK-COUNT-8: arith.shli
+  %wide = arith.extf %tile : tensor<64x32xbf16, #acc> to tensor<64x32xf32, #acc>
+  tile.store %wide, %m[%c0, %c0] : tensor<64x32xf32, #acc>, memref<64x32xf32>
+  return
+}

@@ -1,7 +1,9 @@
 //===- Elementwise.cpp - element-wise operations, register by register ------===//
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -34,6 +36,42 @@ struct LowerElementwise : ConversionPattern {
   }
 };
 
+/// bf16 in pairs that lie in one word: an element is the upper half of its f32, so that one operation makes each.
+struct LowerExtendPairs : OpConversionPattern<arith::ExtFOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::ExtFOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto from = dyn_cast<RankedTensorType>(op.getIn().getType());
+    ValueRange values = adaptor.getIn();
+    if (!from || !from.getElementType().isBF16() || !getElementTypeOrSelf(op.getType()).isF32() || values.size() % 2)
+      return rewriter.notifyMatchFailure(op, "not pairs of bf16");
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SmallVector<Value> registers;
+    for (size_t index = 0; index < values.size(); index += 2) {
+      Value pair = pairOf(values[index], values[index + 1]);
+      if (!pair)
+        return rewriter.notifyMatchFailure(op, "not pairs of bf16");
+      Value word = LLVM::BitcastOp::create(builder, builder.getI32Type(), pair);
+      Value low = arith::ShLIOp::create(builder, word, constantI32(builder, 16));
+      Value high = arith::AndIOp::create(builder, word, constantI32(builder, -65536));
+      for (Value half : {low, high})
+        registers.push_back(LLVM::BitcastOp::create(builder, builder.getF32Type(), half));
+    }
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{registers});
+    return success();
+  }
+
+private:
+  /// The vector of two whose elements these are, in order.
+  static Value pairOf(Value first, Value second) {
+    auto low = first.getDefiningOp<LLVM::ExtractElementOp>(), high = second.getDefiningOp<LLVM::ExtractElementOp>();
+    if (!low || !high || low.getVector() != high.getVector() || !matchPattern(low.getPosition(), m_Zero()) ||
+        !matchPattern(high.getPosition(), m_One()) || cast<VectorType>(low.getVector().getType()).getNumElements() != 2)
+      return {};
+    return low.getVector();
+  }
+};
+
 struct LowerConstant : OpConversionPattern<arith::ConstantOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(arith::ConstantOp op, OneToNOpAdaptor,
@@ -63,4 +101,5 @@ struct LowerSplat : OpConversionPattern<tensor::SplatOp> {
 
 void heddle::populateElementwiseLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerElementwise, LowerConstant, LowerSplat>(converter, patterns.getContext());
+  patterns.add<LowerExtendPairs>(converter, patterns.getContext(), /*benefit=*/2);
 }
