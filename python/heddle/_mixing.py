@@ -2,7 +2,7 @@
 
 from . import _arrays, _recur_checks
 from ._captures import RuntimeScalar
-from ._recurrence import maps_of, run
+from ._recurrence import maps_of, spec_of
 from ._tensor import Tensor
 
 BLOCK = 256  # columns of one launch
@@ -52,7 +52,8 @@ def mixing_matrix(q, k, *, gate=None, feature_map=None, normalizer="none", scale
         given = _recur_checks.Call(q, k, unit, gate, normalizer, None, False, None, None, layout, block, at, segments, False, "f32")
         maps = maps_of(feature_map, given)
         _recur_checks.call(given, maps)
-        run(given, maps, scale, [block])
+        spec, arguments = spec_of(given, maps, scale)
+        spec(*arguments, out=[block])
     return made[:, :, top - first:, :right - left]
 
 

@@ -160,7 +160,13 @@ def _gate(gate, layout, extents, heads_at, tokens_at):
         raise ValueError(f"expected a gate of shape {expected[layout]} with B = {batch}, H = {heads} (or a divisor) and T = {tokens}, "
                          f"got {tuple(gate.shape)}")
     contiguous("gate", gate)
-    if _arrays.device(gate)[0] == "cpu" and all(gate.shape):
+    if _arrays.device(gate)[0] == "cpu":
+        logarithms(gate)
+
+
+def logarithms(gate):
+    """A gate on a CPU is never positive."""
+    if all(gate.shape):
         most = float(gate.max())
         if not most <= 0:
             raise ValueError(f"expected a gate of logarithms that are at most 0, got {most}")

@@ -2,13 +2,27 @@
 the options of a call."""
 
 import inspect
+from typing import Any, NamedTuple
 
 from . import _arrays, _recur_checks
+from ._captures import Fingerprint, RuntimeScalar
+from ._heddle import Memo
 from ._recur import RecurSpec, build
 from ._spec import Spec, current_trace
 from ._tensor import Tensor
 
 _compiled = {}  # options and types -> what a Spec has compiled
+_memos = {}     # options -> Memo of _Known
+
+
+class _Known(NamedTuple):
+    """What a call like one before needs: its arrays have types, sizes and strides that were checked."""
+
+    entry: Any
+    allocate: Any       # workspace
+    captures: tuple     # the numbers of the functions' arrays and numbers in the order of the entry's arguments
+    results: tuple      # (shape, element type) of each
+    checks_gate: bool   # it is on a CPU, where what it holds is looked at in every call
 
 
 def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None, initial_state=None,
@@ -60,11 +74,9 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
                                   "compiled yet, got beta")
     given = _recur_checks.Call(q, k, v, gate, normalizer, initial_state, return_final_state, cu_seqlens, chunk_size, layout, out, at,
                                segments, return_mass)
-    maps = maps_of(feature_map, given)
     if type(q) is Tensor:
-        return _traced(given, maps, scale)
-    _recur_checks.call(given, maps)
-    return run(given, maps, scale, None if out is None else [out])
+        return _traced(given, maps_of(feature_map, given), scale)
+    return _results(_call(given, feature_map, scale, (out,)), given)
 
 
 def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none", scale=None, out=None, out_state=None):
@@ -87,14 +99,68 @@ def recur_step(q, k, v, state, *, gate=None, feature_map=None, normalizer="none"
     if gate is not None and len(gate.shape) > 1:
         gate = _one_token(gate)
     given = _recur_checks.Call(_one_token(q), _one_token(k), _one_token(v), gate, normalizer, state, True, None, None, "bhtd", None)
+    good = _arrays.is_array(out) and len(out.shape) == 3  # what else is given is new to a memo, and refused by the checks
+    outs = (_one_token(out) if good else out, *_arrays_of(out_state))
+    first, *states = _call(given, feature_map, scale, outs, step=(out, out_state))
+    return first[:, :, 0] if out is None else out, states[0] if len(states) == 1 else tuple(states)
+
+
+def _arrays_of(state):
+    """An array, or a pair of them, as a tuple."""
+    return () if state is None else tuple(state) if isinstance(state, (tuple, list)) else (state,)
+
+
+def _call(given, feature_map, scale, outs, step=None):
+    """The results of a recurrence on arrays, written to those of `outs` that are not None. `step`: what the caller of recur_step
+    gave for its results, where there is one token."""
+    functions, leaves = None, ()
+    if feature_map is not None or given.at is not None:
+        found = Fingerprint(shapes=True)
+        functions, leaves = (found.key(given.at, root=True), found.key(feature_map, root=not isinstance(feature_map, (tuple, list)))), found.leaves
+    states = _arrays_of(given.initial_state)
+    arrays = (given.q, given.k, given.v, given.gate, given.cu_seqlens, given.segments, *states)
+    values = [*arrays, scale, *(leaf.value if type(leaf) is RuntimeScalar else leaf for leaf in leaves), *outs]
+    options = (given.layout, given.normalizer, given.return_final_state, given.return_mass, given.chunk_size, functions, len(states),
+               step is not None, tuple(value is None for value in (*arrays, scale, *outs)))
+    try:
+        memo = _memos.get(options)
+    except TypeError:
+        memo = None  # the checks say which option it is
+    known = None if memo is None else memo.find(values)
+    if known is None:
+        return _first_call(given, feature_map, scale, outs, step, options, values, leaves)
+    if known.checks_gate:
+        _recur_checks.logarithms(given.gate)
+    arguments = [array for array in arrays if array is not None]
+    if scale is not None:
+        arguments.append(float(scale))
+    if leaves:
+        start = len(arrays) + 1
+        arguments += [values[start + number] for number in known.captures]
+    results = [_arrays.empty_like(given.q, *result) if out is None else out
+               for result, out in zip(known.results, (*outs, *[None] * (len(known.results) - len(outs))))]
+    known.entry((*arguments, *results), None, known.allocate, None)
+    return results
+
+
+def _first_call(given, feature_map, scale, outs, step, options, values, leaves):
+    """Check a call, compile it if need be, run it, and remember it."""
     maps = maps_of(feature_map, given)
     shape = _recur_checks.call(given, maps)
-    results = None
-    if out is not None or out_state is not None:
-        states = _recur_checks.step_outputs(given, shape, out, out_state)
-        results = [None if out is None else _one_token(out), *states]
-    result, state = run(given, maps, scale, results, one_token=True)
-    return result[:, :, 0] if out is None else out, state
+    if step is not None:
+        _recur_checks.step_outputs(given, shape, *step)
+    spec, arguments = spec_of(given, maps, scale, step is not None)
+    compiled, found = spec._program()
+    results = compiled.run(arguments, found, [*outs, *[None] * (len(compiled.results) - len(outs))], None)
+    where = _arrays.device(given.q)
+    captures = [next((n for n, leaf in enumerate(leaves) if leaf is taken), None) for taken in compiled._leaves(found)]
+    if where[0] == "cpu" and given.cu_seqlens is not None or None in captures:
+        return results  # what arrays on a CPU hold is checked in every call; arrays made while tracing are nobody's
+    allocate = None if where[0] == "cpu" else _arrays.workspace_allocator(given.q)
+    known = _Known(compiled.entries[where], allocate, tuple(captures), tuple((tuple(x.shape), _arrays.element(x)) for x in results),
+                   given.gate is not None and where[0] == "cpu")
+    _memos.setdefault(options, Memo()).remember(values, known)
+    return results
 
 
 def maps_of(feature_map, given):
@@ -118,16 +184,7 @@ def _type(name, array, layout, one_token):
     return "x".join([*(str(extent) if axis in known else "?" for axis, extent in enumerate(array.shape)), _arrays.element(array)])
 
 
-def run(given, maps, scale, out, one_token=False):
-    """The results of the spec for these options, on these arrays, which have been checked."""
-    spec, values = spec_of(given, maps, scale, one_token)
-    count = 1 + given.return_mass + (0 if not given.return_final_state else 2 if given.normalizer == "sum" else 1)
-    if out is not None:
-        out = out + [None] * (count - len(out))
-    return _results(spec(*values, out=out), given)
-
-
-def spec_of(given, maps, scale, one_token):
+def spec_of(given, maps, scale, one_token=False):
     """(the heddle.Spec for these options and types, what it takes)."""
     named = {"q": given.q, "k": given.k, "v": given.v, "gate": given.gate, "cu_seqlens": given.cu_seqlens,
              "segments": given.segments, **dict(zip(("state", "mass"), given.states()))}

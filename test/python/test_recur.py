@@ -368,3 +368,32 @@ def test_knows_weights_that_are_not_negative(feature_map):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         trace(feature_map)
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch"])
+def test_a_known_call_is_not_checked_again(monkeypatch, library):
+    """What it reads from outside, and a gate on a CPU, are looked at all the same."""
+    convert = (lambda x: x) if library == "numpy" else pytest.importorskip("torch").from_numpy
+    from heddle import _recur_checks
+    generator = np.random.default_rng(13)
+    q, k, v = (convert(array(generator, (1, 2, 20, 16))) for _ in range(3))
+    gate, w, factor = convert(logarithms(generator, (1, 2, 20), "usual")), convert(array(generator, (16, 16)) / 4), heddle.scalar(2)
+    options = dict(gate=gate, feature_map=lambda x: heddle.exp(x @ w) * factor, at=lambda i: i - factor, return_final_state=True)
+    step = dict(gate=gate[:, :, 0], feature_map=heddle.exp, normalizer="sum")
+    first, state = heddle.recur(q, k, v, **options)
+    token, pair = heddle.recur_step(q[:, :, 0], k[:, :, 0], v[:, :, 0], (state, abs(state[..., 0])), **step)
+    monkeypatch.setattr(_recur_checks, "call", None)
+    again, last = heddle.recur(q, k, v, **options)
+    assert difference(again, first) == difference(last, state) == 0
+    again, after = heddle.recur_step(q[:, :, 0], k[:, :, 0], v[:, :, 0], (state, abs(state[..., 0])), **step)
+    assert difference(again, token) == difference(after[0], pair[0]) == difference(after[1], pair[1]) == 0
+    w[:], factor.value = -w, 5
+    f = lambda x: 5 * np.exp(np.asarray(x, float) @ np.asarray(w, float))
+    expected = recurrence(f(q), f(k), np.asarray(v, float), spread(np.asarray(gate), 2), scale=0.25, at=np.arange(20) - 5)[0]
+    assert difference(heddle.recur(q, k, v, **options)[0], expected) < 1e-5
+    for other in (q[:, :, :5], q[:, :1]):
+        with pytest.raises(TypeError):  # what is new is checked: there is nothing to do it with
+            heddle.recur(other, other, other, **options)
+    gate[0, 0, 3] = 1.0
+    with pytest.raises(ValueError, match="expected a gate of logarithms that are at most 0, got 1.0"):
+        heddle.recur(q, k, v, **options)
