@@ -24,7 +24,7 @@ def spec(kernel=None, part="taylor", window=64, divide=True, rotary=10000.0, len
         if divide:
             return recur(q, k, v, feature_map=features, normalizer="sum")
         o = recur(q, k, v, feature_map=features, scale=1.0)
-        return o / heddle.sqrt((o * o).mean(keepdims=True) + 1e-5)
+        return heddle.norms.rms(o, 1e-5)
 
     def near(q, k, v):
         q, k = heddle.positions.rotary(q, k, heddle.positions.rotary_tables(length, q.shape[3], rotary))

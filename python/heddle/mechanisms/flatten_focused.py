@@ -17,7 +17,7 @@ from . import Case
 
 def spec(s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None):
     def focused(x):
-        y = (heddle.maximum(x, 0.0) + 1e-6) / heddle.log(heddle.exp(s) + 1.0)
+        y = (heddle.maximum(x, 0.0) + 1e-6) / heddle.gates.softplus(s)
         powered = y ** p
         return powered * heddle.sqrt((y * y).sum(keepdims=True) / (powered * powered).sum(keepdims=True))
 

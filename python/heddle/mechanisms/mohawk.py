@@ -18,7 +18,7 @@ from . import Case, recurrent
 
 def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", stream=None):
     def block(recur, c, b, x, A, z=None):
-        gate = -(heddle.log(heddle.exp(-heddle.abs(A)) + 1.0) + heddle.maximum(A, 0.0))
+        gate = heddle.gates.sigmoid(-A)
         c, b = heddle.convolutions.causal(c, conv_c), heddle.convolutions.causal(b, conv_b)
         if part == "matrix":
             return recur(c, b, x, gate=gate, scale=1.0)
