@@ -7,9 +7,9 @@
 //===----------------------------------------------------------------------===//
 #include "AttendKernels.h"
 #include "AttendKernel.h"
-#include "ElementwiseKernel.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
+#include "PackedGaps.h"
 #include "ResidueParts.h"
 #include "RowNormalizer.h"
 #include "dialects/Tile/TileOps.h"
@@ -126,8 +126,8 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
     return failure();
   // What an accumulate does not reach stays zero.
   for (const KernelOutput &output : outputs)
-    if (output.tensor.getDefiningOp<attn::AccumulateOp>())
-      emitZeros(plan, output.memory);
+    if (auto accumulate = output.tensor.getDefiningOp<attn::AccumulateOp>())
+      emitZerosBetween(plan, accumulate, output.memory);
   std::vector<MaskAnalysis> parts = findResidueParts(plan, op);
   FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule, parts);
   if (failed(mask))

@@ -24,6 +24,13 @@ public:
   /// `start(b) + t` of an array.
   static std::optional<PackedRows> find(attn::AttendOp op, PlanBuilder &plan);
 
+  /// The packing of the rows of what `op` writes, if that is an attend's result whose rows are `start(b) + t` of it, as
+  /// many as the attend has.
+  static std::optional<PackedRows> ofResult(attn::AccumulateOp op);
+
+  /// The dimension of the array that holds the packed rows.
+  int64_t getDimension() const { return dimension; }
+
   /// Size of the flat grid, in the kernel's head.
   mlir::Value countBlocks(KernelBuilder &kernel, mlir::Value batchCount, int64_t rows);
 
@@ -31,11 +38,18 @@ public:
   std::pair<mlir::Value, mlir::Value> locate(TileEmitter &emitter, mlir::Value position, mlir::Value batchCount,
                                              int64_t rows, KernelBuilder &kernel);
 
-private:
+  /// The last sequence that begins at or before a row of the array, if any does, in the kernel's body.
+  mlir::Value findSequence(TileEmitter &emitter, mlir::Value row, mlir::Value batchCount, KernelBuilder &kernel);
+  /// Its first row.
   mlir::Value start(TileEmitter &emitter, mlir::Value batch, KernelBuilder &kernel);
 
-  attn::ViewOp view;
-  int64_t coordinate = 0; ///< the dimension of the array that holds the packed rows
+private:
+  PackedRows(mlir::Value array, mlir::Region &coordinates, int64_t dimension)
+      : array(array), coordinates(&coordinates), dimension(dimension) {}
+
+  mlir::Value array;
+  mlir::Region *coordinates; ///< of an element (b, h, t, c)
+  int64_t dimension;
 };
 
 } // namespace heddle

@@ -1,0 +1,55 @@
+//===- PackedGaps.cpp -------------------------------------------------------===//
+#include "PackedGaps.h"
+#include "ElementwiseKernel.h"
+#include "PackedRows.h"
+#include "TileEmitter.h"
+#include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+static constexpr int64_t tileRows = 64, tileColumns = 64;
+
+/// Of packed rows of several heads each: (rows, heads, columns) or (heads, rows, columns).
+static void emitGaps(PlanBuilder &plan, attn::AccumulateOp op, PackedRows packing, Value memory) {
+  KernelBuilder kernel = KernelBuilder::create(plan);
+  TileEmitter emitter(kernel);
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  auto type = cast<MemRefType>(memory.getType());
+  Value target = kernel.import(memory), size = kernel.constant(tileRows), one = kernel.constant(1);
+  int64_t rowDim = packing.getDimension(), headDim = 1 - rowDim;
+  Value rows = memref::DimOp::create(head, target, rowDim), heads = memref::DimOp::create(head, target, headDim);
+  Value block = kernel.startBody({arith::CeilDivSIOp::create(head, rows, size).getResult()})[0];
+  Value first = arith::MulIOp::create(b, block, size);
+  Value last = arith::MinSIOp::create(b, arith::AddIOp::create(b, first, size), rows);
+  Value sequence = packing.findSequence(emitter, first, kernel.dim(op.getSource(), 0), kernel);
+  Value begin = packing.start(emitter, sequence, kernel), length = emitter.lengthOf(op.getLengths(), {sequence});
+  Value isInside = arith::AndIOp::create(
+      b, arith::CmpIOp::create(b, arith::CmpIPredicate::sle, begin, first),
+      arith::CmpIOp::create(b, arith::CmpIPredicate::sle, last, arith::AddIOp::create(b, begin, length)));
+  auto skip = scf::IfOp::create(b, isInside, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(skip.elseBlock());
+  auto loop = scf::ForOp::create(b, kernel.constant(0), heads, one);
+  b.setInsertionPointToStart(loop.getBody());
+  Value zero = emitter.constantTile({tileRows, tileColumns}, type.getElementType(), 0.0);
+  for (int64_t column = 0; column < type.getDimSize(2); column += tileColumns) {
+    SmallVector<Value> coordinates{first, loop.getInductionVar(), kernel.constant(column)};
+    if (rowDim == 1)
+      std::swap(coordinates[0], coordinates[1]);
+    tile::StoreOp::create(b, zero, target, coordinates, Value(),
+                          rowDim == 0 ? b.getI64IntegerAttr(rowDim) : IntegerAttr(), UnitAttr());
+  }
+  b.setInsertionPointAfter(skip);
+  kernel.launch();
+}
+
+void heddle::emitZerosBetween(PlanBuilder &plan, attn::AccumulateOp op, Value memory) {
+  auto type = cast<MemRefType>(memory.getType());
+  std::optional<PackedRows> packing = PackedRows::ofResult(op);
+  if (packing && type.getRank() == 3 && packing->getDimension() < 2 && !type.isDynamicDim(2))
+    return emitGaps(plan, op, *packing, memory);
+  emitZeros(plan, memory);
+}
