@@ -224,6 +224,19 @@ def Tile_AtomicMaxOp : Tile_Op<"atomic_max", [MemoryEffects<[MemWrite]>]> {
   let assemblyFormat = "$value `,` $dest `[` $indices `]` attr-dict `:` type($dest)";
 }
 
+def Tile_NextItemOp : Tile_Op<"next_item", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "take the next number of a counter in memory";
+  let description = [{
+    The result is the word `counter[indices]`, an `i32`, which is then one more: atomically across blocks, and once for a
+    block, whatever the number of its threads. So every number goes to one block, in the order in which they ask.
+
+    Example: `%n = tile.next_item %counter[%c0] : memref<1xi32, ..>`
+  }];
+  let arguments = (ins AnyMemRef:$counter, Variadic<Index>:$indices);
+  let results = (outs Index:$result);
+  let assemblyFormat = "$counter `[` $indices `]` attr-dict `:` type($counter)";
+}
+
 def Tile_LaunchOp : Tile_Op<"launch"> {
   let summary = "run a kernel (only in a plan)";
   let description = [{

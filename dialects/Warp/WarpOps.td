@@ -142,6 +142,45 @@ def Warp_AdvanceOp : Warp_Op<"advance", [Pure]> {
   let assemblyFormat = "$cursor `of` $stages attr-dict";
 }
 
+def Warp_NextItemOp : Warp_Op<"next_item", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "ask for the next number of a counter in memory";
+  let description = [{
+    `tile.next_item`, by one thread of those that run it. The number is known to that thread alone, and takes its time to
+    come: only a `send` may read it (`verify-warp`).
+    Example: `%n = warp.next_item %counter[%c0] : memref<1xi32, ..>`
+    Lowers to: an atomic addition of one thread.
+  }];
+  let arguments = (ins AnyMemRef:$counter, Variadic<Index>:$indices);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$counter `[` $indices `]` attr-dict `:` type($counter)";
+}
+
+def Warp_SendOp : Warp_Op<"send", [AttrSizedOperandSegments]> {
+  let summary = "write numbers to a slot, for other threads to take";
+  let description = [{
+    Semantics: one thread of those that run it waits until the slot is free, and fills it. A slot is a row of `i32`, one
+    for each number (`index`, `i32`, `i1` or `f32`). In a bulk ring `cursor` says which slot, and the threads of each role
+    that takes from the ring count as its readers; in any other ring the slot is free when all threads are there.
+    Example: `warp.send %n to %ring at %cursor : i32 to !warp.ring<2 of 1x1xi32, <>, bulk>`
+    Lowers to: a wait for the empty barrier (a block barrier), stores, and an arrival at the full barrier.
+  }];
+  let arguments = (ins Variadic<AnyType>:$values, Warp_RingType:$ring, Optional<I32>:$cursor);
+  let assemblyFormat = "$values `to` $ring (`at` $cursor^)? attr-dict `:` type($values) `to` type($ring)";
+}
+
+def Warp_TakeOp : Warp_Op<"take"> {
+  let summary = "read the numbers that were sent";
+  let description = [{
+    Semantics: waits until the slot is full, reads it, and leaves it free again. Every thread of a role that takes from a
+    ring does so once for each `send`.
+    Example: `%n = warp.take %ring at %cursor : !warp.ring<2 of 1x1xi32, <>, bulk> -> i32`
+    Lowers to: a wait for the full barrier (a block barrier), loads, and an arrival of a lane of each warp.
+  }];
+  let arguments = (ins Warp_RingType:$ring, Optional<I32>:$cursor);
+  let results = (outs Variadic<AnyType>:$values);
+  let assemblyFormat = "$ring (`at` $cursor^)? attr-dict `:` type($ring) `->` type($values)";
+}
+
 def Warp_LoadOp : Warp_Op<"load"> {
   let summary = "read a rectangle of a full slot into registers";
   let description = [{

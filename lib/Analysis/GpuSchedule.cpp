@@ -97,7 +97,7 @@ int64_t estimateConsumerRegisters(const GpuSchedule &schedule, const AttendWork 
   int64_t accumulators = sum(work.valueColumns) * work.accumulatorsPerValue / 2;
   // What tables hold lives in the masked branch only, where most of it takes turns with the weights. Tiles that are
   // copied to slots have no addresses.
-  int64_t vectors = work.tableReads - work.tileReads;
+  int64_t vectors = work.tableReads - work.tileReads - work.apartReads;
   int64_t tables = vectors * (schedule.keys / 16 + kTableAllowance) + work.pairReads * schedule.keys / 4;
   int64_t allowance = kConsumerAllowance + (schedule.warps <= 8 ? kRoomyAllowance : 0);
   return scores + weights + accumulators + tables + allowance;

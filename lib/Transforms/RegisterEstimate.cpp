@@ -1,5 +1,6 @@
 //===- RegisterEstimate.cpp - registers that a scheduled kernel needs -------===//
 #include "lib/Transforms/RegisterEstimate.h"
+#include "dialects/Tile/TileDialect.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpOps.h"
 #include "mlir/Analysis/Liveness.h"
@@ -48,6 +49,9 @@ static int64_t mostAlive(Block &block, const Liveness &liveness, const DenseSet<
         if (op.getNumRegions() != 0 && isReadAfter(value, op, *info))
           beyond.insert(value);
       }
+    // Registers that are short where a loop is seldom gone through cost little.
+    if (op.hasAttr(tile::kSeldomAttr))
+      continue;
     // What is read after an operation with regions is alive all through them.
     for (Region &region : op.getRegions())
       for (Block &nested : region)

@@ -17,10 +17,12 @@ public:
   Value visit(Block &block, Value cursor);
 
 private:
+  Value advance(Operation *op, Value cursor);
   bool isUsedIn(Operation &op) {
     return llvm::any_of(ring->getUsers(), [&](Operation *user) { return op.isProperAncestor(user); });
   }
   Value visitFor(scf::ForOp loop, Value cursor);
+  Value visitWhile(scf::WhileOp loop, Value cursor);
   Value visitIf(scf::IfOp branch, Value cursor);
 
   warp::RingOp ring;
@@ -32,17 +34,30 @@ Value CursorThreader::visit(Block &block, Value cursor) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     if (auto acquire = dyn_cast<warp::AcquireOp>(op); acquire && acquire.getRing() == ring) {
       acquire.getStageMutable().assign(cursor);
+    } else if (auto send = dyn_cast<warp::SendOp>(op); send && send.getRing() == ring) {
+      send.getCursorMutable().assign(cursor);
     } else if (auto receive = dyn_cast<warp::ReceiveOp>(op); receive && receive.getRing() == ring) {
       receive.getStageMutable().assign(cursor);
-      rewriter.setInsertionPointAfter(receive);
-      auto stages = static_cast<uint64_t>(ring.getResult().getType().getStages());
-      cursor = warp::AdvanceOp::create(rewriter, op.getLoc(), rewriter.getI32Type(), cursor, stages);
+      cursor = advance(&op, cursor);
+    } else if (auto take = dyn_cast<warp::TakeOp>(op); take && take.getRing() == ring) {
+      take.getCursorMutable().assign(cursor);
+      cursor = advance(&op, cursor);
     } else if (isUsedIn(op)) {
-      auto loop = dyn_cast<scf::ForOp>(op);
-      cursor = loop ? visitFor(loop, cursor) : visitIf(cast<scf::IfOp>(op), cursor);
+      if (auto loop = dyn_cast<scf::ForOp>(op))
+        cursor = visitFor(loop, cursor);
+      else if (auto loop = dyn_cast<scf::WhileOp>(op))
+        cursor = visitWhile(loop, cursor);
+      else
+        cursor = visitIf(cast<scf::IfOp>(op), cursor);
     }
   }
   return cursor;
+}
+
+Value CursorThreader::advance(Operation *op, Value cursor) {
+  rewriter.setInsertionPointAfter(op);
+  auto stages = static_cast<uint64_t>(ring.getResult().getType().getStages());
+  return warp::AdvanceOp::create(rewriter, op->getLoc(), rewriter.getI32Type(), cursor, stages);
 }
 
 Value CursorThreader::visitFor(scf::ForOp loop, Value cursor) {
@@ -52,6 +67,25 @@ Value CursorThreader::visitFor(scf::ForOp loop, Value cursor) {
   };
   auto replaced = cast<scf::ForOp>(
       *loop.replaceWithAdditionalYields(rewriter, {cursor}, /*replaceInitOperandUsesInLoop=*/false, yieldNext));
+  return replaced.getResults().back();
+}
+
+Value CursorThreader::visitWhile(scf::WhileOp loop, Value cursor) {
+  rewriter.setInsertionPoint(loop);
+  SmallVector<Value> inits(loop.getInits());
+  SmallVector<Type> types(loop.getResultTypes());
+  inits.push_back(cursor);
+  types.push_back(cursor.getType());
+  auto replaced = scf::WhileOp::create(rewriter, loop.getLoc(), types, inits);
+  for (auto [from, to] : llvm::zip(loop->getRegions(), replaced->getRegions())) {
+    to.takeBody(from);
+    cursor = visit(to.front(), to.front().addArgument(cursor.getType(), loop.getLoc()));
+    if (auto condition = dyn_cast<scf::ConditionOp>(to.front().getTerminator()))
+      condition.getArgsMutable().append(cursor);
+    else
+      cast<scf::YieldOp>(to.front().getTerminator()).getResultsMutable().append(cursor);
+  }
+  rewriter.replaceOp(loop, replaced.getResults().drop_back());
   return replaced.getResults().back();
 }
 
@@ -78,8 +112,8 @@ Value CursorThreader::visitIf(scf::IfOp branch, Value cursor) {
 LogicalResult heddle::threadCursor(warp::RingOp ring) {
   for (Operation *user : ring->getUsers())
     for (Operation *parent = user->getParentOp(); !isa<func::FuncOp>(parent); parent = parent->getParentOp())
-      if (!isa<scf::ForOp, scf::IfOp>(parent))
-        return user->emitOpError("expected a bulk ring to be used in counted loops and branches only, got ")
+      if (!isa<scf::ForOp, scf::IfOp, scf::WhileOp>(parent))
+        return user->emitOpError("expected a bulk ring to be used in loops and branches only, got ")
                << parent->getName();
   OpBuilder builder(ring.getContext());
   builder.setInsertionPointAfter(ring);

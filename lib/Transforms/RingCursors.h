@@ -6,8 +6,9 @@
 
 namespace heddle {
 
-/// Gives each acquire and receive of a ring a cursor, which starts at 0 behind the ring's definition, advances at each
-/// receive, and is carried through the loops and branches in between. Fails where something else holds such a use.
+/// Gives each acquire, receive, send and take of a ring a cursor, which starts at 0 behind the ring's definition,
+/// advances at each receive and take, and is carried through the loops and branches in between. Fails where something
+/// else holds such a use.
 mlir::LogicalResult threadCursor(warp::RingOp ring);
 
 } // namespace heddle

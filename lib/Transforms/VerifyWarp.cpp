@@ -42,7 +42,11 @@ static LogicalResult verifyAsync(warp::MmaOp mma) {
 /// A bulk ring has barriers, a cursor wherever it is used, and copies of arrays that are arguments.
 static LogicalResult verifyBulk(Operation *op) {
   auto lacksCursor = [](auto access) { return access && access.getRing().getType().getBulk() && !access.getStage(); };
-  if (lacksCursor(dyn_cast<warp::AcquireOp>(op)) || lacksCursor(dyn_cast<warp::ReceiveOp>(op)))
+  auto numbersLackCursor = [](auto access) {
+    return access && access.getRing().getType().getBulk() && !access.getCursor();
+  };
+  if (lacksCursor(dyn_cast<warp::AcquireOp>(op)) || lacksCursor(dyn_cast<warp::ReceiveOp>(op)) ||
+      numbersLackCursor(dyn_cast<warp::SendOp>(op)) || numbersLackCursor(dyn_cast<warp::TakeOp>(op)))
     return op->emitOpError("expected a cursor of a bulk ring, got none");
   if (auto ring = dyn_cast<warp::RingOp>(op); ring && ring.getResult().getType().getBulk() && !ring.getBarriers())
     return op->emitOpError("expected barriers of a bulk ring, got none");
@@ -52,17 +56,27 @@ static LogicalResult verifyBulk(Operation *op) {
   return success();
 }
 
+/// One thread knows the number; the others get it when it has been sent.
+static LogicalResult verifyNextItem(warp::NextItemOp item) {
+  for (Operation *user : item->getUsers())
+    if (!isa<warp::SendOp>(user))
+      return user->emitOpError("expected the next item's number to be sent before it is read");
+  return success();
+}
+
 static LogicalResult verifyOp(Operation *op) {
   bool allowed =
       isa<tensor::SplatOp>(op) || isa<tile::TileDialect, warp::WarpDialect, arith::ArithDialect, math::MathDialect,
                                       scf::SCFDialect, memref::MemRefDialect, func::FuncDialect>(op->getDialect());
   if (!allowed)
     return op->emitOpError("expected an operation of the warp rung, got ") << op->getName();
-  if (isa<tile::DotOp, tile::TransposeOp, tile::LaunchOp, tile::MachineOp, tile::ResiduesOp>(op))
+  if (isa<tile::DotOp, tile::TransposeOp, tile::LaunchOp, tile::MachineOp, tile::NextItemOp, tile::ResiduesOp>(op))
     return op->emitOpError("expected it to be gone in a scheduled kernel");
   if (auto ring = dyn_cast<warp::RingOp>(op); ring && !ring.getOffset())
     return op->emitOpError("expected an offset in shared memory, got none");
   if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync() && failed(verifyAsync(mma)))
+    return failure();
+  if (auto item = dyn_cast<warp::NextItemOp>(op); item && failed(verifyNextItem(item)))
     return failure();
   if (failed(verifyBulk(op)))
     return failure();

@@ -43,9 +43,9 @@ static void visit(Block &block) {
         reads = writes = false;
     } else if (isa<warp::SyncOp>(op)) {
       reads = false;
-    } else if (isa<warp::CopyOp, warp::GatherOp, warp::PutOp>(op)) {
+    } else if (isa<warp::CopyOp, warp::GatherOp, warp::PutOp, warp::SendOp>(op)) {
       writes = true;
-    } else if (isa<warp::LoadOp, warp::MmaOp, warp::ReduceOp>(op)) {
+    } else if (isa<warp::LoadOp, warp::MmaOp, warp::ReduceOp, warp::TakeOp>(op)) {
       reads = true;
     }
   }

@@ -12,10 +12,13 @@
 //   for n = lb + 1 .. { products of A(n) issued;  C(n - 1) issued;  rest of A(n);  B(n) }
 //   C(last)
 //
+// What is done if n = lb is then done before the loop and not in it.
+//
 // so that the element-wise work of A(n) runs while C(n - 1) is on the matrix unit.
 // Afterwards every asynchronous product is waited for where it is first read.
 // Shown by test/Transforms/warp-overlap-products.mlir.
 //===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileDialect.h"
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"
 #include "lib/Transforms/SinkMakers.h"
@@ -68,6 +71,43 @@ private:
   llvm::SmallPtrSet<Operation *, 8> makers; ///< operations of A that turn a tile into C's left operand
 };
 } // namespace
+
+/// Comparisons of a loop's variable with its lower bound.
+static SmallVector<Value> findFirstTests(scf::ForOp loop) {
+  SmallVector<Value> tests;
+  for (Operation *user : loop.getInductionVar().getUsers())
+    if (auto test = dyn_cast<arith::CmpIOp>(user); test && test->getBlock() == loop.getBody() &&
+                                                   test.getPredicate() == arith::CmpIPredicate::eq &&
+                                                   llvm::is_contained(test.getOperands(), loop.getLowerBound()))
+      tests.push_back(test);
+  return tests;
+}
+
+/// Takes an operation that a condition decides apart: it is known to be true, or known not to be. Whether there was
+/// one.
+static bool foldOneUse(IRRewriter &rewriter, Value condition, bool isTrue) {
+  for (Operation *user : condition.getUsers()) {
+    if (auto both = dyn_cast<arith::AndIOp>(user)) {
+      Value other = both.getLhs() == condition ? both.getRhs() : both.getLhs();
+      rewriter.replaceOp(both, isTrue ? other : condition);
+      return true;
+    }
+    if (auto select = dyn_cast<arith::SelectOp>(user); select && select.getCondition() == condition) {
+      rewriter.replaceOp(select, isTrue ? select.getTrueValue() : select.getFalseValue());
+      return true;
+    }
+    if (auto branch = dyn_cast<scf::IfOp>(user); branch && branch.elseBlock()) {
+      Block *taken = isTrue ? branch.thenBlock() : branch.elseBlock();
+      Operation *yield = taken->getTerminator();
+      SmallVector<Value> results(yield->getOperands());
+      rewriter.eraseOp(yield);
+      rewriter.inlineBlockBefore(taken, branch);
+      rewriter.replaceOp(branch, results);
+      return true;
+    }
+  }
+  return false;
+}
 
 /// Products whose left operand was made, in this body, of another product.
 static DenseSet<Operation *> findLateProducts(Block &body) {
@@ -243,6 +283,12 @@ void LoopParts::rotate(scf::ForOp loop) const {
   SmallVector<Value> yields = early(loop.getYieldedValues(), now);
   llvm::append_range(yields, lookUpCarried(now));
   scf::YieldOp::create(rewriter, loc, yields);
+  for (Value test : findFirstTests(loop)) {
+    while (foldOneUse(rewriter, first.lookup(test), true))
+      ;
+    while (foldOneUse(rewriter, now.lookup(test), false))
+      ;
+  }
 
   rewriter.setInsertionPointAfter(rotated);
   IRMapping last;
@@ -312,7 +358,7 @@ struct WarpOverlapProductsPass : heddle::impl::WarpOverlapProductsBase<WarpOverl
     SmallVector<scf::ForOp> loops;
     kernel.walk([&](scf::ForOp loop) { loops.push_back(loop); });
     for (scf::ForOp loop : loops)
-      if (std::optional<LoopParts> parts = LoopParts::split(loop); parts && rotate)
+      if (std::optional<LoopParts> parts = LoopParts::split(loop); parts && rotate && !loop->hasAttr(tile::kSeldomAttr))
         parts->rotate(loop);
     SmallVector<warp::MmaOp> products;
     kernel.walk([&](warp::MmaOp mma) {

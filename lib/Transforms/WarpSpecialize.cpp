@@ -8,13 +8,16 @@
 //                producer { scf.for .. iter_args(%c) { %w = acquire %k at %c  copy .. to %w  advance %c } }
 //
 // Each role is the slice of the kernel that its effects need: loops keep what their
-// trip counts need, and carry only what is read.
+// trip counts need, and carry only what is read. Numbers that are sent come from the
+// producer; who needs them takes them.
 // Shown by test/Transforms/warp-specialize.mlir.
 //===----------------------------------------------------------------------===//
+#include "dialects/Tile/TileTarget.h"
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"
 #include "lib/Transforms/ProgramSlice.h"
 #include "lib/Transforms/RingCursors.h"
+#include "lib/Transforms/SentNumbers.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
@@ -73,27 +76,73 @@ static bool isUsedInInnermostLoop(warp::RingOp ring) {
   });
 }
 
-/// What runs in a role: the slice that the operations with effects of its own need.
-static ProgramSlice sliceFor(func::FuncOp kernel, function_ref<bool(Operation *)> isOfRole) {
-  ProgramSlice slice;
+/// The slots of such a ring. What a piece of work begins with is known late where its number comes from a counter: then
+/// the copies run one more step ahead, if that fits.
+static int64_t chooseStages(func::FuncOp kernel, ArrayRef<warp::RingOp> rings, bool hasCounter) {
+  constexpr int64_t usual = 2, more = 3, alignment = 1024;
+  tile::TargetAttr target = hasCounter ? tile::getTarget(kernel) : tile::TargetAttr();
+  if (!target)
+    return usual;
+  int64_t bytes = alignment; // barriers
+  kernel.walk([&](warp::RingOp ring) {
+    warp::RingType type = ring.getResult().getType();
+    int64_t stages = llvm::is_contained(rings, ring) && isUsedInInnermostLoop(ring) ? more : type.getStages();
+    bytes += llvm::alignTo(type.getSlot().getBytes() * stages, alignment);
+  });
+  return bytes <= target.getSharedBytesPerBlock() ? more : usual;
+}
+
+/// Whether two rings are used in different loops or branches of one block of operations, one after the other.
+static bool areApart(warp::RingOp a, warp::RingOp b) {
+  auto isApart = [](Operation *user, Operation *other) {
+    for (; user->getParentOp(); user = user->getParentOp())
+      if (Operation *there = user->getBlock()->findAncestorOpInBlock(*other))
+        return user != there && user->getNumRegions() != 0 && there->getNumRegions() != 0;
+    return false;
+  };
+  return llvm::all_of(a->getUsers(), [&](Operation *user) {
+    return llvm::all_of(b->getUsers(), [&](Operation *other) { return isApart(user, other); });
+  });
+}
+
+/// What one loop leaves off, the next takes up: they need one ring.
+static void shareRings(func::FuncOp kernel) {
+  SmallVector<warp::RingOp> kept;
+  for (auto ring : llvm::make_early_inc_range(kernel.getOps<warp::RingOp>())) {
+    if (!ring.getResult().getType().getBulk())
+      continue;
+    auto other = llvm::find_if(kept, [&](warp::RingOp before) {
+      return before.getResult().getType() == ring.getResult().getType() && areApart(before, ring);
+    });
+    if (other == kept.end()) {
+      kept.push_back(ring);
+      continue;
+    }
+    ring.getResult().replaceAllUsesWith(other->getResult());
+    ring.erase();
+  }
+}
+
+/// What runs in a role is the slice that the operations with effects of its own need.
+static void requireAll(ProgramSlice &slice, func::FuncOp kernel, function_ref<bool(Operation *)> isOfRole) {
   kernel.walk([&](Operation *op) {
     if (isOfRole(op))
       slice.require(op);
   });
-  return slice;
 }
 
-static bool isBulkCopy(Operation *op) {
+/// What fills the slots of rings: bulk copies, gathered rows, and numbers that are sent.
+static bool isFill(Operation *op) {
   if (auto gather = dyn_cast<warp::GatherOp>(op))
     return isBulk(gather.getDest());
   auto copy = dyn_cast<warp::CopyOp>(op);
-  return copy && isBulk(copy.getDest());
+  return isa<warp::SendOp>(op) || (copy && isBulk(copy.getDest()));
 }
 
 static bool isOtherEffect(Operation *op) {
   auto acquire = dyn_cast<warp::AcquireOp>(op);
-  bool isForCopies = isBulkCopy(op) || (acquire && isBulk(acquire.getResult()));
-  return !isForCopies && op->getNumRegions() == 0 && !op->hasTrait<OpTrait::IsTerminator>() && !isa<warp::RingOp>(op) &&
+  bool isForFills = isFill(op) || isa<warp::NextItemOp>(op) || (acquire && isBulk(acquire.getResult()));
+  return !isForFills && op->getNumRegions() == 0 && !op->hasTrait<OpTrait::IsTerminator>() && !isa<warp::RingOp>(op) &&
          !wouldOpBeTriviallyDead(op);
 }
 
@@ -131,11 +180,21 @@ static void replaceByRoles(func::FuncOp kernel, const ProgramSlice &consumer, co
                   builder.getI64IntegerAttr(32 * (consumers + warp::WarpDialect::copyingWarps)));
 }
 
-static LogicalResult specialize(func::FuncOp kernel, ArrayRef<warp::RingOp> rings) {
+static LogicalResult specialize(func::FuncOp kernel) {
+  shareRings(kernel);
+  auto requireConsumer = [&](ProgramSlice &slice) { requireAll(slice, kernel, isOtherEffect); };
+  SmallVector<SentNumbers> sent = sendNumbers(kernel, requireConsumer);
+  SmallVector<warp::RingOp> rings;
+  kernel.walk([&](warp::RingOp ring) {
+    if (ring.getResult().getType().getBulk())
+      rings.push_back(ring);
+  });
+  int64_t stages = chooseStages(kernel, rings, !sent.empty());
   for (warp::RingOp ring : rings) {
     warp::RingType type = ring.getResult().getType();
     if (isUsedInInnermostLoop(ring))
-      ring.getResult().setType(warp::RingType::get(kernel.getContext(), 2, type.getSlot(), true, type.getGathered()));
+      ring.getResult().setType(
+          warp::RingType::get(kernel.getContext(), stages, type.getSlot(), true, type.getGathered()));
     if (failed(threadCursor(ring)))
       return failure();
   }
@@ -146,7 +205,11 @@ static LogicalResult specialize(func::FuncOp kernel, ArrayRef<warp::RingOp> ring
   });
   llvm::for_each(receives, placeRelease);
 
-  ProgramSlice producer = sliceFor(kernel, isBulkCopy), consumer = sliceFor(kernel, isOtherEffect);
+  ProgramSlice producer, consumer;
+  requireAll(producer, kernel, isFill);
+  for (const SentNumbers &message : sent)
+    consumer.give(message.numbers, message.take);
+  requireConsumer(consumer);
   if (failed(verifyProducer(kernel, producer)))
     return failure();
   replaceByRoles(kernel, consumer, producer);
@@ -159,12 +222,12 @@ struct WarpSpecializePass : heddle::impl::WarpSpecializeBase<WarpSpecializePass>
     func::FuncOp kernel = getOperation();
     if (!kernel->hasAttr(warp::WarpDialect::kernelAttr))
       return;
-    SmallVector<warp::RingOp> rings;
-    kernel.walk([&](warp::RingOp ring) {
-      if (ring.getResult().getType().getBulk())
-        rings.push_back(ring);
-    });
-    if (!rings.empty() && failed(specialize(kernel, rings)))
+    bool hasBulk = kernel
+                       .walk([](warp::RingOp ring) {
+                         return ring.getResult().getType().getBulk() ? WalkResult::interrupt() : WalkResult::advance();
+                       })
+                       .wasInterrupted();
+    if (hasBulk && failed(specialize(kernel)))
       signalPassFailure();
   }
 };

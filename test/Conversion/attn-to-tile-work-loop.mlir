@@ -1,4 +1,6 @@
-// RUN: heddle-opt %s --split-input-file --attn-link-prelude --attn-to-tile="split-keys=false" --canonicalize --cse | FileCheck %s
+// RUN: heddle-opt %s --split-input-file --attn-link-prelude --attn-to-tile="split-keys=false" --canonicalize --cse -o %t
+// RUN: FileCheck %s < %t
+// RUN: FileCheck %s --check-prefix=APART < %t
 
 !T = tensor<?x?x?x128xbf16>
 
@@ -52,6 +54,54 @@ module attributes {tile.target = #tile.target<name = "any", isGpu = true, shared
 func.func @falling(%q: !T, %k: !T, %v: !T) -> !T {
   %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {
     %m = arith.cmpi sle, %j, %i : index
+    attn.yield %m : i1
+  } : (!T, !T, !T) -> !T
+  return %o : !T
+}
+}
+
+// -----
+
+!T = tensor<?x?x?x128xbf16>
+
+// Under a mask of a table only the device knows how long pieces are: each block takes the next one when it is done. The
+// first is its own; the number of the next is asked for before the piece and read behind it. The counter is zeroed.
+
+// CHECK-LABEL: func.func @documents(
+// CHECK: %[[COUNTER:.+]] = memref.alloc() {tile.zeroed} : memref<1xi32>
+// CHECK: tile.launch @documents_2({{.*}}%[[COUNTER]]
+// CHECK-LABEL: func.func private @documents_2(
+// CHECK: %[[TOTAL:.+]] = arith.muli
+// CHECK: %[[BLOCKS:.+]] = arith.minsi
+// CHECK: scf.forall (%[[BLOCK:.+]]) in (%[[BLOCKS]])
+// CHECK: scf.while (%[[ITEM:.+]] = %[[BLOCK]]) : (index) -> index
+// CHECK-NEXT: arith.cmpi slt, %[[ITEM]]
+// CHECK: do
+// CHECK: %[[NUMBER:.+]] = tile.next_item %{{.+}}[%c0]
+// CHECK: tile.store
+// CHECK: %[[NEXT:.+]] = arith.addi %[[BLOCKS]], %[[NUMBER]]
+// CHECK-NEXT: scf.yield %[[NEXT]]
+
+// The steps that need the mask come first, all but the last one in a loop of their own. The last one is the first of the
+// loop over the others.
+
+// APART-LABEL: func.func private @documents_2(
+// APART: scf.for %{{.+}} = %c0 to %[[SPLIT:.+]] step
+// APART-NOT: scf.if
+// APART: } {tile.seldom}
+// APART: %[[SOME:.+]] = arith.cmpi slt, %[[SPLIT]], %{{.+}} : index
+// APART: scf.for %[[P:.+]] = %[[SPLIT]] to
+// APART: %[[FIRST:.+]] = arith.cmpi eq, %[[P]], %[[SPLIT]]
+// APART: %[[MASKED:.+]] = arith.andi %[[FIRST]], %[[SOME]]
+// APART: scf.if %[[MASKED]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 232448,
+    sharedBytesPerUnit = 233472, registersPerUnit = 65536, registersPerThread = 255, hasBulkCopy = true,
+    hasWarpgroupMma = true, hasRegisterReallocation = true>} {
+func.func @documents(%q: !T, %k: !T, %v: !T, %doc: tensor<?x?xi32>) -> !T {
+  %o = attn.attend dot(%q, %k) value(%v) normalize @softmax mask(%b, %h, %i, %j) {
+    %x = tensor.extract %doc[%b, %i] : tensor<?x?xi32>
+    %y = tensor.extract %doc[%b, %j] : tensor<?x?xi32>
+    %m = arith.cmpi eq, %x, %y : i32
     attn.yield %m : i1
   } : (!T, !T, !T) -> !T
   return %o : !T

@@ -166,3 +166,55 @@ func.func @carried(%q: !Slot, %k: !Slot, %n: index, %zero: !S) -> !S attributes 
   }
   return %r : !S
 }
+
+// -----
+
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!P = tensor<64x64xbf16, #acc>
+!A = tensor<64x64xbf16, #warp.frag<a, warps = 4>>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+
+// What is done in the first iteration only is done before the loop, under what else decides it. A loop that is seldom gone
+// through stays as it is.
+
+// CHECK-LABEL: func.func @first
+// CHECK-SAME: %[[SOME:[a-z0-9]+]]: i1
+// CHECK: scf.for
+// CHECK-NOT: scf.if
+// CHECK: } {tile.seldom}
+// CHECK: scf.if
+// CHECK: scf.if %[[SOME]]
+// CHECK: arith.negf
+// CHECK: scf.for
+// CHECK-NOT: arith.negf
+// CHECK: return
+func.func @first(%q: !Slot, %k: !Slot, %v: !Slot, %m: index, %n: index, %some: i1) -> !S attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : !S
+  %b = scf.for %i = %c0 to %m step %c1 iter_args(%o = %zero) -> !S {
+    %s = warp.mma %q, %k, %zero {transB, async} : !Slot, !Slot -> !S
+    %p = arith.truncf %s : !S to !P
+    %a = warp.convert %p : !P -> !A
+    %t = warp.mma %a, %v, %o {async} : !A, !Slot -> !S
+    scf.yield %t : !S
+  } {tile.seldom}
+  %r = scf.for %i = %m to %n step %c1 iter_args(%o = %b) -> !S {
+    %first = arith.cmpi eq, %i, %m : index
+    %masked = arith.andi %first, %some : i1
+    %s = warp.mma %q, %k, %zero {transB, async} : !Slot, !Slot -> !S
+    %e = scf.if %masked -> !S {
+      %x = arith.negf %s : !S
+      scf.yield %x : !S
+    } else {
+      scf.yield %s : !S
+    }
+    %p = arith.truncf %e : !S to !P
+    %a = warp.convert %p : !P -> !A
+    %t = warp.mma %a, %v, %o {async} : !A, !Slot -> !S
+    scf.yield %t : !S
+  }
+  return %r : !S
+}

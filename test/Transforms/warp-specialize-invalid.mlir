@@ -29,19 +29,15 @@ func.func @needs_tiles(%m: !M, %x: tensor<64x1xi32, #warp.slice<1, #acc>>)
 !Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
 !Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
 
-func.func @while(%m: !M, %x: index) attributes {warp.kernel, warp.threads = 128 : i64} {
+func.func @region(%m: !M, %x: index) attributes {warp.kernel, warp.threads = 128 : i64} {
   %c0 = arith.constant 0 : index
   %ring = warp.ring : !Ring
-  %r = scf.while (%i = %x) : (index) -> index {
-    %more = arith.cmpi sgt, %i, %c0 : index
-    scf.condition(%more) %i : index
-  } do {
-  ^bb0(%i: index):
+  scf.execute_region {
     %f = warp.acquire %ring : !Ring -> !Slot
-    warp.copy %m[%i, %c0] to %f by 16 : !M to !Slot
-    // expected-error @below {{expected a bulk ring to be used in counted loops and branches only, got scf.while}}
+    warp.copy %m[%x, %c0] to %f by 16 : !M to !Slot
+    // expected-error @below {{expected a bulk ring to be used in loops and branches only, got scf.execute_region}}
     %s = warp.receive %ring : !Ring -> !Slot
-    scf.yield %c0 : index
+    scf.yield
   }
   return
 }

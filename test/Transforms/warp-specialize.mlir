@@ -125,3 +125,88 @@ func.func @gathered(%m: !M, %table: memref<?xi32>, %n: index) attributes {warp.k
   }
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!M = memref<?x64xbf16>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+!Item = !warp.ring<2 of 1x1xi32, <>, bulk>
+
+// A loop over pieces of work. The producer asks for the next one and sends it; both take it. What it computes for a piece
+// it sends, too, so the consumer divides nothing. Two loops one after the other use one ring, with a third slot if it fits.
+
+// CHECK-LABEL: func.func @pieces
+// CHECK: %[[NUMBERS:.+]] = warp.ring : <2 of 1x2xi32, <>, bulk>
+// CHECK: %[[ITEM:.+]] = warp.ring : <2 of 1x1xi32, <>, bulk>
+// CHECK-NEXT: %[[KEYS:.+]] = warp.ring : <3 of 64x64xbf16
+// CHECK-NOT: warp.ring :
+// CHECK: warp.roles 4
+// CHECK: scf.while
+// CHECK: do
+// CHECK-NOT: arith.divui
+// CHECK: %[[GOT:.+]]:2 = warp.take %[[NUMBERS]] at %{{.+}} -> index, index
+// CHECK: scf.for %{{.+}} to %[[GOT]]#0
+// CHECK: warp.receive %[[KEYS]]
+// CHECK: scf.for %{{.+}} to %[[GOT]]#0
+// CHECK: warp.receive %[[KEYS]]
+// CHECK: tile.store %{{.+}}[%[[GOT]]#1,
+// CHECK: warp.take %[[ITEM]]
+// CHECK: } producer {
+// CHECK: scf.while
+// CHECK: do
+// CHECK: %[[ROW:.+]] = arith.divui
+// CHECK: %[[END:.+]] = memref.load
+// CHECK: warp.send %[[END]], %[[ROW]] to %[[NUMBERS]]
+// CHECK: %[[NUMBER:.+]] = warp.next_item
+// CHECK: scf.for %{{.+}} to %[[END]]
+// CHECK: warp.copy
+// CHECK: scf.for %{{.+}} to %[[END]]
+// CHECK: warp.copy
+// CHECK: warp.send %[[NUMBER]] to %[[ITEM]]
+// CHECK: warp.take %[[ITEM]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 30000>} {
+func.func @pieces(%k: !M, %ends: memref<?xindex>, %o: memref<?x64xf32>, %counter: memref<1xi32>, %n: index)
+    attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c7 = arith.constant 7 : index
+  %zero = arith.constant dense<0.0> : !S
+  %items = warp.ring : !Item
+  %keys = warp.ring : !Ring
+  %more_keys = warp.ring : !Ring
+  %last = scf.while (%item = %c0) : (index) -> index {
+    %more = arith.cmpi slt, %item, %n : index
+    scf.condition(%more) %item : index
+  } do {
+  ^bb0(%item: index):
+    %number = warp.next_item %counter[%c0] : memref<1xi32>
+    %row = arith.divui %item, %c7 : index
+    %end = memref.load %ends[%row] : memref<?xindex>
+    %a = scf.for %i = %c0 to %end step %c1 iter_args(%s = %zero) -> !S {
+      %f = warp.acquire %keys : !Ring -> !Slot
+      warp.copy %k[%i, %c0] to %f by 16 : !M to !Slot
+      %ks = warp.receive %keys : !Ring -> !Slot
+      %p = warp.mma %ks, %ks, %s {transB, async} : !Slot, !Slot -> !S
+      %d = warp.wait %p : !S
+      scf.yield %d : !S
+    }
+    %b = scf.for %i = %c0 to %end step %c1 iter_args(%s = %a) -> !S {
+      %f = warp.acquire %more_keys : !Ring -> !Slot
+      warp.copy %k[%i, %c0] to %f by 16 : !M to !Slot
+      %ks = warp.receive %more_keys : !Ring -> !Slot
+      %p = warp.mma %ks, %ks, %s {async} : !Slot, !Slot -> !S
+      %d = warp.wait %p : !S
+      scf.yield %d : !S
+    }
+    tile.store %b, %o[%row, %c0] : !S, memref<?x64xf32>
+    warp.send %number to %items : i32 to !Item
+    %taken = warp.take %items : !Item -> i32
+    %next = arith.index_cast %taken : i32 to index
+    scf.yield %next : index
+  }
+  return
+}
+}

@@ -81,3 +81,23 @@ func.func @roles(%memory: memref<?x128xbf16>, %i: index, %zero: tensor<64x64xf32
   }
   return
 }
+
+// -----
+
+!Ring = !warp.ring<2 of 1x2xi32, <>, bulk>
+
+// CHECK-LABEL: func.func @numbers
+func.func @numbers(%counter: memref<1xi32>, %i: index, %x: f32) -> index {
+  %cursor = arith.constant 0 : i32
+  // CHECK: %[[RING:.+]] = warp.ring : <2 of 1x2xi32, <>, bulk>
+  %ring = warp.ring : !Ring
+  // CHECK: %[[NUMBER:.+]] = warp.next_item %{{.+}}[%{{.+}}] : memref<1xi32>
+  %number = warp.next_item %counter[%i] : memref<1xi32>
+  // CHECK: warp.send %[[NUMBER]], %{{.+}} to %[[RING]] at %{{.+}} : i32, f32 to <2 of
+  warp.send %number, %x to %ring at %cursor : i32, f32 to !Ring
+  // CHECK: %{{.+}}:2 = warp.take %[[RING]] at %{{.+}} : <2 of 1x2xi32, <>, bulk> -> i32, f32
+  %n, %y = warp.take %ring at %cursor : !Ring -> i32, f32
+  // CHECK: tile.next_item %{{.+}}[%{{.+}}] : memref<1xi32>
+  %m = tile.next_item %counter[%i] : memref<1xi32>
+  return %m : index
+}

@@ -22,6 +22,7 @@ struct AttendWork {
   int64_t accumulatorsPerValue = 1;        ///< weights of the normalizer
   int64_t elementBytes = 2;
   int64_t tableReads = 0; ///< reads of arrays by the score and the mask
+  int64_t apartReads = 0; ///< those of them in steps that products of warpgroups have in loops of their own
   int64_t pairReads = 0;  ///< those of the score that take an element for every row and key
   int64_t tileReads = 0;  ///< those of them whose last coordinates are the row and the key, of 16-bit elements
   /// Functions and quotients computed for each score, which take the machine's special unit.

@@ -91,7 +91,11 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Option<"splits", "splits", "int64_t", "0",
            "shares that the keys are always divided into; 1: none (0: as many as the machine has room for)">,
     Option<"stagedStrip", "staged-strip", "int64_t", "0",
-           "with rows and keys given: columns of the strips in which keys and values are staged (0: they are not)">];
+           "with rows and keys given: columns of the strips in which keys and values are staged (0: they are not)">,
+    Option<"partialApart", "partial-apart", "bool", "false",
+           "with rows and keys given: steps that need the mask, but for the last one, in a loop of their own">,
+    Option<"work", "work", "std::string", "\"\"",
+           "with rows and keys given: which block computes what: blocks, rounds, back-and-forth or counter (WorkOrder.h)">];
   let dependentDialects = ["::heddle::tile::TileDialect", "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"];

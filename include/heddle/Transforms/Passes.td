@@ -60,6 +60,8 @@ def WarpOverlapProducts : Pass<"warp-overlap-products", "::mlir::func::FuncOp"> 
     after the products that come first there. The element-wise work between them then runs beside a product.
 
     What the late product reads goes around the loop; its first operands are made before the loop, its last run is after.
+    What a loop does in its first iteration only, by a comparison of its variable with its lower bound, is then done
+    before the loop. A loop with `tile.seldom` stays as it is.
     Assumes: the warp rung, one body for all warps.
     Leaves: the warp rung; a `warp.wait` before the first reader of every asynchronous product.
     Example: test/Transforms/warp-overlap-products.mlir
@@ -111,8 +113,10 @@ def WarpSpecialize : Pass<"warp-specialize", "::mlir::func::FuncOp"> {
   let summary = "Give bulk copies warps of their own";
   let description = [{
     A kernel with bulk rings becomes two programs: the slice that its bulk copies need runs in four further warps, the
-    slice that its other effects need in the warps it had. Rings that are used in innermost loops get two slots; each use
-    has a cursor, carried through loops and branches, and each received slot is released after its last reader.
+    slice that its other effects need in the warps it had. Loops that come one after the other share rings. Rings that are
+    used in innermost loops get two slots; each use has a cursor, carried through loops and branches, and each received
+    slot is released after its last reader. In a loop over pieces of work the first program sends the second one the
+    numbers that it needs of each.
 
     Why: the copies run as far ahead as the rings allow, whatever the loops between them, and take few registers.
     Assumes: the warp rung; each bulk ring is acquired, copied to and received in the same block of operations, in every

@@ -4,22 +4,28 @@
 
 #include "PlanBuilder.h"
 #include "dialects/Attn/AttnOps.h"
+#include <optional>
 
 namespace heddle {
 
+/// Which block computes which pieces of work; see WorkOrder.h.
+enum class WorkOrder { Blocks, Rounds, BackAndForth, Counter };
+
 /// Sizes that a schedule fixes (chosen by lib/Analysis/Schedule or by hand).
 struct AttendSchedule {
-  int64_t rows = 64;           ///< rows of a block
-  int64_t keys = 64;           ///< keys of a step
-  int64_t warps = 0;           ///< of a GPU's block, that the sizes were chosen for; 0: not said
-  bool isPersistent = false;   ///< a block computes several pieces of work where that helps
-  bool batchesFastest = false; ///< pieces of one head of all batches run together, because they read the same tiles
-  int64_t cachedKeys = 0;      ///< keys, with their values, of one head that the machine's cache holds
-  int64_t valueColumns = 256;  ///< columns of values per block; wider values take several blocks
-  bool splitKeys = true;       ///< also make the kernels that divide the keys of few rows among blocks
-  int64_t minSplitKeys = 512;  ///< keys that a split has at least
-  int64_t splits = 0;          ///< shares that the keys are always divided into; 0: by the machine
-  int64_t mergedTogether = 1;  ///< shares that a merge loads before it combines them
+  int64_t rows = 64;              ///< rows of a block
+  int64_t keys = 64;              ///< keys of a step
+  int64_t warps = 0;              ///< of a GPU's block, that the sizes were chosen for; 0: not said
+  bool isPersistent = false;      ///< a block computes several pieces of work where that helps
+  bool isPartialApart = false;    ///< steps that need the mask, but for the last one, are a loop of their own
+  std::optional<WorkOrder> order; ///< what was asked for; none: what suits the mask and the rows
+  bool batchesFastest = false;    ///< pieces of one head of all batches run together, because they read the same tiles
+  int64_t cachedKeys = 0;         ///< keys, with their values, of one head that the machine's cache holds
+  int64_t valueColumns = 256;     ///< columns of values per block; wider values take several blocks
+  bool splitKeys = true;          ///< also make the kernels that divide the keys of few rows among blocks
+  int64_t minSplitKeys = 512;     ///< keys that a split has at least
+  int64_t splits = 0;             ///< shares that the keys are always divided into; 0: by the machine
+  int64_t mergedTogether = 1;     ///< shares that a merge loads before it combines them
   int64_t stagedStrip = 0; ///< columns of a strip in which keys and values are staged (StagedKeys.h); 0: they are not
 };
 

@@ -13,6 +13,8 @@
 //===----------------------------------------------------------------------===//
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
+#include "MaskKernels.h"
+#include "PackedRows.h"
 #include "Partition.h"
 #include "RecurKernels.h"
 #include "StagedKeys.h"
@@ -31,6 +33,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/StringSwitch.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_ATTNTOTILE
@@ -141,7 +144,15 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   work.accumulatorsPerValue = definition ? definition.getNumWeights() : 1;
   if (!work.depths.empty())
     work.elementBytes = getElementTypeOrSelf(op.getDots().front()[0]).getIntOrFloatBitWidth() / 8;
-  op->walk([&](tensor::ExtractOp read) { work.tableReads += llvm::any_of(read.getIndices(), dependsOnPosition); });
+  auto countReads = [](Operation *around) {
+    int64_t count = 0;
+    around->walk([&](tensor::ExtractOp read) { count += llvm::any_of(read.getIndices(), dependsOnPosition); });
+    return count;
+  };
+  work.tableReads = countReads(op);
+  if (op.hasMask() && searchesTables(op))
+    for (Operation &inside : op.getMask().front())
+      work.apartReads += countReads(&inside);
   op.getScore().walk([&](tensor::ExtractOp read) {
     work.pairReads += llvm::any_of(read.getIndices(), dependsOnRow) && llvm::any_of(read.getIndices(), dependsOnKey);
     work.tileReads += read.getType().getIntOrFloatBitWidth() == 16 && isReadByPairs(read);
@@ -174,10 +185,13 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
   if (schedule.rows && schedule.keys && !schedule.warps)
     return schedule;
   schedule.stagedStrip = 0;
+  schedule.isPartialApart = false;
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   AttendWork work = describeWork(op, definition, schedule.valueColumns);
   int64_t rows = 64, keys = 64;
   bool isOpen = !schedule.rows || !schedule.keys;
+  if (isOpen)
+    schedule.order.reset();
   if (target && target.getIsGpu()) {
     GpuSchedule chosen = chooseGpuSchedule(target, work);
     if (!chosen.rows && isOpen) {
@@ -192,6 +206,8 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
     keys = chosen.keys;
     schedule.warps = schedule.warps ? schedule.warps : chosen.warps;
     schedule.isPersistent = chosen.isPersistent;
+    // A mask that is evaluated may be needed in every step.
+    schedule.isPartialApart = chosen.isPersistent && (searchesTables(op) || PackedRows::find(op, plan));
     schedule.cachedKeys = chosen.cachedKeys;
     schedule.batchesFastest = work.tileReads != 0;
     note = isOpen ? chosen.note : "sizes as given";
@@ -321,6 +337,20 @@ namespace {
 struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
   using Base::Base;
 
+  LogicalResult readOrder(std::optional<WorkOrder> &order) {
+    if (work.empty())
+      return success();
+    order = llvm::StringSwitch<std::optional<WorkOrder>>(work)
+                .Case("blocks", WorkOrder::Blocks)
+                .Case("rounds", WorkOrder::Rounds)
+                .Case("back-and-forth", WorkOrder::BackAndForth)
+                .Case("counter", WorkOrder::Counter)
+                .Default(std::nullopt);
+    if (order)
+      return success();
+    return getOperation().emitError("expected work to be blocks, rounds, back-and-forth or counter, got ") << work;
+  }
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     RewritePatternSet patterns(&getContext());
@@ -337,6 +367,9 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     schedule.splitKeys = splitKeys && splits != 1;
     schedule.splits = splits;
     schedule.stagedStrip = stagedStrip;
+    schedule.isPartialApart = partialApart;
+    if (failed(readOrder(schedule.order)))
+      return signalPassFailure();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;

@@ -6,16 +6,36 @@
 using namespace mlir;
 using namespace heddle;
 
-KeyBlocks KeyBlocks::fromRanges(ImplicitLocOpBuilder &b, const KeyRanges &inKeys, int64_t keys, Value keyCount) {
+/// The blocks [begin, end) come next.
+void KeyBlocks::append(ImplicitLocOpBuilder &b, SmallVector<Segment> &segments, Value begin, Value end) {
+  segments.push_back({count, begin});
+  count = arith::AddIOp::create(b, count, arith::SubIOp::create(b, end, begin));
+}
+
+KeyBlocks KeyBlocks::fromRanges(ImplicitLocOpBuilder &b, const KeyRanges &inKeys, int64_t keys) {
   KeyBlocks result;
   result.keys = keys;
   // The last block is cut off by the number of keys: full only if it is whole, which rounding inward sees to.
-  result.ranges = roundToBlocks(b, b.getLoc(), inKeys, keys);
+  KeyRanges ranges = roundToBlocks(b, b.getLoc(), inKeys, keys);
   result.count = arith::ConstantIndexOp::create(b, 0);
-  for (const KeyRange &range : result.ranges.may) {
-    result.starts.push_back(result.count);
-    result.count = arith::AddIOp::create(b, result.count, arith::SubIOp::create(b, range.end, range.begin));
+  for (const KeyRange &range : ranges.may)
+    result.append(b, result.seen, range.begin, range.end);
+  result.fullRanges.assign(ranges.full.begin(), ranges.full.end());
+  return result;
+}
+
+KeyBlocks KeyBlocks::fromRangesApart(ImplicitLocOpBuilder &b, const KeyRanges &inKeys, int64_t keys) {
+  KeyBlocks result;
+  result.keys = keys;
+  KeyRanges ranges = roundToBlocks(b, b.getLoc(), inKeys, keys);
+  result.count = arith::ConstantIndexOp::create(b, 0);
+  for (auto [may, full] : llvm::zip(ranges.may, ranges.full)) {
+    result.append(b, result.seen, may.begin, full.begin);
+    result.append(b, result.seen, full.end, may.end);
   }
+  result.partialCount = result.count;
+  for (const KeyRange &full : ranges.full)
+    result.append(b, result.full, full.begin, full.end);
   return result;
 }
 
@@ -29,10 +49,19 @@ KeyBlocks KeyBlocks::fromList(ImplicitLocOpBuilder &b, Value list, Value count, 
   return result;
 }
 
-KeyBlocks::Visit KeyBlocks::visitRanges(ImplicitLocOpBuilder &b, Value p) const {
+KeyBlocks::Visit KeyBlocks::visit(ImplicitLocOpBuilder &b, Value p) const {
+  if (list) {
+    SmallVector<Value> indices(coordinates);
+    indices.push_back(p);
+    Value entry = memref::LoadOp::create(b, list, indices);
+    Value one = arith::ConstantIntOp::create(b, 1, 32), zero = arith::ConstantIntOp::create(b, 0, 32);
+    Value block = arith::IndexCastOp::create(b, b.getIndexType(), arith::ShRUIOp::create(b, entry, one));
+    Value isPartial = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, entry, one), zero);
+    return {arith::MulIOp::create(b, block, arith::ConstantIndexOp::create(b, keys)), isPartial};
+  }
   Value block, isFull;
-  for (auto [may, full, start] : llvm::zip(ranges.may, ranges.full, starts)) {
-    Value here = arith::AddIOp::create(b, may.begin, arith::SubIOp::create(b, p, start));
+  for (auto [segment, full] : llvm::zip(seen, fullRanges)) {
+    Value here = arith::AddIOp::create(b, segment.block, arith::SubIOp::create(b, p, segment.start));
     Value fullHere = arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::sge, here, full.begin),
                                            arith::CmpIOp::create(b, arith::CmpIPredicate::slt, here, full.end));
     if (!block) {
@@ -40,7 +69,7 @@ KeyBlocks::Visit KeyBlocks::visitRanges(ImplicitLocOpBuilder &b, Value p) const 
       isFull = fullHere;
       continue;
     }
-    Value reached = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, p, start);
+    Value reached = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, p, segment.start);
     block = arith::SelectOp::create(b, reached, here, block);
     isFull = arith::SelectOp::create(b, reached, fullHere, isFull);
   }
@@ -48,14 +77,16 @@ KeyBlocks::Visit KeyBlocks::visitRanges(ImplicitLocOpBuilder &b, Value p) const 
   return {arith::MulIOp::create(b, block, arith::ConstantIndexOp::create(b, keys)), isPartial};
 }
 
-KeyBlocks::Visit KeyBlocks::visit(ImplicitLocOpBuilder &b, Value p) const {
-  if (!list)
-    return visitRanges(b, p);
-  SmallVector<Value> indices(coordinates);
-  indices.push_back(p);
-  Value entry = memref::LoadOp::create(b, list, indices);
-  Value one = arith::ConstantIntOp::create(b, 1, 32), zero = arith::ConstantIntOp::create(b, 0, 32);
-  Value block = arith::IndexCastOp::create(b, b.getIndexType(), arith::ShRUIOp::create(b, entry, one));
-  Value isPartial = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, arith::AndIOp::create(b, entry, one), zero);
-  return {arith::MulIOp::create(b, block, arith::ConstantIndexOp::create(b, keys)), isPartial};
+Value KeyBlocks::firstKeyOf(ImplicitLocOpBuilder &b, Value p, Value isPartial) const {
+  auto blockAt = [&](ArrayRef<Segment> segments) {
+    Value block;
+    for (const Segment &segment : segments) {
+      Value here = arith::AddIOp::create(b, segment.block, arith::SubIOp::create(b, p, segment.start));
+      Value reached = block ? arith::CmpIOp::create(b, arith::CmpIPredicate::sge, p, segment.start) : Value();
+      block = block ? Value(arith::SelectOp::create(b, reached, here, block)) : here;
+    }
+    return block;
+  };
+  Value block = arith::SelectOp::create(b, isPartial, blockAt(seen), blockAt(full));
+  return arith::MulIOp::create(b, block, arith::ConstantIndexOp::create(b, keys));
 }

@@ -47,60 +47,129 @@ struct Samples {
 };
 } // namespace
 
-LogicalResult heddle::emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
-                                     const PreparedMask &mask, Value states) {
-  KernelBuilder kernel = KernelBuilder::create(plan);
-  TileEmitter emitter(kernel);
-  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
-  Value target = kernel.import(states);
-  auto extent = [&](int64_t dim) { return memref::DimOp::create(head, target, dim).getResult(); };
-  Value keyBlocks = extent(3);
-  SmallVector<Value> ids =
-      kernel.startBody({arith::MulIOp::create(head, extent(2), keyBlocks).getResult(), extent(1), extent(0)});
-  Value rowBlock = arith::DivUIOp::create(b, ids[0], keyBlocks),
-        keyBlock = arith::RemUIOp::create(b, ids[0], keyBlocks);
-  Value firstRow = arith::MulIOp::create(b, rowBlock, kernel.constant(schedule.rows));
-  Value firstKey = arith::MulIOp::create(b, keyBlock, kernel.constant(schedule.keys));
-  Lengths lengths =
-      emitLengths(op, ids[2], getAttendSize(kernel, head, op, 2), getAttendSize(kernel, head, op, 3), kernel, emitter);
+namespace {
+/// What a kernel that evaluates a mask knows of a block of it.
+class Evaluator {
+public:
+  Evaluator(PlanBuilder &plan, attn::AttendOp op, Value states)
+      : op(op), kernel(KernelBuilder::create(plan)), emitter(kernel), states(kernel.import(states)) {}
 
-  attn::AttendOp::Positions arguments = op.getPositions(op.getMask());
-  Samples rows(0, schedule.rows, granularityOf(arguments.i), firstRow, emitter);
-  Samples keys(1, schedule.keys, granularityOf(arguments.j), firstKey, emitter);
+  LogicalResult emitBlocks(const AttendSchedule &schedule);
+  LogicalResult emitTiles(const AttendSchedule &schedule);
+
+private:
+  ImplicitLocOpBuilder &b() { return kernel.body(); }
+  Value extent(int64_t dim) { return memref::DimOp::create(kernel.head(), states, dim).getResult(); }
+  /// The place of a block that is `index` in a row-major order of rows of `across`; starts the kernel's body.
+  std::pair<Value, Value> start(Value down, Value across);
+  LogicalResult evaluate(const Samples &rows, const Samples &keys);
+  Value stateOf(Value someSeen, Value someMissing);
+
+  attn::AttendOp op;
+  KernelBuilder kernel;
+  TileEmitter emitter;
+  Value states, batch, head;
+  Value seen, missing; ///< tiles of i1: by sample, whether it is visible, and whether it exists and is not
+};
+} // namespace
+
+std::pair<Value, Value> Evaluator::start(Value down, Value across) {
+  SmallVector<Value> ids =
+      kernel.startBody({arith::MulIOp::create(kernel.head(), down, across).getResult(), extent(1), extent(0)});
+  batch = ids[2];
+  head = ids[1];
+  return {arith::DivUIOp::create(b(), ids[0], across), arith::RemUIOp::create(b(), ids[0], across)};
+}
+
+LogicalResult Evaluator::evaluate(const Samples &rows, const Samples &keys) {
   TileShape shape{rows.count, keys.count};
+  Lengths lengths = emitLengths(op, batch, getAttendSize(kernel, kernel.head(), op, 2),
+                                getAttendSize(kernel, kernel.head(), op, 3), kernel, emitter);
   FailureOr<SmallVector<Lifted>> lifted =
-      emitter.apply(op.getMask().front(), {{ids[2]}, {ids[1]}, rows.positions, keys.positions});
+      emitter.apply(op.getMask().front(), {{batch}, {head}, rows.positions, keys.positions});
   if (failed(lifted))
     return failure();
   Value visible = emitter.materialize(lifted->front(), shape);
   auto within = [&](const Samples &samples, Value length, int64_t distance) {
     Value tile = emitter.materialize(samples.positions, {});
-    Value bound = arith::SubIOp::create(b, length, kernel.constant(distance));
+    Value bound = arith::SubIOp::create(b(), length, kernel.constant(distance));
     bound = emitter.materialize({bound}, cast<RankedTensorType>(tile.getType()).getShape());
-    return emitter.materialize({arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile, bound)}, shape);
+    return emitter.materialize({arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, tile, bound)}, shape);
   };
   // Rows past the end neither see nor hinder; keys past the end are invisible. A sample stands for `step` positions:
   // its first one exists if any does, its last one if all do.
   Value rowExists = within(rows, lengths.rows, 0), keyExists = within(keys, lengths.keys, 0);
-  Value seen = arith::AndIOp::create(b, arith::AndIOp::create(b, visible, keyExists), rowExists);
-  Value whole = arith::AndIOp::create(b, visible, within(keys, lengths.keys, keys.step - 1));
-  Value missing =
-      arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::ult, whole, rowExists), rowExists);
+  seen = arith::AndIOp::create(b(), arith::AndIOp::create(b(), visible, keyExists), rowExists);
+  Value whole = arith::AndIOp::create(b(), visible, within(keys, lengths.keys, keys.step - 1));
+  missing =
+      arith::AndIOp::create(b(), arith::CmpIOp::create(b(), arith::CmpIPredicate::ult, whole, rowExists), rowExists);
+  return success();
+}
+
+/// some ? 2 - hole : 0, of words that are 0 or 1.
+Value Evaluator::stateOf(Value some, Value hole) {
+  Value two = arith::ConstantIntOp::create(b(), 2, 32);
+  if (auto tile = dyn_cast<RankedTensorType>(some.getType()))
+    two = arith::ConstantOp::create(b(), DenseElementsAttr::get(tile, APInt(32, 2)));
+  return arith::MulIOp::create(b(), some, arith::SubIOp::create(b(), two, hole));
+}
+
+/// A block of the kernel for each block of the mask.
+LogicalResult Evaluator::emitBlocks(const AttendSchedule &schedule) {
+  auto [rowBlock, keyBlock] = start(extent(2), extent(3));
+  attn::AttendOp::Positions arguments = op.getPositions(op.getMask());
+  Value firstRow = arith::MulIOp::create(b(), rowBlock, kernel.constant(schedule.rows));
+  Value firstKey = arith::MulIOp::create(b(), keyBlock, kernel.constant(schedule.keys));
+  Samples rows(0, schedule.rows, granularityOf(arguments.i), firstRow, emitter);
+  Samples keys(1, schedule.keys, granularityOf(arguments.j), firstKey, emitter);
+  if (failed(evaluate(rows, keys)))
+    return failure();
   auto any = [&](Value tile) -> Value {
-    Type i32 = b.getI32Type();
-    Value words = arith::ExtUIOp::create(b, RankedTensorType::get(shape, i32), tile);
+    Type i32 = b().getI32Type();
+    Value words = arith::ExtUIOp::create(b(), RankedTensorType::get({rows.count, keys.count}, i32), tile);
     Value perRow =
-        tile::ReduceOp::create(b, RankedTensorType::get({rows.count, 1}, i32), tile::ReduceKind::Max, words, 1);
-    Value one = tile::ReduceOp::create(b, RankedTensorType::get({1, 1}, i32), tile::ReduceKind::Max, perRow, 0);
-    return tile::ScalarOp::create(b, i32, one);
+        tile::ReduceOp::create(b(), RankedTensorType::get({rows.count, 1}, i32), tile::ReduceKind::Max, words, 1);
+    Value one = tile::ReduceOp::create(b(), RankedTensorType::get({1, 1}, i32), tile::ReduceKind::Max, perRow, 0);
+    return tile::ScalarOp::create(b(), i32, one);
   };
   Value some = any(seen), hole = any(missing);
-  // some ? 2 - hole : 0
-  Value two = arith::ConstantIntOp::create(b, 2, 32);
-  Value state = arith::MulIOp::create(b, some, arith::SubIOp::create(b, two, hole));
-  memref::StoreOp::create(b, state, target, ValueRange{ids[2], ids[1], rowBlock, keyBlock});
+  memref::StoreOp::create(b(), stateOf(some, hole), states, ValueRange{batch, head, rowBlock, keyBlock});
   kernel.launch();
   return success();
+}
+
+/// A block of the kernel for a tile of blocks of the mask, each of which is one sample.
+LogicalResult Evaluator::emitTiles(const AttendSchedule &schedule) {
+  constexpr int64_t tileRows = 16, tileKeys = 64;
+  auto count = [&](int64_t dim, int64_t size) -> Value {
+    return arith::CeilDivSIOp::create(kernel.head(), extent(dim), kernel.constant(size));
+  };
+  Value down = count(2, tileRows), across = count(3, tileKeys);
+  auto [tileRow, tileKey] = start(down, across);
+  Value rowBlock = arith::MulIOp::create(b(), tileRow, kernel.constant(tileRows));
+  Value keyBlock = arith::MulIOp::create(b(), tileKey, kernel.constant(tileKeys));
+  Value firstRow = arith::MulIOp::create(b(), rowBlock, kernel.constant(schedule.rows));
+  Value firstKey = arith::MulIOp::create(b(), keyBlock, kernel.constant(schedule.keys));
+  if (failed(evaluate(Samples(0, tileRows * schedule.rows, schedule.rows, firstRow, emitter),
+                      Samples(1, tileKeys * schedule.keys, schedule.keys, firstKey, emitter))))
+    return failure();
+  auto toWords = [&](Value tile) -> Value {
+    return arith::ExtUIOp::create(b(), RankedTensorType::get({tileRows, tileKeys}, b().getI32Type()), tile);
+  };
+  Value some = toWords(seen), hole = toWords(missing);
+  tile::StoreOp::create(b(), stateOf(some, hole), states, ValueRange{batch, head, rowBlock, keyBlock}, Value(),
+                        IntegerAttr(), UnitAttr());
+  kernel.launch();
+  return success();
+}
+
+LogicalResult heddle::emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
+                                     Value states) {
+  attn::AttendOp::Positions arguments = op.getPositions(op.getMask());
+  bool hasOneSample =
+      granularityOf(arguments.i) % schedule.rows == 0 && granularityOf(arguments.j) % schedule.keys == 0;
+  Evaluator evaluator(plan, op, states);
+  return hasOneSample ? evaluator.emitTiles(schedule) : evaluator.emitBlocks(schedule);
 }
 
 void heddle::emitListing(PlanBuilder &plan, Value states, Value list, Value count) {

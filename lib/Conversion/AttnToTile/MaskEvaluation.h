@@ -11,10 +11,10 @@
 
 namespace heddle {
 
-/// A kernel that evaluates the mask on one block of rows and keys; `states` (b, h, row block, key block) gets 0 where
+/// A kernel that evaluates the mask on blocks of rows and keys; `states` (b, h, row block, key block) gets 0 where
 /// none is visible, 1 for some, 2 for all.
 mlir::LogicalResult emitEvaluation(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
-                                   const PreparedMask &mask, mlir::Value states);
+                                   mlir::Value states);
 
 /// A kernel that lists the visited blocks of each block of rows, in order (KeyBlocks::fromList).
 void emitListing(PlanBuilder &plan, mlir::Value states, mlir::Value list, mlir::Value count);

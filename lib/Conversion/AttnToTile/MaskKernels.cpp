@@ -177,12 +177,12 @@ static KeyRanges loadRanges(const PreparedMask &mask, const RowBlock &block, int
 
 KeyBlocks heddle::emitKeyBlocks(const PreparedMask &mask, attn::AttendOp op, const RowBlock &block,
                                 const AttendSchedule &schedule, KernelBuilder &kernel, TileEmitter &emitter) {
-  if (mask.table)
-    return KeyBlocks::fromRanges(emitter.builder(), loadRanges(mask, block, schedule.rows, kernel), schedule.keys,
-                                 block.keyLength);
-  if (!mask.list)
-    return KeyBlocks::fromRanges(emitter.builder(), emitKeyRanges(mask, op, block, kernel, emitter), schedule.keys,
-                                 block.keyLength);
+  if (!mask.list) {
+    KeyRanges ranges =
+        mask.table ? loadRanges(mask, block, schedule.rows, kernel) : emitKeyRanges(mask, op, block, kernel, emitter);
+    return (schedule.isPartialApart ? KeyBlocks::fromRangesApart : KeyBlocks::fromRanges)(emitter.builder(), ranges,
+                                                                                          schedule.keys);
+  }
   return KeyBlocks::fromList(emitter.builder(), kernel.import(mask.list), kernel.import(mask.count),
                              getListCoordinates(mask, block, schedule.rows, kernel), schedule.keys);
 }
@@ -260,13 +260,18 @@ static LogicalResult checkFacts(PlanBuilder &plan, PreparedMask &mask) {
   ArrayRef<TableFact> facts = mask.analysis->getTableFacts();
   if (facts.empty())
     return success();
-  ImplicitLocOpBuilder &b = plan.getBuilder();
-  mask.violations = plan.allocate(MemRefType::get({static_cast<int64_t>(facts.size())}, b.getI32Type()), {});
-  mask.violations.getDefiningOp()->setAttr(tile::kZeroedAttr, b.getUnitAttr());
+  mask.violations = plan.allocateZeroed(facts.size());
   for (auto [index, fact] : llvm::enumerate(facts))
     if (failed(emitFactKernel(plan, fact, mask.violations, index)))
       return failure();
   return success();
+}
+
+bool heddle::searchesTables(attn::AttendOp op) {
+  if (!op.hasMask())
+    return false;
+  std::optional<MaskAnalysis> analysis = MaskAnalysis::compute(op.getMask());
+  return !analysis->needsEvaluation() && !readsPairs(op) && !analysis->getTableFacts().empty();
 }
 
 FailureOr<PreparedMask> heddle::preparePart(PlanBuilder &plan, const MaskAnalysis &part) {
@@ -317,7 +322,7 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
   Value states = plan.allocate(lists, sizes);
   mask.list = plan.allocate(lists, sizes);
   mask.count = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, i32), ArrayRef(sizes).drop_back());
-  if (failed(emitEvaluation(plan, op, schedule, mask, states)))
+  if (failed(emitEvaluation(plan, op, schedule, states)))
     return failure();
   emitListing(plan, states, mask.list, mask.count);
   return mask;

@@ -30,6 +30,8 @@ struct PreparedMask {
 /// Whether the mask reads an array at pairs of a row and a key. Even where its order allows a search, such an array is
 /// rather a picture of the mask than a sorted table: evaluating it finds the blocks that it leaves out.
 bool readsPairs(attn::AttendOp op);
+/// Whether the keys that rows see are ranges which the device finds in tables.
+bool searchesTables(attn::AttendOp op);
 
 /// Analyses the mask and emits the kernels it needs. What stays unsolved of a mask with `parts` for long rows is not
 /// evaluated for the others.

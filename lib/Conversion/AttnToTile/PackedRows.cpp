@@ -82,14 +82,12 @@ static Value search(ImplicitLocOpBuilder &b, Value first, Value count, Value pos
   Block *before = b.createBlock(&search.getBefore(), {}, {index, index}, {b.getLoc(), b.getLoc()});
   Value low = before->getArgument(0), high = before->getArgument(1);
   Value distance = arith::SubIOp::create(b, high, low);
-  Value open =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, distance, arith::ConstantIndexOp::create(b, 1));
+  Value open = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, distance, arith::ConstantIndexOp::create(b, 1));
   scf::ConditionOp::create(b, open, before->getArguments());
 
   Block *after = b.createBlock(&search.getAfter(), {}, {index, index}, {b.getLoc(), b.getLoc()});
   low = after->getArgument(0), high = after->getArgument(1);
-  Value middle =
-      arith::DivUIOp::create(b, arith::AddIOp::create(b, low, high), arith::ConstantIndexOp::create(b, 2));
+  Value middle = arith::DivUIOp::create(b, arith::AddIOp::create(b, low, high), arith::ConstantIndexOp::create(b, 2));
   Value begins = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, placeOf(middle), position);
   Value nextLow = arith::SelectOp::create(b, begins, middle, low);
   Value nextHigh = arith::SelectOp::create(b, begins, high, middle);

@@ -65,12 +65,17 @@ Value PlanBuilder::allocate(MemRefType type, ValueRange sizes) {
   return memref::AllocOp::create(builder, MemRefType::get(shape, type.getElementType()), dynamic);
 }
 
+Value PlanBuilder::allocateZeroed(int64_t words) {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(&plan.front());
+  Value memory = allocate(MemRefType::get({words}, builder.getI32Type()), {});
+  memory.getDefiningOp()->setAttr(tile::kZeroedAttr, builder.getUnitAttr());
+  return memory;
+}
+
 Value PlanBuilder::getStatus() {
   if (!status) {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(&plan.front());
-    status = allocate(MemRefType::get({1}, builder.getI32Type()), {});
-    status.getDefiningOp()->setAttr(tile::kZeroedAttr, builder.getUnitAttr());
+    status = allocateZeroed(1);
     status.getDefiningOp()->setAttr(tile::kStatusAttr, builder.getUnitAttr());
   }
   return status;

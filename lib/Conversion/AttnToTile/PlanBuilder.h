@@ -35,6 +35,8 @@ public:
   /// The status word: one i32 that kernels raise when they had to clamp a value found on the device.
   mlir::Value getStatus();
 
+  /// Words (i32) that are zero before every run.
+  mlir::Value allocateZeroed(int64_t words);
   /// Workspace of a type, dynamic sizes given.
   mlir::Value allocate(mlir::MemRefType type, mlir::ValueRange sizes);
 

@@ -7,11 +7,6 @@
 using namespace mlir;
 using namespace heddle;
 
-WorkItem heddle::startBlocks(KernelBuilder &kernel, Value rows, Value heads, Value batches) {
-  SmallVector<Value> ids = kernel.startBody({rows, heads, batches});
-  return {ids[0], ids[1], ids[2]};
-}
-
 namespace {
 /// Emits the arithmetic of a body.
 struct IndexMath {
@@ -37,11 +32,34 @@ struct IndexMath {
 };
 } // namespace
 
-WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, Value batches, const HeadOrder &order) {
+/// Starts a loop over numbers that a counter gives out, behind the block's own, which is the first.
+static Value startCounting(KernelBuilder &kernel, Value block, Value blocks, Value total) {
+  ImplicitLocOpBuilder &b = kernel.body();
+  Value counter = kernel.getPlan().allocateZeroed(1);
+  SmallVector<Type> types{b.getIndexType()};
+  auto loop = scf::WhileOp::create(b, types, ValueRange{block});
+  Block *before = b.createBlock(&loop.getBefore(), {}, types, b.getLoc());
+  Value more = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, before->getArgument(0), total);
+  scf::ConditionOp::create(b, more, before->getArguments());
+  Block *body = b.createBlock(&loop.getAfter(), {}, types, b.getLoc());
+  // Asked for now, read when this piece is done.
+  Value number = tile::NextItemOp::create(b, b.getIndexType(), kernel.import(counter), kernel.constant(0));
+  Value next = arith::AddIOp::create(b, blocks, number);
+  scf::YieldOp::create(b, next);
+  b.setInsertionPoint(next.getDefiningOp());
+  return body->getArgument(0);
+}
+
+WorkItem heddle::startWork(KernelBuilder &kernel, WorkOrder order, const WorkSize &size) {
+  if (order == WorkOrder::Blocks) {
+    SmallVector<Value> ids = kernel.startBody({size.rows, size.heads, size.batches});
+    return {ids[0], ids[1], ids[2]};
+  }
   ImplicitLocOpBuilder &h = kernel.head();
   ImplicitLocOpBuilder &p = kernel.getPlan().getBuilder();
   Value machine = kernel.import(tile::MachineOp::create(p, p.getIndexType()));
-  Value allHeads = arith::MulIOp::create(h, heads, batches), total = arith::MulIOp::create(h, rows, allHeads);
+  Value allHeads = arith::MulIOp::create(h, size.heads, size.batches),
+        total = arith::MulIOp::create(h, size.rows, allHeads);
   Value blocks = arith::MinSIOp::create(h, total, machine);
   Value block = kernel.startBody({blocks})[0];
   IndexMath m{kernel.body()};
@@ -53,21 +71,21 @@ WorkItem heddle::startWorkLoop(KernelBuilder &kernel, Value rows, Value heads, V
     Value round = m.loop(m.add(full, m.select(hasMore, m.constant(1), m.constant(0))));
     return m.add(m.mul(round, blocks), place(round));
   };
-  Value group = order.group;
-  if (!group) {
-    Value item = loopOver(total, [&](Value) { return block; });
-    Value head = m.div(item, rows);
-    return {m.rem(item, rows), m.rem(head, heads), m.div(head, heads)};
+  if (order != WorkOrder::BackAndForth) {
+    Value item = order == WorkOrder::Counter ? startCounting(kernel, block, blocks, total)
+                                             : loopOver(total, [&](Value) { return block; });
+    Value head = m.div(item, size.rows);
+    return {m.rem(item, size.rows), m.rem(head, size.heads), m.div(head, size.heads)};
   }
-  Value number = m.loop(m.div(m.sub(m.add(allHeads, group), m.constant(1)), group));
-  Value firstHead = m.mul(number, group), size = m.min(group, m.sub(allHeads, firstHead));
+  Value number = m.loop(m.div(m.sub(m.add(allHeads, size.group), m.constant(1)), size.group));
+  Value firstHead = m.mul(number, size.group), headsHere = m.min(size.group, m.sub(allHeads, firstHead));
   Value back = m.sub(m.sub(blocks, m.constant(1)), block), turned = m.isOdd(number);
-  Value item = loopOver(m.mul(rows, size), [&](Value round) {
+  Value item = loopOver(m.mul(size.rows, headsHere), [&](Value round) {
     Value isBack = arith::XOrIOp::create(m.b, m.isOdd(round), turned);
     return m.select(isBack, back, block);
   });
-  Value head = m.add(firstHead, m.rem(item, size));
-  if (order.batchesFastest)
-    return {m.div(item, size), m.div(head, batches), m.rem(head, batches)};
-  return {m.div(item, size), m.rem(head, heads), m.div(head, heads)};
+  Value head = m.add(firstHead, m.rem(item, headsHere));
+  if (size.batchesFastest)
+    return {m.div(item, headsHere), m.div(head, size.batches), m.rem(head, size.batches)};
+  return {m.div(item, headsHere), m.rem(head, size.heads), m.div(head, size.heads)};
 }

@@ -89,6 +89,8 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
     emitScalar(one);
   } else if (auto raise = dyn_cast<tile::AtomicMaxOp>(op)) {
     emitAtomicMax(raise);
+  } else if (auto item = dyn_cast<tile::NextItemOp>(op)) {
+    emitNextItem(item);
   } else if (isVirtual(op)) {
     if (auto gather = dyn_cast<tile::GatherOp>(op); gather && writtenArrays.contains(gather.getSource())) {
       addRoot(op);
@@ -223,6 +225,14 @@ void KernelEmitter::emitAtomicMax(tile::AtomicMaxOp op) {
   flushAll();
   memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::maxs, scalar(op.getValue()), scalar(op.getDest()),
                               mapScalars(op.getIndices()));
+}
+
+void KernelEmitter::emitNextItem(tile::NextItemOp op) {
+  flushAll();
+  Value one = arith::ConstantIntOp::create(b, 1, 32);
+  Value number = memref::AtomicRMWOp::create(b, arith::AtomicRMWKind::addi, one, scalar(op.getCounter()),
+                                             mapScalars(op.getIndices()));
+  mapping.map(op.getResult(), arith::IndexCastOp::create(b, b.getIndexType(), number).getResult());
 }
 
 /// A constant of unequal elements is read from the image.

@@ -96,6 +96,7 @@ private:
   void emitConcat(tile::ConcatOp op);
   void emitScalar(tile::ScalarOp op);
   void emitAtomicMax(tile::AtomicMaxOp op);
+  void emitNextItem(tile::NextItemOp op);
   void emitTable(mlir::arith::ConstantOp op);
   llvm::SmallVector<mlir::Value> getAsIndexValues(llvm::ArrayRef<mlir::OpFoldResult> values);
 

@@ -8,7 +8,6 @@
 //    other operands of dots that are not yet where the matrix unit reads them
 //    are put there;
 //  - what crosses threads goes through a slot, between `acquire` and `receive`.
-//
 // becomes, for `%s = tile.dot %q, %k, %zero {transB}` with %k loaded:
 //
 //   %r = warp.ring : !warp.ring<1 of 64x128xbf16, <pad = 16>>
@@ -23,6 +22,7 @@
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/TileToWarp/Layouts.h"
+#include "lib/Conversion/TileToWarp/NextItems.h"
 #include "lib/Conversion/TileToWarp/RowCoordinates.h"
 #include "lib/Conversion/TileToWarp/TileSlots.h"
 #include "lib/Conversion/TileToWarp/Transfers.h"
@@ -44,7 +44,6 @@ class KernelScheduler {
 public:
   KernelScheduler(func::FuncOp kernel, int64_t maxWarps, bool hasWarpgroups)
       : kernel(kernel), layouts(kernel, maxWarps), hasWarpgroups(hasWarpgroups) {}
-
   LogicalResult run();
 
 private:
@@ -329,6 +328,7 @@ LogicalResult KernelScheduler::run() {
     return failure();
   placeReductions();
   placeMoves();
+  sendNextItems(kernel, hasWarpgroups);
   markWideAccesses(kernel);
   orderMemory();
 

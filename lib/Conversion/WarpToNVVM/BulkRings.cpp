@@ -1,4 +1,4 @@
-//===- BulkRings.cpp - roles, and rings that bulk copies fill ---------------===//
+//===- BulkRings.cpp - rings that bulk copies fill --------------------------===//
 //
 // A slot of a bulk ring has two barriers. `full` completes when one thread has arrived
 // and the bytes it announced have been written (of a gathered ring: when every copying
@@ -6,6 +6,7 @@
 // reader waits for full's phase of its round, a writer for empty's phase of the round before.
 //
 //===----------------------------------------------------------------------===//
+#include "lib/Conversion/WarpToNVVM/BulkRings.h"
 #include "dialects/Warp/WarpOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -15,7 +16,6 @@
 using namespace mlir;
 using namespace heddle;
 
-static constexpr int64_t barrierBytes = 8, copyingThreads = 32 * warp::WarpDialect::copyingWarps;
 static constexpr llvm::StringLiteral mapNumberAttr = "warp.map";
 
 Value heddle::swizzledOffset(ImplicitLocOpBuilder &builder, warp::SlotType slot, Value row, Value piece) {
@@ -69,127 +69,60 @@ static Value mapOf(warp::CopyOp copy) {
 }
 
 //===----------------------------------------------------------------------===//
-// roles
+// rings
 //===----------------------------------------------------------------------===//
 
-static Value isThread(ImplicitLocOpBuilder &builder, int64_t thread) {
+Value heddle::isThread(ImplicitLocOpBuilder &builder, int64_t thread) {
   return arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, threadIndex(builder), constantI32(builder, thread));
 }
 
-static Value ringPointer(ImplicitLocOpBuilder &builder, int64_t offset) {
+Value heddle::ringPointer(ImplicitLocOpBuilder &builder, int64_t offset) {
   auto pointer = LLVM::LLVMPointerType::get(builder.getContext(), sharedSpace);
   Value base = LLVM::AddressOfOp::create(builder, pointer, sharedSymbol);
   return advance(builder, base, static_cast<int32_t>(offset));
 }
 
-static void initializeBarriers(ImplicitLocOpBuilder &builder, ArrayRef<warp::RingOp> rings, int64_t consumers) {
-  auto first = scf::IfOp::create(builder, isThread(builder, 0), /*withElseRegion=*/false);
-  {
-    OpBuilder::InsertionGuard guard(builder);
-    builder.setInsertionPointToStart(first.thenBlock());
-    for (warp::RingOp ring : rings) {
-      warp::RingType type = ring.getResult().getType();
-      int64_t stages = type.getStages(), fillers = type.getGathered() ? copyingThreads : 1;
-      for (int64_t barrier = 0; barrier < 2 * stages; ++barrier)
-        NVVM::MBarrierInitOp::create(builder, ringPointer(builder, *ring.getBarriers() + barrierBytes * barrier),
-                                     constantI32(builder, barrier < stages ? fillers : consumers), Value());
-    }
-    NVVM::FenceMbarrierInitOp::create(builder);
-  }
-  NVVM::BarrierOp::create(builder);
-}
-
-void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
-  warp::RolesOp roles;
-  SmallVector<warp::RingOp> rings;
-  function.walk([&](Operation *op) {
-    if (auto found = dyn_cast<warp::RolesOp>(op))
-      roles = found;
-    else if (auto ring = dyn_cast<warp::RingOp>(op); ring && ring.getResult().getType().getBulk())
-      rings.push_back(ring);
-  });
-  if (!roles)
-    return;
-  ImplicitLocOpBuilder builder(roles.getLoc(), roles);
-  initializeBarriers(builder, rings, roles.getConsumers());
-  if (function->hasAttr(warp::WarpDialect::waitsAttr))
-    waitForLaunches(builder);
-  function->setAttr(warp::WarpDialect::consumersAttr, roles.getConsumersAttr());
-  // With the threads of a block alone the assembler does not always know what a thread is launched with, and then
-  // ignores what the roles ask for.
-  if (roles.getConsumerRegisters())
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
-  // All lanes of a warp agree, and the assembler should know.
-  Value warp = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), warpIndex(builder),
-                                    constantI32(builder, 0), constantI32(builder, 31), NVVM::ShflKind::idx, UnitAttr());
-  Value consumes =
-      arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, warp, constantI32(builder, roles.getConsumers()));
-  auto branch = scf::IfOp::create(builder, consumes, /*withElseRegion=*/true);
-  auto fill = [&](Block &block, Region &role, int64_t registers, NVVM::SetMaxRegisterAction action) {
-    block.getOperations().splice(block.begin(), role.front().getOperations());
-    builder.setInsertionPointToStart(&block);
-    if (registers)
-      NVVM::SetMaxRegisterOp::create(builder, static_cast<uint32_t>(registers), action);
+SlotPlace::SlotPlace(ImplicitLocOpBuilder &builder, ValueRange ring, warp::RingType type, Value cursor) {
+  int64_t stages = type.getStages();
+  Value wrapped = arith::CmpIOp::create(builder, arith::CmpIPredicate::sge, cursor, constantI32(builder, stages));
+  phase = arith::ExtUIOp::create(builder, builder.getI32Type(), wrapped);
+  Value rounds = arith::MulIOp::create(builder, phase, constantI32(builder, stages));
+  Value stage = arith::SubIOp::create(builder, cursor, rounds);
+  auto at = [&](Value base, int64_t bytes) {
+    return stages == 1
+               ? base
+               : advance(builder, base, Value(arith::MulIOp::create(builder, stage, constantI32(builder, bytes))));
   };
-  bool hasTurns = roles.getConsumer().walk([](warp::TakeTurnOp) { return WalkResult::interrupt(); }).wasInterrupted();
-  fill(*branch.thenBlock(), roles.getConsumer(), roles.getConsumerRegisters(), NVVM::SetMaxRegisterAction::increase);
-  fill(*branch.elseBlock(), roles.getProducer(), roles.getProducerRegisters(), NVVM::SetMaxRegisterAction::decrease);
-  if (hasTurns) {
-    // The first group's turn has been passed by the last one.
-    builder.setInsertionPointToStart(branch.thenBlock());
-    int64_t lastGroup = roles.getConsumers() - 4;
-    Value isLast = arith::CmpIOp::create(builder, arith::CmpIPredicate::uge, warp, constantI32(builder, lastGroup));
-    auto pass = scf::IfOp::create(builder, isLast, /*withElseRegion=*/false);
-    builder.setInsertionPointToStart(pass.thenBlock());
-    warp::PassTurnOp::create(builder);
-  }
-  if (llvm::any_of(rings, [](warp::RingOp ring) { return ring.getResult().getType().getGathered(); })) {
-    // A thread does not end before what it has issued.
-    builder.setInsertionPoint(branch.elseBlock()->getTerminator());
-    inlineAsm(builder, {}, {}, "cp.async.wait_all;", "~{memory}");
-  }
-  roles.erase();
+  slot = at(ring[0], type.getSlot().getBytes());
+  full = at(ring[1], barrierBytes);
+  empty = advance(builder, full, static_cast<int32_t>(barrierBytes * stages));
 }
 
-//===----------------------------------------------------------------------===//
-// rings
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// A slot of a ring and its barriers, as a cursor says.
-struct SlotPlace {
-  SlotPlace(ImplicitLocOpBuilder &builder, ValueRange ring, warp::RingType type, Value cursor) {
-    int64_t stages = type.getStages();
-    Value wrapped = arith::CmpIOp::create(builder, arith::CmpIPredicate::sge, cursor, constantI32(builder, stages));
-    phase = arith::ExtUIOp::create(builder, builder.getI32Type(), wrapped);
-    Value rounds = arith::MulIOp::create(builder, phase, constantI32(builder, stages));
-    Value stage = arith::SubIOp::create(builder, cursor, rounds);
-    auto at = [&](Value base, int64_t bytes) {
-      return stages == 1
-                 ? base
-                 : advance(builder, base, Value(arith::MulIOp::create(builder, stage, constantI32(builder, bytes))));
-    };
-    slot = at(ring[0], type.getSlot().getBytes());
-    full = at(ring[1], barrierBytes);
-    empty = advance(builder, full, static_cast<int32_t>(barrierBytes * stages));
-  }
-
-  Value slot, full, empty, phase;
-};
-
-void waitFor(ImplicitLocOpBuilder &builder, Value barrier, Value parity) {
+void heddle::waitFor(ImplicitLocOpBuilder &builder, Value barrier, Value parity) {
   inlineAsm(builder, {}, {barrier, parity},
             "{\n.reg .pred p;\nWAIT:\nmbarrier.try_wait.parity.shared::cta.b64 p, [$0], $1;\n@p bra DONE;\nbra "
             "WAIT;\nDONE:\n}",
             "r,r,~{memory}");
 }
 
-/// A predicate, not a branch, which could break a chain of products in flight.
-void arriveIf(ImplicitLocOpBuilder &builder, Value barrier, Value condition) {
+void heddle::arriveIf(ImplicitLocOpBuilder &builder, Value barrier, Value condition) {
   inlineAsm(builder, {}, {barrier, arith::ExtUIOp::create(builder, builder.getI32Type(), condition)},
             "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p mbarrier.arrive.shared::cta.b64 _, [$0];\n}", "r,r,~{memory}");
 }
 
+void heddle::meetProducers(ImplicitLocOpBuilder &builder) {
+  auto function = builder.getInsertionBlock()->getParent()->getParentOfType<LLVM::LLVMFuncOp>();
+  auto warps = function->getAttrOfType<IntegerAttr>(togetherAttr);
+  if (!warps)
+    return;
+  if (warps.getInt() == 1)
+    NVVM::SyncWarpOp::create(builder, constantI32(builder, -1));
+  else
+    NVVM::BarrierOp::create(builder, Type(), constantI32(builder, producerBarrier),
+                            constantI32(builder, 32 * warps.getInt()), NVVM::BarrierReductionAttr(), Value());
+}
+
+namespace {
 struct LowerBulkRing : OpConversionPattern<warp::RingOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::RingOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
@@ -211,6 +144,9 @@ struct LowerBulkAcquire : OpConversionPattern<warp::AcquireOp> {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getStage()[0]);
     waitFor(builder, place.empty, arith::XOrIOp::create(builder, place.phase, constantI32(builder, 1)));
+    // Threads that all fill a slot are never a phase apart.
+    if (!op.getRing().getType().getGathered())
+      meetProducers(builder);
     SmallVector<Value> parts{place.slot, place.full};
     rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{parts});
     return success();
@@ -243,40 +179,6 @@ struct LowerRelease : OpConversionPattern<warp::ReleaseOp> {
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getCursor()[0]);
     Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, laneIndex(builder), constantI32(builder, 0));
     arriveIf(builder, place.empty, first);
-    rewriter.eraseOp(op);
-    return success();
-  }
-};
-
-/// Groups of four consuming warps have a barrier each, on which a group waits and the one before it arrives.
-constexpr int64_t firstTurnBarrier = 3, turnThreads = 256;
-
-Value turnBarrier(ImplicitLocOpBuilder &builder, int64_t groupsAhead) {
-  int64_t groups = consumerWarps(builder) / 4;
-  Value group = arith::ShRUIOp::create(builder, warpIndex(builder), constantI32(builder, 2));
-  group = arith::RemUIOp::create(builder, addI32(builder, group, groupsAhead), constantI32(builder, groups));
-  return addI32(builder, group, firstTurnBarrier);
-}
-
-struct LowerTakeTurn : OpConversionPattern<warp::TakeTurnOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::TakeTurnOp op, OneToNOpAdaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    NVVM::BarrierOp::create(builder, Type(), turnBarrier(builder, 0), constantI32(builder, turnThreads),
-                            NVVM::BarrierReductionAttr(), Value());
-    rewriter.eraseOp(op);
-    return success();
-  }
-};
-
-struct LowerPassTurn : OpConversionPattern<warp::PassTurnOp> {
-  using OpConversionPattern::OpConversionPattern;
-  LogicalResult matchAndRewrite(warp::PassTurnOp op, OneToNOpAdaptor,
-                                ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
-    inlineAsm(builder, {}, {turnBarrier(builder, 1), constantI32(builder, turnThreads)}, "bar.arrive $0, $1;",
-              "r,r,~{memory}");
     rewriter.eraseOp(op);
     return success();
   }
@@ -332,8 +234,6 @@ struct LowerBulkCopy : OpConversionPattern<warp::CopyOp> {
   }
 
 private:
-  static int64_t firstProducer(ImplicitLocOpBuilder &builder) { return 32 * consumerWarps(builder); }
-
   /// One thread announces the bytes and sends a box for each panel.
   static void copyBoxes(ImplicitLocOpBuilder &builder, warp::CopyOp op, ArrayRef<Value> indices, ValueRange dest) {
     OpBuilder::InsertionGuard guard(builder);
@@ -358,7 +258,7 @@ private:
   /// All producing threads copy 16 bytes at a time, with zeros beyond the limit; the products read through another
   /// proxy, so a fence comes before the arrival.
   static void copyPieces(ImplicitLocOpBuilder &builder, warp::CopyOp op, const CopySource &source, ValueRange dest) {
-    constexpr int64_t producers = copyingThreads, producerBarrier = 2;
+    constexpr int64_t producers = copyingThreads;
     warp::SlotType slot = op.getDest().getType();
     int64_t width = 16 / slot.getElementBytes(), across = slot.getShape()[1] / width;
     Value thread = addI32(builder, threadIndex(builder), -firstProducer(builder));
@@ -395,6 +295,6 @@ private:
 } // namespace
 
 void heddle::populateBulkRingLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
-  patterns.add<LowerTakeTurn, LowerPassTurn, LowerBulkRing, LowerBulkAcquire, LowerBulkReceive, LowerRelease,
-               LowerAdvance, LowerBulkCopy>(converter, patterns.getContext());
+  patterns.add<LowerBulkRing, LowerBulkAcquire, LowerBulkReceive, LowerRelease, LowerAdvance, LowerBulkCopy>(
+      converter, patterns.getContext());
 }

@@ -99,7 +99,9 @@ void populateSlotTileLowering(const mlir::TypeConverter &converter, mlir::Rewrit
 void populateMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateWarpgroupMmaLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateBulkRingLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateNumberLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateRowCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateTurnLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateVectorCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 /// Whether a copy is one of the copying role.
 bool fillsBulkSlot(warp::CopyOp copy);

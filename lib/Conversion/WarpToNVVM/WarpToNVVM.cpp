@@ -187,7 +187,9 @@ static LogicalResult lowerTiles(LLVM::LLVMFuncOp function) {
   populateMmaLowering(converter, patterns);
   populateWarpgroupMmaLowering(converter, patterns);
   populateBulkRingLowering(converter, patterns);
+  populateNumberLowering(converter, patterns);
   populateRowCopyLowering(converter, patterns);
+  populateTurnLowering(converter, patterns);
   populateVectorCopyLowering(converter, patterns);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
   target.addIllegalDialect<warp::WarpDialect, tile::TileDialect, memref::MemRefDialect, tensor::TensorDialect>();
