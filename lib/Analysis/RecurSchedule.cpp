@@ -29,6 +29,7 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   schedule.chunk = groups * groupRows;
   schedule.warps = 4 * groups;
   schedule.weighsKeys = true;
+  schedule.fillsMachine = true;
   if (given.chunk && given.chunk != schedule.chunk)
     return std::nullopt;
   if (!schedule.valueColumns)
@@ -58,6 +59,7 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
   if (isGpu) {
     schedule.warps = kWarps;
     schedule.splitsSums = true;
+    schedule.fillsMachine = true;
   }
   int64_t level2 = target && target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
   int64_t budget = isGpu ? kWarps * 32 * kStateRegisters * 4 : level2 / 4, perColumn = work.keyWidth * 4;

@@ -283,6 +283,7 @@ LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutp
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   RecurSchedule given;
   given.chunk = isOneToken(op) ? 1 : chunk;
+  given.segments = schedule.splitKeys ? schedule.splits : 1;
   RecurSchedule complete = chooseRecurSchedule(target, describeWork(op), given);
   complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
   if (failed(emitRecur(plan, op, complete, outputs)))

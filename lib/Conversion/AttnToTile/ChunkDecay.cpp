@@ -84,7 +84,8 @@ LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
   // Tokens beyond the end have keys of 0; what they multiply only has to be finite.
   Value left = math.larger(math.sub(math.sub(count, one), real(i)), math.number(0));
   suffix = math.exp2(math.mul(left, gate));
-  whole = math.exp2(math.mul(count, gate));
+  allSums = math.mul(count, gate);
+  whole = math.exp2(allSums);
   return success();
 }
 
@@ -100,7 +101,7 @@ void ChunkDecay::startSums(Value sums) {
 }
 
 Value ChunkDecay::getSuffix() {
-  if (!suffix && allSums)
+  if (!suffix && sumsOfKeys)
     suffix = math.exp2(math.sub(allSums, sumsOfKeys));
   return suffix;
 }
@@ -122,7 +123,7 @@ LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row)
   if (!column)
     return failure();
   column = inBase2(column);
-  Value zero = math.number(0), sums, rest, all;
+  Value zero = math.number(0), sums, rest;
   auto accumulate = [&](Value &total, Value part) { total = total ? math.add(total, part) : part; };
   for (Value part : partsOf(column)) {
     Value asRows = asRow(part);
@@ -130,12 +131,12 @@ LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row)
     Value rowSums = isHere ? math.sum(math.select(seen, asRows, zero), 1) : tokenSums;
     accumulate(sums, rowSums);
     accumulate(rest, math.sum(math.select(pairMask(CmpIPredicate::slt), asRows, zero), 1));
-    accumulate(all, math.sum(part, 0));
+    accumulate(allSums, math.sum(part, 0));
     accumulate(difference, math.sub(rowSums, asRow(tokenSums)));
   }
   prefix = math.exp2(sums);
   suffix = math.exp2(rest);
-  whole = math.exp2(all);
+  whole = math.exp2(allSums);
   return success();
 }
 

@@ -53,6 +53,8 @@ public:
   mlir::Value getPrefix() const { return prefix; }
   mlir::Value getSuffix();
   mlir::Value getWhole() const { return whole; }
+  /// 1 x 1: what `whole` is the power of, b_C in base 2; null without a gate, or with one per channel.
+  mlir::Value getAllSums() const { return allSums; }
 
   /// The decay of one token: 1x1, or (channels of the keys) x 1; null without a gate.
   mlir::FailureOr<mlir::Value> ofToken(const BlockPlace &place, const Lifted &token, int64_t channels);
@@ -85,7 +87,8 @@ private:
   mlir::Value difference;               ///< b_i - b_j in base 2, size x size; null without a gate of one channel
   llvm::SmallVector<mlir::Value> gates; ///< terms in base 2, size x dk, with a gate per channel
   mlir::Value sameSegment;              ///< size x size; null without segments
-  mlir::Value sumsOfKeys, allSums;      ///< 1 x size and 1 x 1, where suffix is made of them when it is asked for
+  mlir::Value sumsOfKeys;               ///< 1 x size, where suffix is made of it when it is asked for
+  mlir::Value allSums;                  ///< see above
   mlir::Value prefix, suffix, whole;    ///< see above
 };
 

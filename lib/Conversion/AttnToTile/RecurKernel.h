@@ -7,11 +7,27 @@
 
 namespace heddle {
 
+/// What a kernel does of a recurrence whose tokens may be divided into segments: everything; what each segment adds to
+/// the state; the rows of each, from what those before it add.
+enum class RecurRole { Whole, States, Rows };
+
+/// Values of the plan: how many segments there are, and what they leave: sums (segment, b, h, d, e) and, with a gate,
+/// the sum of their gates in base 2 (segment, b, h).
+struct SegmentWorkspace {
+  mlir::Value segments, sums, decays;
+};
+
+/// The largest of several extents, in a scope.
+mlir::Value largestExtent(ScalarScope &scope, mlir::ImplicitLocOpBuilder &builder,
+                          llvm::ArrayRef<std::pair<mlir::Value, int64_t>> extents);
+
 class RecurKernel {
 public:
-  RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule)
-      : op(op), schedule(schedule), kernel(KernelBuilder::create(plan)), emitter(kernel), math(emitter),
-        decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
+  /// `workspace` is null for a whole recurrence.
+  RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, RecurRole role = RecurRole::Whole,
+              const SegmentWorkspace *workspace = nullptr)
+      : op(op), schedule(schedule), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
+        emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
 
@@ -61,6 +77,10 @@ private:
   Addends weigh(const Chunk &chunk);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
+  std::pair<mlir::Value, mlir::Value> chunkRange();
+  mlir::LogicalResult storeSegment();
+  mlir::FailureOr<State> stateOfSegments(const State &initial);
+  mlir::FailureOr<State> stateBefore();
   mlir::Value tokensSeen(const Lifted &row);
   mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);
   mlir::LogicalResult step(llvm::ArrayRef<KernelOutput> outputs);
@@ -70,6 +90,8 @@ private:
 
   attn::RecurOp op;
   const RecurSchedule &schedule;
+  RecurRole role;
+  const SegmentWorkspace *workspace;
   KernelBuilder kernel;
   TileEmitter emitter;
   TileMath math;
@@ -77,6 +99,7 @@ private:
   BlockPlace place;
   int64_t keyWidth, columns;
   mlir::Value firstColumn, isFirstSlice, length;
+  mlir::Value segment, segments;   ///< this block's, and how many; null where there is one
   mlir::Value limit;               ///< where the sequence ends; null where its arrays do
   mlir::Value rowLength, rowLimit; ///< the same of rows that read elsewhere than at their own token
 };

@@ -17,7 +17,6 @@
 #include "OutputStore.h"
 #include "RecurKernel.h"
 #include "dialects/Attn/SequenceLengths.h"
-#include "heddle/Analysis/ReadPosition.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -31,27 +30,37 @@ bool heddle::isOneToken(attn::RecurOp op) {
   return op.getKey().getType().getDimSize(2) == 1 && !op.hasAt() && attn::findSequenceLengths(operands).empty();
 }
 
-/// The largest of several extents, in the kernel's head.
-static Value largestExtent(KernelBuilder &kernel, ArrayRef<std::pair<Value, int64_t>> extents) {
+Value heddle::largestExtent(ScalarScope &scope, ImplicitLocOpBuilder &builder,
+                            ArrayRef<std::pair<Value, int64_t>> extents) {
   Value largest;
   for (auto [tensor, dimension] : extents) {
-    Value next = kernel.dim(tensor, dimension);
-    largest = !largest || largest == next ? next : arith::MaxUIOp::create(kernel.head(), largest, next).getResult();
+    Value next = scope.dim(tensor, dimension);
+    largest = !largest || largest == next ? next : arith::MaxUIOp::create(builder, largest, next).getResult();
   }
   return largest;
 }
 
 void RecurKernel::startBlock() {
-  place.batchCount = largestExtent(kernel, op.getBatchExtents());
-  place.headCount = largestExtent(kernel, op.getHeadExtents());
+  place.batchCount = largestExtent(kernel, kernel.head(), op.getBatchExtents());
+  place.headCount = largestExtent(kernel, kernel.head(), op.getHeadExtents());
   Value tokens = kernel.dim(op.getKey(), 2);
   int64_t slices = llvm::divideCeil(padded(op.getValueWidth()), columns);
-  SmallVector<Value> ids = kernel.startBody({constant(slices), place.headCount, place.batchCount});
+  Value blocks = constant(slices);
+  if (workspace) {
+    segments = kernel.import(workspace->segments);
+    blocks = arith::MulIOp::create(kernel.head(), segments, blocks);
+  }
+  SmallVector<Value> ids = kernel.startBody({blocks, place.headCount, place.batchCount});
   place.head = ids[1];
   place.batch = ids[2];
-  firstColumn = slices == 1 ? constant(0) : arith::MulIOp::create(b(), ids[0], constant(columns)).getResult();
+  Value slice = ids[0];
+  if (workspace) {
+    segment = arith::DivUIOp::create(b(), ids[0], constant(slices));
+    slice = arith::RemUIOp::create(b(), ids[0], constant(slices));
+  }
+  firstColumn = slices == 1 ? constant(0) : arith::MulIOp::create(b(), slice, constant(columns)).getResult();
   if (slices > 1)
-    isFirstSlice = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, ids[0], constant(0));
+    isFirstSlice = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, slice, constant(0));
   auto endOf = [&](ArrayRef<Value> operands, Value count, Value &limit) {
     SequenceEnd end = findSequenceEnd(operands, place.batch, count, kernel, emitter);
     reportClamped(kernel, end.isClamped);
@@ -168,7 +177,7 @@ RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) 
 }
 
 LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
-  FailureOr<State> initial = initialState(/*isMassColumn=*/false);
+  FailureOr<State> initial = stateBefore();
   if (failed(initial))
     return failure();
   int64_t size = schedule.chunk;
@@ -187,9 +196,17 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
       return failure();
     return next.flatten();
   };
-  Value count = arith::CeilDivSIOp::create(b(), length, constant(size));
-  FailureOr<SmallVector<Value>> last = loopOver(b(), constant(0), count, constant(1), initial->flatten(), visit);
-  return failed(last) ? failure() : storeState(State::of(*last), /*isMassColumn=*/false, outputs);
+  auto [first, end] = chunkRange();
+  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), initial->flatten(), visit);
+  if (failed(last))
+    return failure();
+  OpBuilder::InsertionGuard guard(b());
+  if (segment && op.getFinal()) { // the last one's is the final state
+    Value lastSegment = arith::SubIOp::create(b(), segments, constant(1));
+    Value isLast = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, segment, lastSegment);
+    b().setInsertionPointToStart(scf::IfOp::create(b(), isLast, /*withElseRegion=*/false).thenBlock());
+  }
+  return storeState(State::of(*last), /*isMassColumn=*/false, outputs);
 }
 
 LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
@@ -259,18 +276,11 @@ LogicalResult RecurKernel::storeState(const State &state, bool isMassColumn, Arr
 
 LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs) {
   startBlock();
-  if (failed(isOneToken(op) ? step(outputs) : op.hasAt() ? visitRows(outputs) : visitChunks(outputs)))
+  if (failed(role == RecurRole::States ? storeSegment()
+             : isOneToken(op)          ? step(outputs)
+             : op.hasAt()              ? visitRows(outputs)
+                                       : visitChunks(outputs)))
     return failure();
   kernel.launch();
   return success();
-}
-
-LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,
-                                ArrayRef<KernelOutput> outputs) {
-  if (op.hasAt() && !neverFalls(op.getAt()))
-    return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
-  if (op.hasAt() && op.getGate() && op.getGate().getType().getRank() == 4)
-    return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
-                          "attn-to-loops");
-  return RecurKernel(plan, op, schedule).emit(outputs);
 }

@@ -1,0 +1,134 @@
+//===- RecurPlan.cpp - which kernels a recurrence becomes, and their plan ---===//
+//
+// One kernel, a block for each head, where these fill the machine. Where they do not:
+// blocks for segments of the tokens, in two kernels, if there are tokens enough; else
+// blocks that own fewer columns of the state.
+//
+// Shown by test/Conversion/attn-to-tile-recur-plan.mlir.
+//===----------------------------------------------------------------------===//
+#include "RecurKernel.h"
+#include "heddle/Analysis/ReadPosition.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+
+/// Segments read keys and values twice, which two do not make up for.
+static constexpr int64_t kFewestSegments = 3;
+/// Products of fewer columns cost as much as products of so many.
+static constexpr int64_t kFewestColumns = 32;
+
+namespace {
+class RecurPlan {
+public:
+  RecurPlan(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, ArrayRef<KernelOutput> outputs)
+      : plan(plan), b(plan.getBuilder()), op(op), schedule(schedule), outputs(outputs) {}
+
+  LogicalResult emit();
+
+private:
+  bool canDivide();
+  SegmentWorkspace allocate(Value segments, Value count);
+  LogicalResult emitSegments(const SegmentWorkspace &workspace);
+  LogicalResult emitColumns(int64_t columns);
+  LogicalResult emitFewerColumns(int64_t columns, Value machine);
+  Value blocksOf(int64_t columns);
+
+  PlanBuilder &plan;
+  ImplicitLocOpBuilder &b;
+  attn::RecurOp op;
+  const RecurSchedule &schedule;
+  ArrayRef<KernelOutput> outputs;
+  Value batch, heads;
+};
+} // namespace
+
+/// Whether what a segment adds and the sum of its gates say all that the next ones need.
+bool RecurPlan::canDivide() {
+  bool isByChannel = op.getGate() && op.getGate().getType().getRank() == 4;
+  return !op.hasAt() && !op.getMass() && !op.getSegments() && !isByChannel && !isOneToken(op);
+}
+
+/// `count` arrays of each kind: no segments, no workspace.
+SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  Type f32 = b.getF32Type();
+  SegmentWorkspace workspace{segments, {}, {}};
+  Value sizes[] = {count, batch, heads};
+  workspace.sums =
+      plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth(), op.getValueWidth()}, f32), sizes);
+  if (op.getGate())
+    workspace.decays = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, f32), sizes);
+  return workspace;
+}
+
+LogicalResult RecurPlan::emitSegments(const SegmentWorkspace &workspace) {
+  if (failed(RecurKernel(plan, op, schedule, RecurRole::States, &workspace).emit({})))
+    return failure();
+  return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace).emit(outputs);
+}
+
+LogicalResult RecurPlan::emitColumns(int64_t columns) {
+  RecurSchedule chosen = schedule;
+  chosen.valueColumns = columns;
+  return RecurKernel(plan, op, chosen).emit(outputs);
+}
+
+Value RecurPlan::blocksOf(int64_t columns) {
+  int64_t slices = llvm::divideCeil(llvm::alignTo(op.getValueWidth(), 16), columns);
+  return arith::MulIOp::create(b, arith::MulIOp::create(b, heads, batch), plan.constant(slices));
+}
+
+/// Half as many columns, as long as the blocks run at a time.
+LogicalResult RecurPlan::emitFewerColumns(int64_t columns, Value machine) {
+  int64_t half = columns / 2;
+  if (half < kFewestColumns || half % 16)
+    return emitColumns(columns);
+  Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), machine);
+  auto branch = scf::IfOp::create(b, fits, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  if (failed(emitFewerColumns(half, machine)))
+    return failure();
+  b.setInsertionPointToStart(branch.elseBlock());
+  return emitColumns(columns);
+}
+
+LogicalResult RecurPlan::emit() {
+  bool isFixed = schedule.segments > 1 && canDivide();
+  if (!isFixed && (!schedule.fillsMachine || op.hasAt() || isOneToken(op)))
+    return emitColumns(schedule.valueColumns);
+  // Sizes before any branch: what is computed here is used again.
+  batch = largestExtent(plan, b, op.getBatchExtents());
+  heads = largestExtent(plan, b, op.getHeadExtents());
+  if (isFixed) {
+    Value segments = plan.constant(schedule.segments);
+    return emitSegments(allocate(segments, segments));
+  }
+  Value machine = tile::MachineOp::create(b, b.getIndexType());
+  if (!canDivide() || schedule.segments == 1)
+    return emitFewerColumns(schedule.valueColumns, machine);
+  Value blocks = arith::MaxSIOp::create(b, blocksOf(schedule.valueColumns), plan.constant(1));
+  Value chunks =
+      arith::DivSIOp::create(b, plan.dim(op.getKey(), 2), plan.constant(schedule.chunk * schedule.leastChunks));
+  Value segments = arith::MinSIOp::create(b, arith::DivSIOp::create(b, machine, blocks), chunks);
+  Value isDivided = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, segments, plan.constant(kFewestSegments));
+  SegmentWorkspace workspace = allocate(segments, arith::SelectOp::create(b, isDivided, segments, plan.constant(0)));
+  auto branch = scf::IfOp::create(b, isDivided, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  if (failed(emitSegments(workspace)))
+    return failure();
+  b.setInsertionPointToStart(branch.elseBlock());
+  return emitFewerColumns(schedule.valueColumns, machine);
+}
+
+LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,
+                                ArrayRef<KernelOutput> outputs) {
+  if (op.hasAt() && !neverFalls(op.getAt()))
+    return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
+  if (op.hasAt() && op.getGate() && op.getGate().getType().getRank() == 4)
+    return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
+                          "attn-to-loops");
+  return RecurPlan(plan, op, schedule, outputs).emit();
+}

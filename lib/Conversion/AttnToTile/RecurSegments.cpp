@@ -1,0 +1,73 @@
+//===- RecurSegments.cpp - tokens in segments that blocks share -------------===//
+//
+// Blocks of the first kernel go over a segment each, from nothing, and leave what it
+// adds to the state and the sum of its gates. Blocks of the second begin with what
+// those of the segments before theirs have left, in order, and go on as one would.
+//
+// Tests: test/python/test_recur_segments.py, test/Conversion/attn-to-tile-recur-plan.mlir.
+//
+//===----------------------------------------------------------------------===//
+#include "RecurKernel.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+using namespace heddle;
+
+/// The chunks of this block.
+std::pair<Value, Value> RecurKernel::chunkRange() {
+  Value count = arith::CeilDivSIOp::create(b(), length, constant(schedule.chunk));
+  if (!segment)
+    return {constant(0), count};
+  Value each = arith::CeilDivSIOp::create(b(), count, segments);
+  Value first = arith::MinSIOp::create(b(), arith::MulIOp::create(b(), segment, each), count);
+  return {first, arith::MinSIOp::create(b(), arith::AddIOp::create(b(), first, each), count)};
+}
+
+LogicalResult RecurKernel::storeSegment() {
+  auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+    FailureOr<Chunk> chunk = loadChunk(number);
+    if (failed(chunk) || failed(decay.start(place, chunk->row, chunk->present)))
+      return failure();
+    SmallVector<Value> next{advance(State::of(carried.front()), *chunk).sums};
+    if (decay.getAllSums())
+      next.push_back(math.add(carried.back(), decay.getAllSums()));
+    return next;
+  };
+  SmallVector<Value> nothing{math.zeros({keyWidth, columns})};
+  if (workspace->decays)
+    nothing.push_back(math.zeros({1, 1}));
+  auto [first, end] = chunkRange();
+  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), nothing, visit);
+  if (failed(last))
+    return failure();
+  tile::StoreOp::create(b(), last->front(), kernel.import(workspace->sums),
+                        ValueRange{segment, place.batch, place.head, constant(0), firstColumn}, Value(), IntegerAttr(),
+                        UnitAttr());
+  if (workspace->decays) { // of several slices each stores the same
+    Value sum = tile::ScalarOp::create(b(), b().getF32Type(), last->back());
+    memref::StoreOp::create(b(), sum, kernel.import(workspace->decays), ValueRange{segment, place.batch, place.head});
+  }
+  return success();
+}
+
+/// The state in front of this block's segment.
+FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
+  FailureOr<State> initial = initialState(/*isMassColumn=*/false);
+  if (failed(initial) || !segment)
+    return initial;
+  Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();
+  auto fold = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+    Value before = carried.front();
+    if (decays) {
+      Value sum = memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head});
+      before = math.mul(before, math.exp2(emitter.materialize({sum}, {1, 1})));
+    }
+    Value added = tile::LoadOp::create(b(), TileMath::typeOf(before), sums,
+                                       ValueRange{number, place.batch, place.head, constant(0), firstColumn}, Value(),
+                                       IntegerAttr(), UnitAttr());
+    return SmallVector<Value>{math.add(before, added)};
+  };
+  FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), segment, constant(1), initial->flatten(), fold);
+  return failed(folded) ? FailureOr<State>(failure()) : State::of(*folded);
+}

@@ -1,0 +1,57 @@
+// RUN: heddle-opt %s --attn-to-tile --canonicalize --cse | FileCheck %s
+// RUN: heddle-opt %s --attn-to-tile="splits=1" --canonicalize --cse | FileCheck %s --check-prefix=ONE
+// RUN: heddle-opt %s --attn-to-tile="splits=4" --canonicalize --cse | FileCheck %s --check-prefix=FOUR
+
+!X = tensor<?x?x?x128xbf16>
+
+// Where a block for each head leaves multiprocessors without work, and segments of at least 512 tokens give them some, the
+// tokens are divided, in two kernels with a workspace between them; else blocks own half or a quarter of the columns, as
+// long as all run at a time.
+
+// CHECK-LABEL: func.func @few(
+// CHECK:         %[[MACHINE:.+]] = tile.machine
+// CHECK:         %[[EACH:.+]] = arith.divsi %[[MACHINE]],
+// CHECK:         %[[SEGMENTS:.+]] = arith.minsi %[[EACH]],
+// CHECK:         %[[DIVIDED:.+]] = arith.cmpi sge, %[[SEGMENTS]], %c3
+// CHECK:         %[[COUNT:.+]] = arith.select %[[DIVIDED]], %[[SEGMENTS]], %c0
+// CHECK:         memref.alloc(%[[COUNT]], {{.*}} : memref<?x?x?x128x128xf32>
+// CHECK:         memref.alloc(%[[COUNT]], {{.*}} : memref<?x?x?xf32>
+// CHECK:         scf.if %[[DIVIDED]] {
+// CHECK:           tile.launch @few_0(
+// CHECK:           tile.launch @few_1(
+// CHECK:         } else {
+// CHECK:           arith.cmpi sle, %{{.+}}, %[[MACHINE]]
+// CHECK:           scf.if
+// CHECK-COUNT-3:   tile.launch
+// What a segment adds to nothing, and the sum of its gates.
+// CHECK-LABEL: func.func private @few_0(
+// CHECK:         scf.for {{.*}} -> (tensor<128x128xf32>, tensor<1x1xf32>)
+// CHECK-NOT:     transB
+// CHECK:         tile.store {{.*}} : tensor<128x128xf32>
+// CHECK:         memref.store
+// What those before a segment add, in order, and then its rows.
+// CHECK-LABEL: func.func private @few_1(
+// CHECK:         %[[BEFORE:.+]] = scf.for {{.*}} -> (tensor<128x128xf32>) {
+// CHECK:           memref.load
+// CHECK:           tile.load {{.*}} -> tensor<128x128xf32>
+// CHECK:         scf.for {{.*}} iter_args(%{{.+}} = %[[BEFORE]])
+// CHECK:           tile.dot {{.*}} {transB}
+// CHECK-LABEL: func.func private @few_2(
+// CHECK:         tile.load {{.*}} -> tensor<128x32xbf16>
+
+// ONE-LABEL: func.func @few(
+// ONE-NOT:     memref.alloc
+// ONE-COUNT-3: tile.launch
+
+// FOUR-LABEL: func.func @few(
+// FOUR:         memref.alloc({{.*}} : memref<4x?x?x128x128xf32>
+// FOUR:         tile.launch @few_0(
+// FOUR:         tile.launch @few_1(
+// FOUR-NOT:     tile.launch
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @few(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) gate(%g) : (!X, !X, !X, tensor<?x?x?xf32>) -> !X
+  return %o : !X
+}
+}
