@@ -238,10 +238,13 @@ void WarpPipelineCopiesPass::takeTurns(scf::ForOp loop, ArrayRef<Candidate> cand
   eraseCopies(rewriter, candidates);
 }
 
-/// How many blocks a multiprocessor holds, as far as is known before resources are planned.
+/// How many blocks a multiprocessor holds, as far as is known before resources are planned; 1 if the target does not
+/// say.
 int64_t WarpPipelineCopiesPass::countBlocks(int64_t sharedBytes) {
   constexpr int64_t reservedBytes = 1024; // of each block's shared memory, for the driver
   tile::TargetAttr target = tile::getTarget(getOperation());
+  if (!target.getRegistersPerThread() || !target.getRegistersPerUnit() || !target.getSharedBytesPerUnit())
+    return 1;
   int64_t threads = cast<IntegerAttr>(getOperation()->getAttr(warp::WarpDialect::threadsAttr)).getInt();
   int64_t registers = std::min(estimateRegisters(getOperation()), target.getRegistersPerThread());
   return std::min(target.getRegistersPerUnit() / (registers * threads),
