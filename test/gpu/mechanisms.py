@@ -85,6 +85,8 @@ class Device:
 
     def upload(self, array, element=None):
         array = np.ascontiguousarray(array)
+        if array.dtype.kind == "V":  # what bfloat16 is in a file, to a NumPy that does not know it
+            return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16).to(self.options.device)
         tensor = self.torch.from_numpy(array.view(np.int8) if array.dtype == bool else array).to(self.options.device)
         return tensor if element is None else tensor.to(getattr(self.torch, TORCH_NAMES[element]))
 

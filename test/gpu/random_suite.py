@@ -73,7 +73,7 @@ def build(directory, target, names):
         q, k, v = (as_type(x, row.element) for x in case.arrays(bthd))
         left, right = (None if bound == -1 else bound for bound in case.window or (-1, -1))
         plan = Plan(Call(q, k, v, score_mod, mask_mod, row.causal, left, right, case.starts_q, case.starts_k, case.lengths, "kv_lengths",
-                         case.pool and case.pool.table, case.sink, row.normalizer, row.layout, row.lse, None, None))
+                         case.pool and case.pool.table, case.sink, row.normalizer, row.layout, row.lse, None, None, None))
         # Captures come last; each is a value that the case drew.
         captured = [next(n for n, value in enumerate(case.draw.traced) if value is leaf) for leaf in plan.captures.leaves]
         results = 2 if row.lse else 1

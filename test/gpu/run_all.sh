@@ -14,7 +14,7 @@ each() { # SCRIPT FOLDER NAMES..: a building process for each name
   local script=$1 folder=$2; shift 2
   for name in "$@"; do echo "python3 $script build $work/$folder ${option:---name} $name"; done
 }
-names() { python3 -c "import $1; print(*$2)"; }
+names() { python3 -c "import $1; print(*[*$2])" | tr ' ' "${separator:- }"; } # MODULE LIST
 start=$SECONDS
 { each matrix.py matrix $(names matrix matrix.rows.ROWS)
   each views.py views $(names views views.CASES)
@@ -39,11 +39,11 @@ check test_attend 120 python3 -m pytest -q -p no:cacheprovider .
 check check_packs 60 python3 check_packs.py "$work/packs"
 check check_kernels 120 python3 check_kernels.py "$work/kernels"
 check random_suite 200 python3 random_suite.py run "$work/random" --runtime "$RUNTIME" --processes 14
-check random_recurrences 200 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --processes 14 --name "$(names recurrences '*recurrences.ROWS, sep=","')"
+check random_recurrences 200 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --processes 14 --name "$(separator=, names recurrences recurrences.ROWS)"
 check mechanisms 200 python3 mechanisms.py run "$work/mechanisms" --runtime "$RUNTIME" --processes 14
 check million_tokens 60 python3 million_tokens.py run "$work/million" --runtime "$RUNTIME"
 check views 120 python3 views.py run "$work/views" --runtime "$RUNTIME"
-check recurrences 120 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(names recurrences '*recurrences.CASES, sep=","')"
+check recurrences 120 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"
 check matrix 400 python3 matrix.py run "$work/matrix" --runtime "$RUNTIME" --limit 60 $FLEX
 echo "${#failed[@]} failed: ${failed[*]}"
 exit ${#failed[@]}
