@@ -3,6 +3,7 @@
 #
 # Builds every pack into DIR on all cores, then checks and times them one script after another; reports go to $OUT (DIR/out).
 # Needs `import heddle`, PyTorch of a CUDA build and pytest, heddle-compile, heddle-opt and ptxas in PATH, and RUNTIME=libheddle_rt.so.1.
+# The hand-written tile programs are built where LLVM's mlir-translate is; elsewhere bring DIR/kernels along (build_kernels.py).
 # FLEX=--flex times FlexAttention, too. Ends with the names of the scripts that failed, and their number as status.
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -23,7 +24,7 @@ start=$SECONDS
   option=--key each mechanisms.py mechanisms $(names mechanisms "sorted({key for key, _, _ in mechanisms.cases().values()})")
   echo "python3 million_tokens.py build $work/million"
   echo "python3 check_packs.py $work/packs --build"
-  echo "python3 build_kernels.py $(command -v heddle-opt) $work/kernels sm_90a"
+  [ -e /usr/lib/llvm-22/bin/mlir-translate ] && echo "python3 build_kernels.py $(command -v heddle-opt) $work/kernels sm_90a"
 } | xargs -P "$(nproc)" -I{} bash -c '{} > /dev/null 2> >(tail -5 >&2) || echo "failed: {}"' 2>&1 | tee "$OUT/build.txt"
 echo "built in $((SECONDS - start)) s"
 ln -sf "$RUNTIME" "$work/packs/libheddle_rt.so"
