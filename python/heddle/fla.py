@@ -13,7 +13,7 @@ itself, without 1e-10 added; `reverse` and `state_v_first` copy arrays of PyTorc
 import math
 import sys
 
-from . import _arrays
+from . import _arrays, feature_maps
 from ._recurrence import recur, recur_step
 from ._tensor import Tensor
 
@@ -89,7 +89,7 @@ def _run(q, k, v, gate, scale, initial_state, output_final_state, cu_seqlens, re
     states = None if initial_state is None else _to_states(initial_state, state_v_first, normalize)
     options = {"scale": None if normalize else scale, "normalizer": "sum" if normalize else "none"}
     if normalize:
-        options["feature_map"] = _as_given  # q and k are features already
+        options["feature_map"] = feature_maps.as_it_is  # q and k are features already
 
     if states is not None and q.shape[1] == 1 and cu_seqlens is None:
         token = None if gate is None else gate if len(gate.shape) == 1 else gate[:, 0]
@@ -122,13 +122,6 @@ def _run(q, k, v, gate, scale, initial_state, output_final_state, cu_seqlens, re
     if normalize:
         return o, (final[0], final[1][:, None])
     return o, _swapped(final) if state_v_first else final
-
-
-def _as_given(x):
-    return x
-
-
-_as_given.positive_products = True
 
 
 def _check(q, k, v, gate, initial_state, cu_seqlens):

@@ -27,9 +27,10 @@ start=$SECONDS
   [ -e /usr/lib/llvm-22/bin/mlir-translate ] && echo "python3 build_kernels.py $(command -v heddle-opt) $work/kernels sm_90a"
 } | xargs -P "$(nproc)" -I{} bash -c '{} > /dev/null 2> >(tail -5 >&2) || echo "failed: {}"' 2>&1 | tee "$OUT/build.txt"
 echo "built in $((SECONDS - start)) s"
+failed=()
+grep -q "^failed:" "$OUT/build.txt" && failed+=(build)
 ln -sf "$RUNTIME" "$work/packs/libheddle_rt.so"
 
-failed=()
 check() { # NAME SECONDS COMMAND..
   local name=$1 limit=$2 begin=$SECONDS; shift 2
   timeout "$limit" "$@" > "$OUT/$name.log" 2>&1 || failed+=("$name")

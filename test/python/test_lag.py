@@ -98,7 +98,7 @@ def test_a_normalizer_of_ones_own():
     np.testing.assert_allclose(heddle.attend(q, k, v, normalizer=sharp, lag=8), expected, atol=5e-5)
 
 
-def test_it_is_in_the_text_and_in_the_kernel():
+def test_it_is_in_the_text():
     @heddle.spec(q="?x?x?x64xbf16", k="?x?x?x64xbf16", v="?x?x?x64xbf16")
     def lagging(q, k, v):
         return heddle.attend(q, k, v, lag=8)

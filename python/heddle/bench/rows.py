@@ -61,6 +61,7 @@ class Row:
     lengths: tuple = ()                # that are timed
     plain: Optional[str] = None        # the row whose rate this one's is a share of
     must: tuple = ()                   # ((rival or "plain", least ratio of rates), ..)
+    lag: Optional[float] = None        # of heddle.attend
 
     @property
     def is_plain(self):
@@ -189,6 +190,8 @@ ROWS = {
     "sigmoid_bf16_128": Row(change=CAUSAL, normalizer="sigmoid", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     "relu2_bf16_128": Row(change=CAUSAL, normalizer="relu2", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     "sinks_bf16_128": Row(change=SINKS, normalizer="sinks", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
+    "full_lag_bf16_128": Row(lengths=ALL, plain="full_bf16_128", lag=8.0),
+    "causal_lag_bf16_128": Row(change=CAUSAL, lengths=ALL, plain="causal_bf16_128", lag=8.0),
     # Checked, not timed.
     "causal_f16_64": Row("f16", 64, 64, CAUSAL),
     "causal_f32_64": Row("f32", 64, 64, CAUSAL),
@@ -210,7 +213,7 @@ def spec(name, row=None):
     def attend(q, k, v, *values):
         mask, score = (make and make(heddle, *values) for make in (row.change.mask, row.change.score))
         weights = {"sink": values[0]} if row.normalizer == "sinks" else {"normalizer": row.normalizer}
-        return heddle.attend(q, k, v, mask_mod=mask, score_mod=score, **weights)
+        return heddle.attend(q, k, v, mask_mod=mask, score_mod=score, lag=row.lag, **weights)
 
     attend.__name__ = name
     attend.__signature__ = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in given])

@@ -28,7 +28,7 @@ ROWS = (
     ("hax", "operator", "choosing keys by hashes, and a scan of a diagonal state"),
     ("cab", "survey_or_benchmark", None),
     ("mohawk", "recipe", None),
-    ("implicit-attention", "analysis", "the matrix of a recurrence as a result"),
+    ("implicit-attention", "analysis", "scans of a diagonal state (Mamba-1), and gradients"),
     ("neural-attention", "operator", "scores of a network for each pair"),
     ("dual-attention", "operator", "values that depend on the pair of row and key"),
     ("zoology", "survey_or_benchmark", "long convolutions; choosing rows"),

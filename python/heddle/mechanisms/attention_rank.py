@@ -15,9 +15,6 @@ import heddle
 
 from . import Case, _plain
 
-HARD = heddle.Normalizer(reference=lambda s: s, rescale=lambda old, new: heddle.where(old < new, 0.0, 1.0),
-                         weight=lambda s, m: (heddle.where(s < m, 0.0, 1.0),) * 2, finish=lambda m, total: 1.0 / total)
-
 
 def spec(hard=False):
     @heddle.spec
@@ -26,7 +23,7 @@ def spec(hard=False):
         if q.shape[3] == 1:  # contracted widths are multiples of 8: eight times the one channel
             q, k = (heddle.view(y, (*y.shape[:3], 8), lambda b, h, t, c: (b, h, t, 0)) for y in (q, k))
             scale = 1 / 8
-        return heddle.attend(q, k, x, scale=scale, score_mod=lambda s, b, h, i, j: s + bias[b, j], normalizer=HARD if hard else "softmax")
+        return heddle.attend(q, k, x, scale=scale, score_mod=lambda s, b, h, i, j: s + bias[b, j], normalizer=heddle.normalizers.HARD if hard else "softmax")
     return ranked
 
 

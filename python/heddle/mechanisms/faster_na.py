@@ -5,7 +5,7 @@
 
 Hassani, Hwu and Shi 2024, "Faster Neighborhood Attention". It is the rule of `gna` with a stride of 1. `bias` (H, 2 w - 1, ..), one axis per axis
 of the grid, is read at grid distances divided by the dilation. `part`: "scores" (B, H, L, w^r) of each token's neighbours in order, "weights", their
-softmax, and "values", the sum over them, are the unfused operators (no causal axes; the inverse neighbourhood is for gradients).
+softmax, and "values", the sum over them, are the unfused operators.
 """
 
 import itertools
@@ -17,6 +17,7 @@ from heddle import masks
 
 from . import Case, _plain
 
+PARTIAL = "unfused operators have no causal axes, and no inverse neighbourhood"
 
 def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused"):
     places, steps, count = [masks.coordinate(shape, axis) for axis in range(len(shape))], dilation or [1] * len(shape), int(np.prod(window))
@@ -25,11 +26,8 @@ def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused
     def distance(h, i, j):
         return (h, *((at(j) - at(i)) // step + (w - 1) for at, step, w in zip(places, steps, window)))
 
-    def biased(s, b, h, i, j):
-        return s + bias[distance(h, i, j)]
-
     def fused(q, k, v):
-        near = masks.neighborhoods(shape, window, None, dilation, causal)
+        near, biased = masks.neighborhoods(shape, window, None, dilation, causal), lambda s, b, h, i, j: s + bias[distance(h, i, j)]
         return heddle.attend(q, k, v, mask_mod=near, return_lse=True, score_mod=None if bias is None else biased)
 
     def moved(x, n):

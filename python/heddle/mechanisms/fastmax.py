@@ -16,7 +16,6 @@ import heddle
 from heddle import feature_maps
 
 from . import Case, _plain
-from .attention_rank import HARD
 
 
 def spec(relative=None, coefficients=(1.0, 1.0, 0.5), temperature=1.0, causal=False, norm=None, limit=1.0, form="state", width=32):
@@ -27,7 +26,7 @@ def spec(relative=None, coefficients=(1.0, 1.0, 0.5), temperature=1.0, causal=Fa
     def bounded(x):
         lengths = (x * x).astype("f32") @ ones  # squared, eight times
         if norm == "sequence":
-            longest = heddle.attend(x[:, :, :1].astype("f32"), x.astype("f32"), lengths, normalizer=HARD,
+            longest = heddle.attend(x[:, :, :1].astype("f32"), x.astype("f32"), lengths, normalizer=heddle.normalizers.HARD,
                                     score_mod=lambda s, b, h, i, j: s * 0.0 + lengths[b, h, j, 0])
             return (x.astype("f32") * (limit / heddle.sqrt(longest[..., :1]))).astype(x.dtype)
         return (x.astype("f32") * (limit / heddle.sqrt(lengths[..., :1]))).astype(x.dtype)

@@ -12,9 +12,9 @@ heads' outputs before the sum. Channels are a multiple of 8 or are brought to on
 import numpy as np
 
 import heddle
+from heddle.feature_maps import widened
 
 from . import Case, _plain
-from .rf_attention import widened
 
 
 def spec(kq, ov, normalizer="softmax", mean=False):

@@ -19,11 +19,6 @@ import heddle
 from . import Case, _plain, cached
 
 
-def normed(x):
-    centred = x - x.mean(keepdims=True)
-    return centred / heddle.sqrt((centred * centred).mean(keepdims=True) + 1e-5)
-
-
 def spec(wo=None, w1=None, w2=None, wg=None, part="block", mask="none", window=None):
     def block(q, k, v, x, lengths=None):
         c = heddle.attend(q, k, v, causal=mask == "causal", kv_lengths=lengths)
@@ -31,7 +26,7 @@ def spec(wo=None, w1=None, w2=None, wg=None, part="block", mask="none", window=N
         beside = heddle.view(c, (*x.shape[:2], x.shape[2]), lambda b, t, c: (b, c // width, t, c % width))
         a = beside @ wo
         hidden = a @ w1
-        a = a + normed((hidden * 0.5 * (1.0 + heddle.erf(hidden * math.sqrt(0.5)))) @ w2)
+        a = a + heddle.norms.layer((hidden * 0.5 * (1.0 + heddle.erf(hidden * math.sqrt(0.5)))) @ w2)
         gate = heddle.sigmoid(heddle.concat([x, a]) @ wg)
         return x + gate * a + (1.0 - gate) * x
 

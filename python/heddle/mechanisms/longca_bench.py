@@ -7,7 +7,7 @@
 
 "Long-Context Attention Benchmark: From Kernel Efficiency to Distributed Context Parallelism" 2025. 64 heads of q on 8 of k, d = 128. `starts` (B, T) int32
 says where each token's document starts; it and `keep` (H, T / size, T / size) int32 are arrays of the call. w is 1024, blocks of documents
-1024, of the table 64 or 128. The repository's generator marks global strips causal: this is the mask by its text. One device only.
+1024, of the table 64 or 128. The repository's generator marks global strips causal: this is the mask by its text.
 """
 
 import numpy as np
@@ -16,6 +16,7 @@ import heddle
 
 from . import Case, _plain
 
+PARTIAL = "several devices (rings, all-gathers); blocks of keys that are chosen by their scores"
 PLAIN = ("full", "causal", "prefix_lm_causal", "sliding_window", "sliding_window_causal", "global_sliding_window")
 
 
@@ -27,8 +28,7 @@ def spec(pattern, width=1024, prefix=64, size=1024):
                     "sliding_window_causal": past & near, "global_sliding_window": near | (i < prefix) | (j < prefix)}[pattern]
         if pattern == "block_sparse":
             return table[h, i // size, j // size] != 0
-        start, other = table[b, i], table[b, j]
-        same = start == other
+        start, same, other = table[b, i], table[b, i] == table[b, j], table[b, j]
         return {"full_document": same, "causal_document": past & same, "share_question": past & (same | (other == 0)),
                 "causal_blockwise": past & (same | (start == table[b, last])), "prefix_lm_document": same & (past | (j - start < prefix)),
                 "block_causal_document": same & (j // size <= i // size)}[pattern]

@@ -15,8 +15,10 @@ import heddle
 
 from . import Case, recurrent
 
+PARTIAL = "generating: the last tokens of the convolutions are no state"
 
-def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", stream=None):
+
+def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block"):
     def block(recur, c, b, x, A, z=None):
         gate = heddle.gates.sigmoid(-A)
         c, b = heddle.convolutions.causal(c, conv_c), heddle.convolutions.causal(b, conv_b)
@@ -28,7 +30,7 @@ def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", stream
 
     def matrix(recur, c, b, x, A):
         return block(recur, c, b, x, A)
-    return recurrent(matrix if part == "matrix" else block, stream)
+    return recurrent(matrix if part == "matrix" else block)
 
 
 def reference(c, b, x, A, conv_c, conv_b, z=None, conv_x=None, bias=None, skip=None, part="block"):

@@ -17,6 +17,7 @@ import heddle
 from . import Case, _plain, cached
 
 NEVER = 1 << 30
+PARTIAL = "tokens are generated beside the whole cache: nothing is dropped from it"
 
 
 def next_global(kind):

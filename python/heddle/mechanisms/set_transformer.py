@@ -12,13 +12,11 @@ width dV of all heads, and the residual is the projected query, inside of the he
 import numpy as np
 
 import heddle
+from heddle import feature_maps
 
 from . import Case, _plain
 
-
-def normed(x, norm):
-    centred = x - x.mean(keepdims=True)
-    return centred / heddle.sqrt((centred * centred).mean(keepdims=True) + 1e-5) if norm else x
+PARTIAL = "points are as wide as heads together (dX = dV), and projections have no biases"
 
 
 def mab(x, y, w, heads, norm, lengths=None):
@@ -29,8 +27,9 @@ def mab(x, y, w, heads, norm, lengths=None):
     q, k, v = (split(z @ weight) for z, weight in ((x, w[0]), (y, w[1]), (y, w[2])))
     head = q + heddle.attend(q, k, v, scale=(heads * width) ** -0.5, kv_lengths=lengths)
     o = heddle.view(head, (*x.shape[:2], heads * width), lambda b, t, c: (b, c // width, t, c % width))
-    o = normed(o, norm)
-    return normed(o + heddle.maximum(o @ w[3], 0.0), norm)
+    normed = heddle.norms.layer if norm else feature_maps.as_it_is
+    o = normed(o)
+    return normed(o + heddle.maximum(o @ w[3], 0.0))
 
 
 def spec(w, w2=None, points=None, wf=None, block="SAB", heads=4, norm=False):
@@ -47,7 +46,7 @@ def spec(w, w2=None, points=None, wf=None, block="SAB", heads=4, norm=False):
 
 def reference(x, lengths, w, w2=None, points=None, wf=None, block="SAB", heads=4, norm=False):
     def layer_norm(z):
-        return (z - z.mean(-1, keepdims=True)) / np.sqrt(z.var(-1, keepdims=True) + 1e-5) if norm else z
+        return _plain.layer_norm(z) if norm else z
 
     def one(x, y, w):
         cut = [slice(n, n + w.shape[2] // heads) for n in range(0, w.shape[2], w.shape[2] // heads)]
