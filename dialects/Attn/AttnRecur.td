@@ -83,6 +83,7 @@ def Attn_RecurOp : Attn_Op<"recur", [Pure, AttrSizedOperandSegments, SingleBlock
     ::mlir::Value getFinalState() { return getFinal() ? getResult(getMass() ? 2 : 1) : ::mlir::Value(); }
     ::mlir::Value getFinalMass() { return getFinal() && getMass() ? getResult(3) : ::mlir::Value(); }
 
+    bool isGatedByChannel() { return getGate() && getGate().getType().getRank() == 4; }
     int64_t getKeyWidth() { return getKey().getType().getDimSize(3); }
     int64_t getValueWidth() { return getValue().getType().getDimSize(3); }
     /// Operands whose third dimension is `t`: keys, values and a gate per token.

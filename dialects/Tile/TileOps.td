@@ -232,7 +232,7 @@ def Tile_NextItemOp : Tile_Op<"next_item", [MemoryEffects<[MemRead, MemWrite]>]>
 
     Example: `%n = tile.next_item %counter[%c0] : memref<1xi32, ..>`
   }];
-  let arguments = (ins AnyMemRef:$counter, Variadic<Index>:$indices);
+  let arguments = (ins MemRefOf<[I32]>:$counter, Variadic<Index>:$indices);
   let results = (outs Index:$result);
   let assemblyFormat = "$counter `[` $indices `]` attr-dict `:` type($counter)";
 }

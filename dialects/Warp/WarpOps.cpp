@@ -164,6 +164,22 @@ LogicalResult ConvertOp::verify() {
   return success();
 }
 
+/// A row of words, one for each number.
+static LogicalResult verifyNumbers(Operation *op, RingType ring, TypeRange numbers) {
+  SlotType slot = ring.getSlot();
+  if (!slot.getElementType().isInteger(32) || slot.getShape()[0] != 1 ||
+      slot.getShape()[1] != static_cast<int64_t>(numbers.size()))
+    return op->emitOpError("expected a ring of 1x") << numbers.size() << "xi32, got " << ring;
+  for (Type type : numbers)
+    if (!type.isIndex() && !type.isInteger(32) && !type.isInteger(1) && !type.isF32())
+      return op->emitOpError("expected numbers of index, i32, i1 or f32, got ") << type;
+  return success();
+}
+
+LogicalResult SendOp::verify() { return verifyNumbers(*this, getRing().getType(), getValues().getTypes()); }
+
+LogicalResult TakeOp::verify() { return verifyNumbers(*this, getRing().getType(), getResultTypes()); }
+
 LogicalResult FoldOp::verify() {
   constexpr int64_t columns = 8; // of an atom of an accumulator
   FragAttr from = fragOf(getSource().getType()), to = fragOf(getResult().getType());

@@ -150,7 +150,7 @@ def Warp_NextItemOp : Warp_Op<"next_item", [MemoryEffects<[MemRead, MemWrite]>]>
     Example: `%n = warp.next_item %counter[%c0] : memref<1xi32, ..>`
     Lowers to: an atomic addition of one thread.
   }];
-  let arguments = (ins AnyMemRef:$counter, Variadic<Index>:$indices);
+  let arguments = (ins MemRefOf<[I32]>:$counter, Variadic<Index>:$indices);
   let results = (outs I32:$result);
   let assemblyFormat = "$counter `[` $indices `]` attr-dict `:` type($counter)";
 }
@@ -166,6 +166,7 @@ def Warp_SendOp : Warp_Op<"send", [AttrSizedOperandSegments]> {
   }];
   let arguments = (ins Variadic<AnyType>:$values, Warp_RingType:$ring, Optional<I32>:$cursor);
   let assemblyFormat = "$values `to` $ring (`at` $cursor^)? attr-dict `:` type($values) `to` type($ring)";
+  let hasVerifier = 1;
 }
 
 def Warp_TakeOp : Warp_Op<"take"> {
@@ -179,6 +180,7 @@ def Warp_TakeOp : Warp_Op<"take"> {
   let arguments = (ins Warp_RingType:$ring, Optional<I32>:$cursor);
   let results = (outs Variadic<AnyType>:$values);
   let assemblyFormat = "$ring (`at` $cursor^)? attr-dict `:` type($ring) `->` type($values)";
+  let hasVerifier = 1;
 }
 
 def Warp_LoadOp : Warp_Op<"load"> {

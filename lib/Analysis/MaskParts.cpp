@@ -56,6 +56,7 @@ private:
 
   std::shared_ptr<IndexExprContext> context;
   ExprRef mask;
+  bool knowsResidues = false; ///< whether the context has a modulus
 };
 } // namespace heddle
 
@@ -75,6 +76,7 @@ std::optional<MaskAnalysis> MaskDivision::part(ArrayRef<Clause> clauses, const R
   result.mask = context->constant(1);
   ExprRef row = context->symbol(IndexSymbol::Row), key = context->symbol(IndexSymbol::Key);
   if (residues) {
+    knowsResidues = true;
     int64_t m = result.modulus = residues->modulus;
     context->setModulus(m);
     ExprRef residue = context->symbol(IndexSymbol::Residue);
@@ -153,7 +155,8 @@ std::vector<MaskAnalysis> MaskDivision::divide() {
   }
   for (ExprRef truth : conjuncts)
     if (truth->kind == Kind::Or)
-      if (std::vector<MaskAnalysis> parts = divideUnion(conjuncts, truth); !parts.empty())
+      // Residues are of one modulus for all that is said in a context, so there is no other attempt after one.
+      if (std::vector<MaskAnalysis> parts = divideUnion(conjuncts, truth); !parts.empty() || knowsResidues)
         return parts;
   return {};
 }

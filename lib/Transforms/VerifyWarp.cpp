@@ -64,6 +64,21 @@ static LogicalResult verifyNextItem(warp::NextItemOp item) {
   return success();
 }
 
+/// Warps differ in what `any` says: what all threads take part in cannot depend on it.
+static LogicalResult verifyAny(scf::IfOp branch) {
+  WalkResult result = branch->walk([](Operation *op) {
+    auto mma = dyn_cast<warp::MmaOp>(op);
+    if (isa<warp::AcquireOp, warp::ReceiveOp, warp::SyncOp, warp::ReduceOp, warp::SendOp, warp::TakeOp,
+            warp::TakeTurnOp, warp::PassTurnOp, warp::WaitOp>(op) ||
+        (mma && mma.getAsync())) {
+      op->emitOpError("expected no work of other warps where a warp decides for itself");
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 static LogicalResult verifyOp(Operation *op) {
   bool allowed =
       isa<tensor::SplatOp>(op) || isa<tile::TileDialect, warp::WarpDialect, arith::ArithDialect, math::MathDialect,
@@ -77,6 +92,9 @@ static LogicalResult verifyOp(Operation *op) {
   if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync() && failed(verifyAsync(mma)))
     return failure();
   if (auto item = dyn_cast<warp::NextItemOp>(op); item && failed(verifyNextItem(item)))
+    return failure();
+  if (auto branch = dyn_cast<scf::IfOp>(op);
+      branch && branch.getCondition().getDefiningOp<warp::AnyOp>() && failed(verifyAny(branch)))
     return failure();
   if (failed(verifyBulk(op)))
     return failure();

@@ -12,9 +12,8 @@
 //   for n = lb + 1 .. { products of A(n) issued;  C(n - 1) issued;  rest of A(n);  B(n) }
 //   C(last)
 //
-// What is done if n = lb is then done before the loop and not in it.
-//
 // so that the element-wise work of A(n) runs while C(n - 1) is on the matrix unit.
+// What is done if n = lb is then done before the loop and not in it.
 // Afterwards every asynchronous product is waited for where it is first read.
 // Shown by test/Transforms/warp-overlap-products.mlir.
 //===----------------------------------------------------------------------===//

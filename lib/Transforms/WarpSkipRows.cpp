@@ -155,6 +155,13 @@ void WarpSkipRows::skip(arith::CmpFOp condition) {
           definition && definition->getBlock() == block && isPure(definition) && isRowVector(operand))
         work.push_back(definition);
   }
+  // All else that they read has to be there before the branch.
+  for (Operation *op : needed)
+    for (Value operand : op->getOperands())
+      if (Operation *definition = operand.getDefiningOp(); definition && definition->getBlock() == block &&
+                                                           !needed.contains(definition) &&
+                                                           !definition->isBeforeInBlock(first))
+        return;
   SmallVector<Operation *> slice(needed.begin(), needed.end());
   llvm::sort(slice, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
 
@@ -171,9 +178,14 @@ void WarpSkipRows::skip(arith::CmpFOp condition) {
   }
   auto branch = scf::IfOp::create(rewriter, loc, types, some, /*withElseRegion=*/true);
   rewriter.setInsertionPointToStart(branch.thenBlock());
-  IRMapping mapping = parts;
-  for (Operation *op : slice)
-    rewriter.clone(*op, mapping);
+  IRMapping mapping;
+  for (Operation *op : slice) {
+    Operation *copy = rewriter.clone(*op, mapping);
+    // What a fold keeps is enough for the maximum of rows, and for nothing else.
+    auto reduce = dyn_cast<tile::ReduceOp>(copy);
+    if (reduce && reduce.getKind() == tile::ReduceKind::Max && reduce.getDim() == 1)
+      reduce->setOperand(0, parts.lookupOrDefault(reduce.getSource()));
+  }
   for (arith::SelectOp choice : choices)
     fresh.push_back(mapping.lookup(choice.getResult()));
   scf::YieldOp::create(rewriter, loc, fresh);
@@ -185,7 +197,8 @@ void WarpSkipRows::skip(arith::CmpFOp condition) {
     if (!isOne(choice.getFalseValue()))
       continue;
     for (arith::MulFOp product : productsWith(result)) {
-      bool repeatsFirst = isa_and_nonnull<tile::BroadcastOp>(product.getLhs().getDefiningOp());
+      auto repeated = product.getLhs().getDefiningOp<tile::BroadcastOp>();
+      bool repeatsFirst = repeated && repeated.getSource() == result;
       Value kept = repeatsFirst ? product.getRhs() : product.getLhs();
       rewriter.setInsertionPoint(product);
       auto scale = scf::IfOp::create(rewriter, loc, TypeRange(product.getType()), some, /*withElseRegion=*/true);

@@ -69,3 +69,15 @@ func.func @workspace(%slot: !Slot, %n: index) attributes {warp.kernel, warp.thre
   warp.copy %m[%n, %n] to %slot by 16 : memref<?x64xbf16> to !Slot
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+func.func @alone(%x: tensor<64x8xi1, #acc>) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %some = warp.any %x : tensor<64x8xi1, #acc>
+  scf.if %some {
+    // expected-error @below {{expected no work of other warps where a warp decides for itself}}
+    warp.sync
+  }
+  return
+}

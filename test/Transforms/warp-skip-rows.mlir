@@ -61,3 +61,32 @@ func.func @every_row(%s: !S, %limit: !R, %half: !R, %n: index, %zero: !S) -> !S 
   }
   return %r : !S
 }
+
+// What a fold keeps is not enough for a sum of the tile; and a product keeps the operand that the factor does not repeat.
+// CHECK-LABEL: func.func @others
+// CHECK-SAME:    %[[S:[a-z0-9]+]]: tensor<64x64xf32
+// CHECK:         %[[PART:.+]] = warp.fold max %[[S]]
+// CHECK:         scf.if
+// CHECK-DAG:       tile.reduce max %[[PART]] dim 1
+// CHECK-DAG:       tile.reduce sum %[[S]] dim 1
+// CHECK:         %[[OTHER:.+]] = tile.broadcast %arg2
+// CHECK:         scf.if
+// CHECK:         } else {
+// CHECK-NEXT:      scf.yield %[[OTHER]]
+func.func @others(%s: !S, %limit: !R, %v: !R, %n: index, %zero: !S) -> !S attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %one = arith.constant dense<1.0> : !R
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %zero) -> !S {
+    %x = tile.reduce max %s dim 1 : !S -> !R
+    %rises = arith.cmpf ogt, %x, %limit : !R
+    %sum = tile.reduce sum %s dim 1 : !S -> !R
+    %y = arith.mulf %x, %sum : !R
+    %f = arith.select %rises, %y, %one : tensor<64x1xi1, #warp.slice<1, <acc, warps = 4>>>, !R
+    %other = tile.broadcast %v : !R -> !S
+    %b = tile.broadcast %f : !R -> !S
+    %scaled = arith.mulf %other, %b : !S
+    scf.yield %scaled : !S
+  }
+  return %r : !S
+}

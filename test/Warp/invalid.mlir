@@ -109,3 +109,11 @@ func.func @any(%x: tensor<64x8xf32, #acc>) {
   %0 = warp.any %x : tensor<64x8xf32, #acc>
   return
 }
+
+// -----
+
+func.func @send(%n: i32, %ring: !warp.ring<2 of 1x1xi32, <>, bulk>, %cursor: i32) {
+  // expected-error @below {{expected a ring of 1x2xi32, got}}
+  warp.send %n, %n to %ring at %cursor : i32, i32 to !warp.ring<2 of 1x1xi32, <>, bulk>
+  return
+}

@@ -29,7 +29,6 @@ struct RecurSchedule {
   int64_t warps = 0;        ///< of a GPU's block; 0: not said
   /// Segments that the tokens are always divided into; 1: none; 0: as the machine has room for, if it is to be filled.
   int64_t segments = 0;
-  int64_t leastChunks = 4;   ///< of a segment that is worth a block of its own
   bool fillsMachine = false; ///< where heads are few, blocks own fewer columns, or segments of the tokens
   bool splitsSums = false;   ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   bool weighsKeys = false;   ///< decays to the chunk's end go into keys, a left operand, not into values, a right one

@@ -112,7 +112,7 @@ Value RecurKernel::decay(Value token, Value channel) {
 void RecurKernel::advance(Value token) {
   Value isForgotten = forgets(token), keys = kernel.memory(op.getKey()), values = kernel.memory(op.getValue());
   Value value = part.isMass ? kernel.real(1) : kernel.load(values, {batchIn(values), headIn(values), token, column});
-  bool isPerChannel = op.getGate() && op.getGate().getType().getRank() == 4;
+  bool isPerChannel = op.isGatedByChannel();
   Value shared = isPerChannel ? Value() : decay(token, Value());
   kernel.loop(channels(), [&](Value c) {
     Values place = at({batch, head, c});

@@ -173,7 +173,7 @@ static RecurWork describeWork(attn::RecurOp op) {
   auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
   RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
   work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
-  bool isByChannel = op.getGate() && op.getGate().getType().getRank() == 4;
+  bool isByChannel = op.isGatedByChannel();
   work.isPlain = isPlain(op.getKey()) && isPlain(op.getValue()) && !op.hasAt() && !op.getMass() && !op.getSegments() &&
                  !isByChannel;
   return work;

@@ -15,6 +15,8 @@ using namespace heddle;
 
 /// Segments read keys and values twice, which two do not make up for.
 static constexpr int64_t kFewestSegments = 3;
+/// Of a segment that is worth a block of its own.
+static constexpr int64_t kFewestChunks = 4;
 /// Products of fewer columns cost as much as products of so many.
 static constexpr int64_t kFewestColumns = 32;
 
@@ -45,8 +47,7 @@ private:
 
 /// Whether what a segment adds and the sum of its gates say all that the next ones need.
 bool RecurPlan::canDivide() {
-  bool isByChannel = op.getGate() && op.getGate().getType().getRank() == 4;
-  return !op.hasAt() && !op.getMass() && !op.getSegments() && !isByChannel && !isOneToken(op);
+  return !op.hasAt() && !op.getMass() && !op.getSegments() && !op.isGatedByChannel() && !isOneToken(op);
 }
 
 /// `count` arrays of each kind: no segments, no workspace.
@@ -111,8 +112,7 @@ LogicalResult RecurPlan::emit() {
   if (!canDivide() || schedule.segments == 1)
     return emitFewerColumns(schedule.valueColumns, machine);
   Value blocks = arith::MaxSIOp::create(b, blocksOf(schedule.valueColumns), plan.constant(1));
-  Value chunks =
-      arith::DivSIOp::create(b, plan.dim(op.getKey(), 2), plan.constant(schedule.chunk * schedule.leastChunks));
+  Value chunks = arith::DivSIOp::create(b, plan.dim(op.getKey(), 2), plan.constant(schedule.chunk * kFewestChunks));
   Value segments = arith::MinSIOp::create(b, arith::DivSIOp::create(b, machine, blocks), chunks);
   Value isDivided = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, segments, plan.constant(kFewestSegments));
   SegmentWorkspace workspace = allocate(segments, arith::SelectOp::create(b, isDivided, segments, plan.constant(0)));
@@ -129,7 +129,7 @@ LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const Recur
                                 ArrayRef<KernelOutput> outputs) {
   if (op.hasAt() && !neverFalls(op.getAt()))
     return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
-  if (op.hasAt() && op.getGate() && op.getGate().getType().getRank() == 4)
+  if (op.hasAt() && op.isGatedByChannel())
     return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
                           "attn-to-loops");
   return RecurPlan(plan, op, schedule, outputs).emit();

@@ -4,12 +4,10 @@
 // of one piece runs beside the keys of the next. Orders:
 //
 //   Blocks:        a block for each piece.
-//   Rounds:        as many blocks as the machine runs at a time; block p computes p, p + blocks, .. Rows are fastest,
-//   so
-//                  that blocks that run together share keys. For pieces of equal length.
+//   Rounds:        as many blocks as the machine runs at a time; block p computes p, p + blocks, .. Rows are
+//                  fastest, so that blocks that run together share keys. For pieces of equal length.
 //   Counter:       in the same order, but a block takes the next piece when it is done with one. For pieces whose
-//   length
-//                  only the device knows. What a piece computes does not depend on who computes it.
+//                  length only the device knows. What a piece computes does not depend on who computes it.
 //   BackAndForth:  for pieces that are longer the later their rows are. Heads are taken a group at a time, as many as
 //                  the cache holds the keys of, and of a group the longest pieces first. Each round goes over the
 //                  blocks the other way, so that who had the longest of a round has the shortest of the next; groups

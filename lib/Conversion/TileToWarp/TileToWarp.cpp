@@ -8,7 +8,8 @@
 //    other operands of dots that are not yet where the matrix unit reads them
 //    are put there;
 //  - what crosses threads goes through a slot, between `acquire` and `receive`.
-// becomes, for `%s = tile.dot %q, %k, %zero {transB}` with %k loaded:
+//
+// For example `%s = tile.dot %q, %k, %zero {transB}` with %k loaded becomes
 //
 //   %r = warp.ring : !warp.ring<1 of 64x128xbf16, <pad = 16>>
 //   %w = warp.acquire %r  warp.copy %k[..] to %w by 16  %t = warp.receive %r

@@ -176,9 +176,10 @@ private:
 /// How many products were issued after the awaited one: so many may go on.
 int64_t countLater(warp::WaitOp wait) {
   int64_t count = 0;
-  if (!wait.getSource().getDefiningOp<warp::MmaOp>())
+  auto awaited = wait.getSource().getDefiningOp<warp::MmaOp>();
+  if (!awaited || awaited->getBlock() != wait->getBlock())
     return count;
-  for (Operation *op = wait.getSource().getDefiningOp()->getNextNode(); op != wait; op = op->getNextNode())
+  for (Operation *op = awaited->getNextNode(); op != wait; op = op->getNextNode())
     if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync())
       ++count;
   return count;

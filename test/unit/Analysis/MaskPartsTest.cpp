@@ -114,7 +114,8 @@ TEST_F(MaskParts, SeeEveryPairOnce) {
   for (int64_t k = 0; k < masks; ++k) {
     OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
     MaskCase mask = makeRandomMask(*module, random, extent, /*opaque=*/false);
-    insertResidues(mask.function, random);
+    for (int64_t count = pick(random, 0, 3) ? 1 : 2; count > 0; --count)
+      insertResidues(mask.function, random);
     std::vector<MaskAnalysis> parts = MaskAnalysis::computeParts(mask.function.getBody());
     if (parts.empty())
       continue;
