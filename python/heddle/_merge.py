@@ -23,6 +23,7 @@ def merge(*parts, weights, dtype=None):
     Example, a window beside a recurrence, under one denominator:
         near, lse = heddle.attend(q, k, v, causal=True, window=(63, 0), return_lse=True)
         far, mass = heddle.recur(q, k, v, at=lambda i: i - 64, feature_map=features, normalizer="sum", return_mass=True)
+        far = heddle.where(mass[..., None] > 0, far, 0.0)  # rows with nothing behind their window, which are 0 / 0
         out = heddle.merge(far, near, weights=heddle.by_lse(heddle.log(mass), lse))
     """
     trace = current_trace()

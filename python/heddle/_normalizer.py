@@ -13,6 +13,7 @@ from ._source import location_of
 # Symbols of the compiler's prelude (dialects/Attn/Prelude.mlir) and whether they have the statistic lse.
 NAMES = {"softmax": True, "softmax_plus_one": True, "sigmoid": False, "relu": False, "relu2": False, "linear": False,
          "signed": True, "none": False}
+PRELUDE = {*NAMES, "softmax_sink"}
 
 
 class Normalizer:

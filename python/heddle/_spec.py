@@ -7,6 +7,7 @@ from . import _arrays, _compiler
 from ._captures import Captures, Fingerprint, RuntimeScalar
 from ._errors import TraceError
 from ._graph import Program, TensorType
+from ._normalizer import PRELUDE
 from ._regions import call
 from ._scalar import FLOAT, INTEGER, Scalar
 from ._source import here, location_of
@@ -191,7 +192,10 @@ class _Compiled:
         if not self.results or not all(isinstance(result, Tensor) for result in self.results):
             raise TraceError(f"expected a spec function that returns arrays, got {type(results).__name__}", location_of(spec.function))
         self.captures, self.relations = trace.captures, trace.relations
-        self.program = Program(spec.name, (*self.parameters, *trace.captures.parameters), (), self.results,
+        name = spec.name
+        while name in trace.symbols or name in PRELUDE:  # functions and normalizers share their names
+            name += "_"
+        self.program = Program(name, (*self.parameters, *trace.captures.parameters), (), self.results,
                                tuple(trace.symbols.items()))
         kinds = {FLOAT: "f", INTEGER: "i"}
         inputs = self.program.parameters

@@ -21,8 +21,9 @@ def rotary_tables(length, width, base=10000.0):
 
 
 def rotate(x, tables):
-    """Channel c of traced x (.., t, width) and channel c + width / 2 as a point, turned by the angle of row t of the tables."""
-    cosines, sines = tables
+    """Channel c of traced x (.., t, width) and channel c + width / 2 as a point, turned by the angle of row t of the tables (arrays or traced
+    arrays)."""
+    cosines, sines = map(_traced, tables)
     half = x.shape[-1] // 2
     low, high = x[..., :half], x[..., half:]
     return concat([(low * cosines - high * sines).astype(x.dtype), (high * cosines + low * sines).astype(x.dtype)])
@@ -39,5 +40,9 @@ def rotary(q, k, tables):
 
 def at(table, rows):
     """Rows of a table, an array of the closure included."""
+    return _traced(table)[..., rows, :]
+
+
+def _traced(table):
     from ._spec import current_trace  # it imports this package's functions
-    return current_trace().tensor(table, "table")[..., rows, :]
+    return current_trace().tensor(table, "table")

@@ -112,3 +112,14 @@ def test_a_normalizer_of_a_spec_reads_traced_arrays():
     weights = (q.astype(float) @ k.swapaxes(2, 3)) / 4 * gain[:, None, None]
     expected = weights @ v / (np.exp(2 * table.astype(float)).sum(-1)[..., None, None] + table[..., None] ** 2)
     oracle.check(expected, gated(q, k, v, gain, table), "f32")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_function_may_be_called_as_its_normalizer_is(own):
+    """Both are symbols of one module."""
+    @heddle.spec
+    def softmax(q, k, v):
+        return heddle.attend(q, k, v, scale=SCALE, normalizer=power_law("softmax_") if own else "softmax")
+    weights = 1 / (1 + scores() ** 2) if own else np.exp(scores())
+    expected = weights / weights.sum(-1, keepdims=True) @ V
+    assert np.abs(softmax(Q, K, V) - expected).max() < 1e-5
