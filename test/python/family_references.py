@@ -47,12 +47,12 @@ def inside(x, y, extent, size):
 
 def near_tokens(q, k):
     """q_t . k of the nine tokens around each t of a grid of 5 x 7, windows moved at the border."""
-    out = np.zeros((1, 2, 35 * 9, 1))
+    out = np.zeros((1, 2, 35 * 9))
     for t in range(35):
         y, x = divmod(t, 7)
         top, left = min(max(y - 1, 0), 2), min(max(x - 1, 0), 4)
         tokens = [7 * (top + n // 3) + left + n % 3 for n in range(9)]
-        out[:, :, 9 * t:9 * t + 9, 0] = np.einsum("bhc,bhnc->bhn", q[:, :, t], k[:, :, tokens])
+        out[:, :, 9 * t:9 * t + 9] = np.einsum("bhc,bhnc->bhn", q[:, :, t], k[:, :, tokens])
     return out
 
 
@@ -105,6 +105,7 @@ SCORES = {
     "of_pairs": scored(lambda s, i, j, bias: s + bias),
     "forgetting": scored(lambda s, i, j, c: s + c[..., :, None] - c[..., None, :], True),
     "cosine": lambda q, k, v, scales: _plain.softmax(scores(unit(q), unit(k), 1.0) * scales[:, None, None]) @ v,
+    "distance": lambda q, k, v: _plain.softmax(-((q[:, :, :, None] - k[:, :, None]) ** 2).sum(-1) / 8) @ v,
     "excluded": lambda q, k, v: attention(q, k, v, scores(q, k) > 0),
 }
 

@@ -46,6 +46,25 @@ def test_gates():
     assert close(rate, -np.logaddexp(0, wide) * np.exp(a[:, None].astype(float)))
 
 
+def test_sums_as_results():
+    x = drawn(2, 3, 70, 24)
+    found = heddle.spec(lambda x: (x.sum(), x.max() * 2.0, x.sum(keepdims=True), x[0, 0].sum()))(x)
+    for got, wanted in zip(found, (x.sum(-1), x.max(-1) * 2, x.sum(-1, keepdims=True), x[0, 0].sum(-1))):
+        assert got.shape == wanted.shape and close(got, wanted)
+
+
+def test_sums_that_a_score_reads_for_each_key():
+    q, k, v = (drawn(1, 2, 150, 16, seed=n) for n in range(3))
+
+    @heddle.spec
+    def distances(q, k, v):
+        sizes = (k * k).sum() * 0.5
+        return heddle.attend(q, k, v, scale=1.0, score_mod=lambda s, b, h, i, j: s - sizes[b, h, j])
+    away = ((q[:, :, :, None].astype(float) - k[:, :, None]) ** 2).sum(-1)
+    weights = np.exp(-0.5 * (away - away.min(-1, keepdims=True)))
+    assert close(distances(q, k, v), weights / weights.sum(-1, keepdims=True) @ v)
+
+
 def test_largest_score_of_each_row():
     q, k, v = (drawn(1, 2, 100, 16, seed=n) for n in range(3))
     s = q.astype(float) @ k.swapaxes(-1, -2) / 4

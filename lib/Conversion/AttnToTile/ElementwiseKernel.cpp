@@ -4,6 +4,7 @@
 #include "TileEmitter.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -47,6 +48,38 @@ void heddle::emitZeros(PlanBuilder &plan, Value memory) {
   kernel.launch();
 }
 
+/// Starts a kernel whose blocks are runs of an array's last dimension, as rows; returns a block's indices.
+static SmallVector<Lifted> startRuns(KernelBuilder &kernel, int64_t rank, function_ref<Value(int64_t)> size) {
+  ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
+  Value runs = arith::CeilDivSIOp::create(head, size(rank - 1), kernel.constant(kRows));
+  SmallVector<Value> grid{runs};
+  for (int64_t dim = rank - 2; dim >= 0; --dim)
+    grid.push_back(size(dim));
+  grid.resize(3, kernel.constant(1));
+  SmallVector<Value> ids = kernel.startBody(grid);
+  SmallVector<Lifted> indices;
+  for (int64_t dim = 0; dim + 1 < rank; ++dim)
+    indices.push_back({ids[rank - 1 - dim]});
+  indices.push_back(Lifted::positions(0, kRows, arith::MulIOp::create(b, ids[0], kernel.constant(kRows))));
+  return indices;
+}
+
+/// Whether the elements of `tensor` are made of sums, whose terms take the columns of a tile.
+static bool followsReduction(Value tensor) {
+  Operation *op = tensor.getDefiningOp();
+  auto generic = dyn_cast_or_null<linalg::LinalgOp>(op);
+  if (generic && generic.getNumReductionLoops() > 0)
+    return !linalg::isaContractionOpInterface(generic);
+  if (!op || !(generic || OpTrait::hasElementwiseMappableTraits(op)))
+    return false;
+  auto rank = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    return type ? type.getRank() : 0;
+  };
+  return llvm::any_of(op->getOperands(),
+                      [&](Value operand) { return rank(operand) == rank(tensor) && followsReduction(operand); });
+}
+
 LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value memory) {
   Value source = getLogicalSource(tensor);
   auto type = cast<RankedTensorType>(source.getType());
@@ -58,8 +91,10 @@ LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value mem
 
   KernelBuilder kernel = KernelBuilder::create(plan);
   TileEmitter emitter(kernel);
-  SmallVector<Lifted> indices = startTiles(kernel, rank, [&](int64_t dim) { return kernel.dim(source, dim); });
-  TileShape shape{rank > 1 ? kRows : 1, kColumns};
+  auto size = [&](int64_t dim) { return kernel.dim(source, dim); };
+  bool isRuns = rank < 4 && followsReduction(source);
+  SmallVector<Lifted> indices = isRuns ? startRuns(kernel, rank, size) : startTiles(kernel, rank, size);
+  TileShape shape{rank > 1 || isRuns ? kRows : 1, isRuns ? 1 : kColumns};
   if (failed(storeOutput(kernel, emitter, {tensor, memory}, indices, shape)))
     return failure();
   kernel.launch();

@@ -64,10 +64,24 @@ static SmallVector<Value> getPointwiseOperands(Operation *op) {
   return operands;
 }
 
-/// Whether recomputing `op` in every reader would repeat real work.
+/// Whether an attend's region reads elements of `tensor`, or of what follows from it, elsewhere than at its row.
+static bool isReadForKeys(Value tensor) {
+  return llvm::any_of(tensor.getUsers(), [](Operation *user) {
+    auto extract = dyn_cast<tensor::ExtractOp>(user);
+    if (!extract)
+      return isPointwise(user) && isReadForKeys(user->getResult(0));
+    auto position = dyn_cast<BlockArgument>(extract.getIndices().back());
+    bool atRow = position && position.getArgNumber() + 2 == position.getOwner()->getNumArguments();
+    return isa<attn::AttendOp>(extract->getParentOp()) && !atRow;
+  });
+}
+
+/// Whether recomputing `op` in every reader would repeat real work: products, and sums of each key.
 static bool isExpensive(Operation *op) {
   auto generic = dyn_cast<linalg::LinalgOp>(op);
-  return generic && linalg::isaContractionOpInterface(generic);
+  if (!generic || generic.getNumReductionLoops() == 0)
+    return false;
+  return linalg::isaContractionOpInterface(generic) || isReadForKeys(op->getResult(0));
 }
 
 /// Results of anchors that `tensor` follows from without passing through memory; `pointwise` ones at the same position.

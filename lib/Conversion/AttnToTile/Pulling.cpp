@@ -194,6 +194,11 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
     std::tie(combiner, kind) = matchCombiner(op);
     if (!combiner)
       return refuse("a reduction that is not a sum, maximum or minimum");
+    for (const Lifted &index : indices) {
+      auto tile = index.isPositions() ? RankedTensorType() : dyn_cast<RankedTensorType>(index.value.getType());
+      if (index.isPositions() ? index.dim == 1 : tile && tile.getDimSize(1) != 1)
+        return refuse("one for each column, where columns are what is reduced");
+    }
     loops[reduced[0]] = Lifted::positions(1, range, kernel.constant(0));
   }
 

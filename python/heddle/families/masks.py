@@ -243,4 +243,4 @@ def neighbor(q, k):
     shape = (1, 2, 35 * 9, 64)
     rows = heddle.view(q, shape, lambda b, h, t, c: (b, h, t // 9, c))
     keys = heddle.view(k, shape, lambda b, h, t, c: (b, h, token(t % 9, t // 9), c))
-    return (rows * keys).sum(-1, keepdims=True)
+    return (rows * keys).sum(-1)

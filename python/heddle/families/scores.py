@@ -135,6 +135,20 @@ def cosine(q, k, v, scales):
 
 @idea()
 @heddle.spec(**qkv)
+def distance(q, k, v):
+    """Distance of points
+
+        s = -|q_i - k_j|^2 / sqrt(d),   of which |q_i|^2 is the same for a row, and cancels
+
+    Attention as regression by a kernel (Nadaraya and Watson 1964): L2 self-attention, which unlike that by products can be Lipschitz
+    (Kim et al. 2021). Sums that a score reads for each key are made once, by a kernel in front.
+    """
+    sizes = (k * k).sum(-1)
+    return heddle.attend(q, k, v, scale=2 / 8, score_mod=lambda s, b, h, i, j: s - sizes[b, h, j] * (1 / 8))
+
+
+@idea()
+@heddle.spec(**qkv)
 def excluded(q, k, v):
     """Scores that decide what is seen
 
