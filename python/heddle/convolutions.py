@@ -26,9 +26,9 @@ def _before(x, steps):
 
 
 def grid(x, w, height, width):
-    """The same over both axes of a grid of height * width tokens, centred; outside of it tokens are 0. w: (taps, taps, c) with an
-    odd number of taps."""
-    taps, w = w.shape[0], _traced(w)
+    """The same over both axes of a grid of height * width tokens, centred; outside of it tokens are 0. w: (taps, taps, c), or (H, taps, taps, c)
+    of every head, with an odd number of taps."""
+    taps, w = w.shape[-2], _traced(w)
     reach, total = taps // 2, None
     along = [_traced(_inside(extent, taps)) for extent in (height, width)]
     for n in range(taps):
@@ -37,7 +37,7 @@ def grid(x, w, height, width):
             moved = view(x, x.shape, lambda b, h, t, c: (b, h, maximum(t + (down * width + right), 0), c)).astype("f32")
             rows = view(along[0], (x.shape[2], 1), lambda t, c: (n, t // width))
             columns = view(along[1], (x.shape[2], 1), lambda t, c: (m, t % width))
-            term = moved * rows * columns * w[n, m]
+            term = moved * rows * columns * (w[n, m] if w.ndim == 3 else w[:, n, m][:, None])
             total = term if total is None else total + term
     return total.astype(x.dtype)
 

@@ -4,6 +4,7 @@ in build/mechanisms, where `python -m heddle.mechanisms` looks.
 `pytest test_mechanisms.py -k sqa` runs one row."""
 import ast
 import json
+import re
 import subprocess
 import sys
 
@@ -57,6 +58,14 @@ def test_rows_are_small_and_independent():
                     waiting += [functions[node.id]] if node.id in functions else []
         assert not [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module], f"{key}: of another row"
         assert not seen & {"heddle", "masks", "positions", "normalizers", "feature_maps", "gates", "spec"}, f"{key}: {seen}"
+
+
+def test_a_comparison_says_with_what_and_how_far_apart():
+    for key, module in ROWS.items():
+        lines = [line for line in module.__doc__.splitlines() if "Compared with" in line]
+        for line in lines:
+            assert re.fullmatch(r"Compared with [\w.-]+/[\w.-]+ @ \S.*: max error \de-\d+.*\(f32, .*\).*", line), f"{key}: {line}"
+        assert bool(lines) == bool(_table.compared(module)), key
 
 
 def test_the_table_has_every_key_in_order():

@@ -1,20 +1,28 @@
 """The table of all mechanisms: what of each passed its tests in this build."""
 
 import json
+import re
 
 from . import KEYS, KINDS, MISSING, _record, load, module_name, written
 
 COLUMNS = ("key", "kind", "forward_cpu", "forward_gpu", "decode", "backward", "speed", "partial")
 
 
+def compared(module):
+    """The public code that a row was compared with by hand, None: with none. Its docstring says where, and how far apart they were."""
+    found = re.search(r"^Compared with (\S+ @ (?:[a-z]+ )?[\w.]+\w)", module.__doc__, re.M)
+    return found and found[1]
+
+
 def row(key, where):
     """A row, with what was recorded in the folder `where`."""
-    made = dict.fromkeys(COLUMNS, False) | {"key": key, "kind": KINDS[key], "speed": "not measured", "partial": MISSING.get(key)}
+    made = dict.fromkeys(COLUMNS, False) | {"key": key, "kind": KINDS[key], "speed": "not measured", "partial": MISSING.get(key), "compared": None}
     if not written(key):
         made["partial"] = made["partial"] or "not written yet"
         return made
     name, module = module_name(key), load(key)
     cpu, cuda = (_record.read(where, name, device) for device in ("cpu", "cuda"))
+    made["compared"] = compared(module)
     cases = {case.name for case in module.CASES}
     decoding = {f"{case.name} (decode)" for case in module.CASES if case.decode}
     made["forward_cpu"], made["forward_gpu"] = cases <= cpu.keys(), cases <= cuda.keys()
@@ -60,7 +68,8 @@ def as_markdown(table):
 PAGE = """# Published ways to mix tokens
 
 A row is a file of this folder: what the mechanism is, its equation, a `spec`, and a reference in float64 NumPy that the tests compare
-with. Rows without a file say what they wait for. What passed its tests in your build: `python -m heddle.mechanisms` (`--json`,
+with. Where the table names public code, the row was compared with that by hand, too, and its file says how far apart they were. Rows
+without a file say what they wait for. What passed its tests in your build: `python -m heddle.mechanisms` (`--json`,
 `--markdown`), after `make test` and, on a GPU, test/gpu/mechanisms.py. There is no backward of any row yet. This page is what
 `python -m heddle.mechanisms --page` prints.
 
@@ -69,12 +78,12 @@ with. Rows without a file say what they wait for. What passed its tests in your 
 
 def page():
     """What the rows' files say of themselves, without any result, as the page of this folder."""
-    lines = ["| key | kind | what it is | what is missing |", "|---|---|---|---|"]
+    lines = ["| key | kind | what it is | compared with | what is missing |", "|---|---|---|---|---|"]
     for key in KEYS:
-        about, missing = "", MISSING.get(key, "")
+        about, public, missing = "", "", MISSING.get(key, "")
         if written(key):
             module = load(key)
             first = module.__doc__.strip().splitlines()[0].rstrip(".")
-            about, missing = f"[{first}]({module_name(key)}.py)", getattr(module, "PARTIAL", "")
-        lines.append(f"| {key} | {KINDS[key]} | {about} | {missing} |")
+            about, public, missing = f"[{first}]({module_name(key)}.py)", compared(module) or "", getattr(module, "PARTIAL", "")
+        lines.append(f"| {key} | {KINDS[key]} | {about} | {public} | {missing} |")
     return PAGE + "\n".join(lines)

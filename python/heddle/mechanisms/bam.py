@@ -7,6 +7,7 @@ Bianchessi et al. 2025, "Bayesian Attention Mechanism". No other positions. gamm
 no position at all. They start at ALiBi's slopes, or in the released inference code at beta = 0, gamma = 5. The factor of ssmax multiplies
 scores and prior, as in the released best variant. `starts` (B, T) int32 says where each token's document starts (`documents=True`).
 For beta < 0 the prior pushes away from near positions: at distance mu it is -exp(gamma) 1e-5^beta. Powers are float32.
+Compared with ArthurSBianchessi/BAM @ 5a6579d, models/bam_ssmax.py: max error 5e-7 (f32, ssmax, 2x4x80x32).
 """
 
 import numpy as np

@@ -8,6 +8,7 @@ Arora et al. 2024, "Simple linear attention language models balance the recall-t
 polynomial's coefficients. Published code adds 1e-12 (fla: 1e-6) to a denominator that is at least 1/2. `divide=False`: the benchmark's
 variant, without denominator, each row divided by its root mean square (eps 1e-5). No positions in taylor. Windows of 16 to 256 are in use;
 released configurations have 256. Which layer has what is outside.
+Compared with fla-org/flash-linear-attention @ 0.6.0, ops/based/naive.py: max error 4e-6 of 3 (f32, 2x3x150x16).
 """
 
 import numpy as np

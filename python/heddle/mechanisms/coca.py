@@ -7,6 +7,7 @@ Zhu et al. 2023, "Cure the headache of Transformers via Collinear Constrained At
 pair; its sum is < R_m [|q|^2 ; 0], R_n [tb ; 0] >, an ordinary product of maps of q and t, so nothing of size T T d is made. The
 released three-operand sum is another function, also of rank d, and not invariant to a shift of both positions: `form="code"`. `base`
 10000, larger for NTK scaling; `stretch` divides positions (linear scaling). Cached are rotated t and v.
+Compared with codefuse-ai/Collinear-Constrained-Attention @ aae1cfd, modeling_llama.py ("code"): max error 2e-7 (f32, 2x4x60x32).
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ Lv et al. 2024, "More Expressive Attention with Negative Weights". Rows of |W| s
 front; the first and last layers of the released model keep softmax. Causal in the language model, bidirectional in the diffusion model
 (`causal=False`), with documents in the batch (`documents=True`: a number of each token's document, (B, T)). The log of the sum of
 exp|s| merges parts of the keys as in softmax.
+Compared with trestad/CogAttn @ efecf29, Cogformer/attention.py (channels of its pairs reordered): max error 5e-7 (f32, 2x4x70x32).
 """
 
 import numpy as np

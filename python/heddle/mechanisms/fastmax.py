@@ -8,6 +8,7 @@ weights may be negative unless |s| <= 1; those of order 2 are at least 1/2. `nor
 (so d <= 30 for order 2), in linear time; "scores" is the same over pairs, in linear memory, and has `relative` (2 T - 1, d), rows r of relative
 positions that are added as q_i.r[i - j + T - 1] to s. Dropout of the factors is outside. The state needs no T d^2 array: features are made in the
 kernel.
+Compared with armingerami/fastmax @ 28eb11a, example.py: max error 2e-6 of 3 (f32, orders 1 and 2, 2x2x90x16).
 """
 
 import numpy as np

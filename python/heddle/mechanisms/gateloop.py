@@ -8,6 +8,7 @@ difference, o_t is a real recurrence of [q cos A_t, q sin A_t] and [k cos A_t, k
 twice as wide. Heads of one channel (`scalar=True`: q, k, v (B, D, T, 1)), which the paper's results use, are widened with zeros. Without
 `phases` it is the simplified real variant. Magnitudes are the sigmoid of an absolute value in public code and of a projection in the paper,
 phases the angle of a pair or a projection: both outside, as are the output's gate and norm.
+Compared with lucidrains/gateloop-transformer @ 1ded1cb, gate_loop_operator: max error 2e-5 of 51 (f32, 1x6x100x32).
 """
 
 import numpy as np

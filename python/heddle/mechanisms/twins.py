@@ -7,6 +7,7 @@ Chu et al. 2021, "Twins: Revisiting the Design of Spatial Attention in Vision Tr
 are: a window is a condition on coordinates. ws = 7; sr = 8, 4, 2, 1 by stage; heads of 32. Convolution, LayerNorm and the
 position convolution of PCPVT are outside. A map that windows do not divide has smaller windows at its right and lower border,
 where the released code pads; padded keys would join the softmax.
+Compared with Meituan-AutoML/Twins @ c1ff671, gvt.py: max error 2e-7 (f32, LSA 1x2x294x32, GSA 1x2x256x32).
 """
 
 import numpy as np
