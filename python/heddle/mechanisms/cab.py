@@ -6,6 +6,7 @@ Zhang et al. 2022, "CAB: Comprehensive Attention Benchmarking on Long Sequence M
 `window` 15); abc (all four): slots `ck`, `cv` (H, n, d), n = 16; kb = softmax_tokens(k ck) k and vb likewise of v, o = softmax(q kb^T / sqrt(d)) vb; causal pools
 are running ones, as GSA's (released causal code forgets earlier steps); performer (NS, NC, CC): features exp(w.x - |x|^2 / 2), `ck` (H, n, d) being w,
 without eps and maxima (which cancel but for it); cosformer (NS, NC): relu(x) times cos and sin of pi t / 2 M, M the longer length, t < `length`.
+Compared with Shark-NLP/CAB @ 0e49696, abc.py (NS) and cosformer.py (NS, NC): max error 6e-7 (f32, 2x2x60x16).
 """
 
 import numpy as np
@@ -63,8 +64,7 @@ def reference(q, k, v, ck=None, cv=None, operator="softmax", pattern="NS", windo
         pools = [_plain.softmax(np.einsum("bhjd,hnd->bhnj", x, c)[:, :, :, None], seen) @ x[:, :, None] for x, c in ((k, ck), (v, cv))]
         return np.einsum("bhin,bhnie->bhie", _plain.softmax(np.einsum("bhid,bhnid->bhin", q, pools[0]) / np.sqrt(q.shape[3])), pools[1])
     if operator == "performer":
-        f, g = (np.exp(np.einsum("bhic,hnc->bhin", x, ck) - (x * x).sum(-1, keepdims=True) / 2) for x in (q, k))
-        f = f @ g.swapaxes(-1, -2)
+        f = np.einsum("bhin,bhjn->bhij", *(np.exp(np.einsum("bhic,hnc->bhin", x, ck) - (x * x).sum(-1, keepdims=True) / 2) for x in (q, k)))
     if operator == "cosformer":
         f = np.maximum(q, 0) @ np.maximum(k, 0).swapaxes(-1, -2) * np.cos(np.pi / 2 * (i - j) / max(q.shape[2], k.shape[2]))
     return f * seen @ v / (f * seen).sum(-1, keepdims=True)

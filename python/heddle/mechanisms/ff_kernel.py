@@ -7,6 +7,7 @@ Yorsh and Kovalenko 2022, "Linear Self-Attention Approximation via Trainable Fee
 B (H, r, d), b (H, d); O orthogonal at the start, and kept so by a loss. The 1 / sqrt(d) of the paper's features cancels. `padded`: numbers of
 tokens, int32 (B,), are an argument; features of what is behind them are 0. act: "softplus", "elu" (+ 1), "exp" keep weights above 0.
 The related operator of the same code divides by sqrt(T) instead (`divided=False`). Not causal as published; `causal=True` is the prefix sum.
+Compared with vladyorsh/lra_efficient_transformers @ ede87b9, kernels of its notebooks: max error 2e-7 (f32, 2x2x140x32); its padding still counts below.
 """
 
 import numpy as np

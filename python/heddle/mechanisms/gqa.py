@@ -8,6 +8,7 @@ array (H, 2 R - 1), is T5's kind of relative bias, read at column j - i + R - 1 
 this kind). T5 has no 1 / sqrt(d): `scale=1`. Making the heads of a group from a trained MHA, by their mean, is outside.
 
 Generating, one tile of a group's keys is read once for its H / G rows.
+Compared with fla-org/flash-linear-attention @ 0.6.0, ops/attn/naive.py: max error 7e-7 of 3 (f32, heads 8 and 2, 2x8x90x32).
 """
 
 import numpy as np

@@ -6,9 +6,9 @@
     mlstm   C_t = f_t C_{t-1} + i_t k_t v_t^T, n_t = f_t n_{t-1} + i_t k_t,  h_t = sigmoid(o_t) q_t^T C_t / max(|q_t^T n_t|, 1)
     mamba2  S_t = exp(-dt_t exp(A_h)) S_{t-1} + dt_t k_t v_t^T,  y_t = q_t^T S_t + D_h v_t,  dt = softplus(dt)
 
-Haller et al. 2025, "Empirical Evaluation of Knowledge Distillation from Transformers to Subquadratic Language Models". q, k, a (B, H, T, d), v, g, o
-(B, H, T, e), i, f, dt (B, H, T), before their activations; i_t = exp(i), f_t = sigmoid(f). mLSTM is published with a running maximum m that both
-of its states are divided by, and max(.., exp(-m)): the same rows; here i may be up to about 80. Values of an identity give the matrix.
+Haller et al. 2025, "Empirical Evaluation of Knowledge Distillation from Transformers to Subquadratic Language Models". q, k, a (B, H, T, d), v, g, o (B, H, T, e),
+i, f, dt (B, H, T), before their activations; i_t = exp(i), f_t = sigmoid(f). Published mLSTM divides by a maximum: the same rows; here i is below 80.
+Compared with fla-org/flash-linear-attention @ 0.6.0, naive.py of gla, simple_gla, retention: max error 2e-5 of 77 (f32, 2x2x130x16).
 """
 
 import numpy as np

@@ -3,12 +3,12 @@
     far_i  = sum_{j<=i} exp(b_i - b_j) f_q(q_i).f_k(k_j) v_j (/ the same without v),  b = cumsum log gamma,  f(u) = [exp(u W); exp(-u W)]
     near_i = sum_{i-w<j<=i} exp(s_ij) v_j / (sum_n exp(t_n) + sum exp(s_ij));   y = far + alpha near
 
-Nguyen et al. 2025, "Lizard: An Efficient Linearization Framework for Large Language Models"; no code is public. q (B, H, T, d), k and v (B, Hk, T, ..),
-without rotary positions. W (d, f), or of each head of q and of k (H, d, f). g, what gates are made of, (B, 1, T), (B, H, T), or of features
-(B, H, T, f): gamma = sigmoid(g), or exp(-softplus(g) exp(a)) (`rate`, a of each head). The paper prints three readings that are not
-equal, `norm`: "row" (both parts divided, which overlap: rows weigh more than 1), "none" (far is not), "joint" (one denominator). Its
-"softmax" form of f is another function, and there the gate cannot move into the exponent. Anchors t: logits (m,) or (H, m), or keys (m, d)
-(exp(q.t / sqrt(d))), with values (m, e) or without; printed as t without exp, which may be 0. `alpha`: (H,).
+Nguyen et al. 2025, "Lizard: An Efficient Linearization Framework for Large Language Models"; no official code. q (B, H, T, d), k and v (B, Hk, T, ..), without rotary
+positions. W (d, f), or of each head of q and of k (H, d, f). g, what gates are made of, (B, 1, T), (B, H, T), or of features (B, H, T, f): gamma = sigmoid(g), or
+exp(-softplus(g) exp(a)) (`rate`, a of each head). The paper prints three readings that are not equal, `norm`: "row" (both parts divided, which overlap: rows weigh more
+than 1), "none" (far is not), "joint" (one denominator). Its "softmax" form of f is another function, and there the gate cannot move into the exponent. Anchors t: logits
+(m,) or (H, m), or keys (m, d) (exp(q.t / sqrt(d))), with values (m, e) or without; printed as t without exp, which may be 0. `alpha`: (H,).
+Compared with mahdikhashan/jku-thesis @ 1ba8beb, far and near with logits as anchors: max error 2e-4 of 800 (f32, "none", 1x2x150x32).
 """
 
 import numpy as np

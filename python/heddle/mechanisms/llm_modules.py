@@ -8,6 +8,7 @@ Kolomeitsev 2025, "LLM Modules: Knowledge Transfer from a Large to a Small Model
 y) or "causal". The released model pads only, so that training reads y at later positions than generating can. W_o, W_1, W_2 and W_g are
 here without biases, LN with a gain of 1. `part="small"`: the attention of the small model (GPT-Neo), causal, with no scale, its
 local layers with a window of 256.
+Compared with k-kolomeitsev/LLM-Modules @ 0af5417, EnhancedCrossAttentionLayer (biases 0): max error 1e-6 of 7 (f32, 2x50x64).
 """
 
 import math

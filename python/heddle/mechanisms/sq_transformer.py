@@ -7,6 +7,7 @@ vp (B, H, T, e) of both streams, side by side in one product of weights and valu
 entry i - j + c; the same rV for both streams. Encoder (bidirectional, `lengths` (B,)) and decoder (causal). Cross-attention is plain: q of p, values
 of the encoder's x. Values by distance are no values of a key, so they are summed apart: weights at distances below c are made again from
 their scores and the log of the denominator, those beyond are sums of weights. Choosing codes, W_o and gates are outside.
+Compared with jiangycTarheel/SQ-Transformer @ c31e742, shaw_attention and shaw_combine: max error 1e-6 of 4 (f32, both, 2x2x60x16).
 """
 
 import numpy as np

@@ -7,6 +7,7 @@ them; k (B, 1, T, Hk d), v (B, Hk, T, e). For MHA q and k share W; for grouped h
 features may be negative, and no sum can divide. `decay` (H,), log gamma: -2^(-8 (h + 1) / H) ("alibi"), log(1 - 2^(-5 - h)) ("retention"),
 or zeros. The norm is that of H groups without weights, eps 1e-5. `place` (T,), int32, are the positions of the tokens of a call.
 A norm of q and k in front is optional. The released code keeps gamma S after a token was read, here S is before it: the same rows.
+Compared with TRI-ML/linear_open_lm @ aa3c042, recurrent_forward of model.py, both decays: max error 9e-6 of 4 (f32, 2x4x150x32).
 """
 
 import numpy as np
