@@ -8,6 +8,7 @@ Chen et al. 2023, "Fortify the Shortest Stave in Attention: Enhancing Context Aw
 q, k, v (N, H, T, d): a copy is an entry of the batch. Bases of tool use: 10000, 17500, 18000, 19000, 20000, 25000. `fuse` is the other
 function, of logits (rows, N, vocabulary); it is the reduction behind the models' last layer. Its weights are the softmax of
 the largest value; the paper also has them divided by their sum alone.
+Compared with Fiorina1212/Attention-buckets @ d7018a6, rotary of modeling_llama.py, four bases: max error 7e-7 of 2 (f32, 4x2x80x32).
 """
 
 import functools

@@ -6,6 +6,7 @@
 Hassani, Hwu and Shi 2024, "Faster Neighborhood Attention". It is the rule of `gna` with a stride of 1. `bias` (H, 2 w - 1, ..), one axis per axis
 of the grid, is read at grid distances divided by the dilation. `part`: "scores" (B, H, L, w^r) of each token's neighbours in order, "weights", their
 softmax, and "values", the sum over them, are the unfused operators.
+Compared with SHI-Labs/NATTEN @ 8c8729f, the mask of backends/flex.py: max error 4e-7 (f32, 2-D dilated and causal, 3-D, fused).
 """
 
 import itertools

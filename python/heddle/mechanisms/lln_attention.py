@@ -8,6 +8,7 @@ default) with softmax(q k^T / sqrt(d)) v inside of blocks of d tokens, halves; "
 p (1, H, 1, d). The deviations are over the whole batch, later tokens and padding included: a decoder has to give its own (`frozen=(sq, sk)`).
 Maxima that the released code subtracts cancel, but for its eps of 1e-8, which is not here. Means over tokens, and over heads and
 sequences, are attends whose weights are equal.
+Compared with ynahshan/linear-lognormal-attention @ 92505b9, lln_attention.py: max error 2e-6 of 3 (f32, average and scale, 2x3x150x32).
 """
 
 import numpy as np
