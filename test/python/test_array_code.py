@@ -76,3 +76,21 @@ def test_largest_score_of_each_row():
         assert abs(np.exp(made[1] - made[2]) - np.where(seen, np.exp(s - wanted[..., None]), 0).sum(-1)).max() < 1e-3
     with pytest.raises(NotImplementedError, match="inside of a heddle.Spec only"):
         heddle.attend(q, k, v, return_max=True)
+
+
+@pytest.mark.parametrize("width, tokens", [(32, 40), (64, 64), (64, 130)])
+def test_rows_are_reduced_on_their_own_and_reused(width, tokens):
+    """Reductions lie along the rows of a tile, however many columns the result would have; a term that does not differ
+    along them counts as often as they are long."""
+    q, k, v = (drawn(2, 3, tokens, width, seed=n) for n in range(3))
+
+    @heddle.spec
+    def reduced(q, k, v):
+        o = heddle.attend(q, k, v)
+        m = o.max(-1)
+        return m, o - m[..., None], o.sum(-1) * 2, (v * 0 + v.max(-1)[..., None]).sum(-1)
+    s = q.astype(float) @ k.swapaxes(-1, -2) / width ** 0.5
+    p = np.exp(s - s.max(-1, keepdims=True))
+    o = p / p.sum(-1, keepdims=True) @ v
+    for got, wanted in zip(reduced(q, k, v), (o.max(-1), o - o.max(-1, keepdims=True), 2 * o.sum(-1), width * v.max(-1))):
+        assert close(got, wanted, 1e-5)

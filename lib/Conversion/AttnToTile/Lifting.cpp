@@ -23,7 +23,7 @@ static Type narrowed(Type type, MLIRContext *context) {
   return type;
 }
 
-static TileShape shapeOf(const Lifted &lifted) {
+TileShape TileEmitter::getShape(const Lifted &lifted) {
   if (lifted.isPositions())
     return lifted.dim == 0 ? TileShape{lifted.extent, 1} : TileShape{1, lifted.extent};
   auto tile = dyn_cast<RankedTensorType>(lifted.value.getType());
@@ -34,7 +34,7 @@ static TileShape shapeOf(const Lifted &lifted) {
 static TileShape join(ArrayRef<Lifted> operands) {
   TileShape shape{1, 1};
   for (const Lifted &operand : operands)
-    for (auto [joined, size] : llvm::zip(shape, shapeOf(operand)))
+    for (auto [joined, size] : llvm::zip(shape, TileEmitter::getShape(operand)))
       joined = std::max(joined, size);
   return shape;
 }
@@ -50,7 +50,7 @@ Value TileEmitter::constantTile(ArrayRef<int64_t> shape, Type element, double va
 Value TileEmitter::materialize(Lifted lifted, ArrayRef<int64_t> shape) {
   ImplicitLocOpBuilder &b = builder();
   if (lifted.isPositions()) {
-    auto type = RankedTensorType::get(shapeOf(lifted), b.getI32Type());
+    auto type = RankedTensorType::get(getShape(lifted), b.getI32Type());
     lifted.value = tile::IotaOp::create(b, type, lifted.dim, lifted.base);
     if (lifted.isSpaced()) {
       Value step = constantTile(type.getShape(), b.getI32Type(), lifted.step);

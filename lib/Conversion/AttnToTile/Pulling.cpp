@@ -183,6 +183,7 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
   }
   Operation *combiner = nullptr;
   std::optional<tile::ReduceKind> kind;
+  int64_t reducedColumns = 1;
   if (op.getNumReductionLoops() == 1) {
     SmallVector<unsigned> reduced;
     op.getReductionDims(reduced);
@@ -200,6 +201,7 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
         return refuse("one for each column, where columns are what is reduced");
     }
     loops[reduced[0]] = Lifted::positions(1, range, kernel.constant(0));
+    reducedColumns = range;
   }
 
   SmallVector<Lifted> arguments;
@@ -230,10 +232,9 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
   FailureOr<SmallVector<Lifted>> term = apply(*op.getBlock(), arguments, loops, combiner->getOperand(side));
   if (failed(term))
     return {};
-  Value tile = materialize(term->front(), {});
-  auto tileType = dyn_cast<RankedTensorType>(tile.getType());
-  if (!tileType)
-    return refuse("a reduction of a constant");
+  // What does not differ along the reduced dimension is there as often as it is long.
+  Value tile = materialize(term->front(), {getShape(term->front())[0], reducedColumns});
+  auto tileType = cast<RankedTensorType>(tile.getType());
   Type reducedType = RankedTensorType::get({tileType.getDimSize(0), 1}, tileType.getElementType());
   Lifted reduced{tile::ReduceOp::create(builder(), reducedType, *kind, tile, 1)};
   return applyElementwise(combiner, {arguments.back(), reduced});

@@ -99,6 +99,9 @@ public:
   /// `lifted` as a tile of `shape`, or as it is when `shape` is empty.
   mlir::Value materialize(Lifted lifted, llvm::ArrayRef<int64_t> shape);
 
+  /// The shape of what `lifted` is by itself; a number's is 1 x 1.
+  static TileShape getShape(const Lifted &lifted);
+
   mlir::ImplicitLocOpBuilder &builder() { return kernel.body(); }
   mlir::Value constantTile(llvm::ArrayRef<int64_t> shape, mlir::Type element, double value);
 
