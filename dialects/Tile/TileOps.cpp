@@ -1,11 +1,13 @@
-//===- TileOps.cpp - verifiers ----------------------------------------------===//
+//===- TileOps.cpp - verifiers and canonical forms --------------------------===//
 //
 // Each check quotes the constraint number of the operation's description.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
 using namespace heddle::tile;
@@ -193,5 +195,17 @@ LogicalResult ScalarOp::verify() {
   auto source = getSource().getType();
   if (source.getNumElements() != 1 || source.getElementType() != getResult().getType())
     return emitOpError("expected a 1x1 tile of ") << getResult().getType() << ", got " << source;
+  return success();
+}
+
+LogicalResult RequireOp::canonicalize(RequireOp op, PatternRewriter &rewriter) {
+  std::optional<int64_t> lhs = getConstantIntValue(op.getLhs()), rhs = getConstantIntValue(op.getRhs());
+  bool holds = op.getLhs() == op.getRhs();
+  if (lhs && rhs)
+    holds |= *lhs == *rhs || (op.getRelation() == SizeRelation::Divides && *lhs > 0 && *rhs % *lhs == 0);
+  holds |= op.getRelation() != SizeRelation::Equals && lhs == 1;
+  if (!holds)
+    return failure();
+  rewriter.eraseOp(op);
   return success();
 }

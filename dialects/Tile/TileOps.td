@@ -248,6 +248,23 @@ def Tile_LaunchOp : Tile_Op<"launch"> {
   let assemblyFormat = "$kernel `(` $args `)` attr-dict (`:` type($args)^)?";
 }
 
+def Tile_SizeRelation : I32EnumAttr<"SizeRelation", "how two sizes of a call must be related", [
+    I32EnumAttrCase<"Equals", 0, "equals">, I32EnumAttrCase<"Divides", 1, "divides">,
+    I32EnumAttrCase<"IsOneOr", 2, "is_one_or">]> {
+  let cppNamespace = "::heddle::tile";
+}
+
+def Tile_RequireOp : Tile_Op<"require"> {
+  let summary = "a relation between sizes without which a call is refused (only in a plan)";
+  let description = [{
+    Evaluated on the host before anything runs. Nothing divides by 0 but 0.
+    Example: `tile.require %key_heads divides %heads`
+  }];
+  let arguments = (ins Index:$lhs, Tile_SizeRelation:$relation, Index:$rhs);
+  let assemblyFormat = "$lhs $relation $rhs attr-dict";
+  let hasCanonicalizeMethod = 1;
+}
+
 def Tile_MachineOp : Tile_Op<"machine", [Pure]> {
   let summary = "how many blocks the machine runs at a time (only in a plan)";
   let description = [{ Multiprocessors of the device, or threads of the CPU pool. }];

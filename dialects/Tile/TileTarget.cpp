@@ -16,6 +16,10 @@ void TileDialect::registerAttributes() {
       >();
 }
 
+int64_t BlockAttr::getMappingId() const { return getDim(); }
+bool BlockAttr::isLinearMapping() const { return false; }
+int64_t BlockAttr::getRelativeIndex() const { return getDim(); }
+
 TargetAttr heddle::tile::getTarget(Operation *op) {
   auto module = isa<ModuleOp>(op) ? cast<ModuleOp>(op) : op->getParentOfType<ModuleOp>();
   if (auto target = module ? module->getAttrOfType<TargetAttr>(kTargetAttr) : TargetAttr())

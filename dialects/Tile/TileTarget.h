@@ -3,6 +3,7 @@
 #define HEDDLE_DIALECTS_TILE_TILETARGET_H
 
 #include "dialects/Tile/TileDialect.h"
+#include "mlir/Dialect/SCF/IR/DeviceMappingInterface.h"
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinOps.h"
 

@@ -1,8 +1,9 @@
-//===- TileTarget.td - what a program is compiled for -----------------------===//
+//===- TileTarget.td - what a program is compiled for, and its blocks -------===//
 #ifndef HEDDLE_TILE_TARGET
 #define HEDDLE_TILE_TARGET
 
 include "dialects/Tile/TileOps.td"
+include "mlir/Dialect/SCF/IR/DeviceMappingInterface.td"
 include "mlir/IR/AttrTypeBase.td"
 
 def Tile_TargetAttr : AttrDef<Tile_Dialect, "Target"> {
@@ -45,5 +46,17 @@ def Tile_TargetAttr : AttrDef<Tile_Dialect, "Target"> {
     DefaultValuedParameter<"bool", "false", "vdpbf16ps">:$hasBf16Dot,
     DefaultValuedParameter<"bool", "false", "8 tile registers of 16 rows x 64 bytes with bf16 products">:$hasTileMma);
   let assemblyFormat = "`<` struct(params) `>`";
+}
+
+def Tile_BlockAttr : AttrDef<Tile_Dialect, "Block", [DeclareAttrInterfaceMethods<DeviceMappingAttrInterface>]> {
+  let mnemonic = "block";
+  let summary = "a dimension of the grid of a kernel's blocks";
+  let description = [{
+    The `mapping` of a kernel's `scf.forall`, which keeps it one: a loop that upstream takes for a plain one is gone
+    where each of its dimensions has a single iteration, and its body moves to where only sizes may be.
+    Example: `scf.forall (%x, %y) in (%n, %h) {..} {mapping = [#tile.block<0>, #tile.block<1>]}`
+  }];
+  let parameters = (ins "int64_t":$dim);
+  let assemblyFormat = "`<` $dim `>`";
 }
 #endif

@@ -60,7 +60,7 @@ static LogicalResult compileForTarget(Session &session, const KnownTarget &targe
     return failure();
   if (entries.empty())
     for (const Plan &plan : *plans)
-      entries.push_back({plan.name, plan.parameters, {}, text.str()});
+      entries.push_back({plan.name, plan.parameters, {}, text.str(), plan.requirements});
   // The guarded variant first: the runtime takes the first that fits.
   unsigned number = entries.empty() ? 0 : entries.front().variants.size();
   SmallVector<std::pair<OwningOpRef<ModuleOp>, Form>, 2> forms;

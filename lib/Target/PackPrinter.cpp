@@ -124,6 +124,9 @@ void Printer::printEntry(const heddle_entry_record &entry) {
       stream << (parameter.sizes[axis] < 0 ? "?" : std::to_string(parameter.sizes[axis])) << "x";
     stream << typeName(parameter.dtype) << "\n";
   }
+  for (const auto &required :
+       records<heddle_requirement_record>(HEDDLE_TABLE_REQUIREMENTS, entry.first_requirement, entry.requirement_count))
+    stream << "  requires " << string(required.text) << "\n";
   for (const auto &variant :
        records<heddle_variant_record>(HEDDLE_TABLE_VARIANTS, entry.first_variant, entry.variant_count))
     printVariant(variant);

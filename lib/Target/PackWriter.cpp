@@ -51,9 +51,8 @@ private:
   std::vector<heddle_kernel_record> kernels;
   std::vector<heddle_image_record> images;
   std::vector<heddle_tensor_map_record> tensorMaps;
+  std::vector<heddle_requirement_record> requirements;
   heddle_pack_header header = {};
-  bool isWhole = true;       ///< whether every kernel is there
-  bool hasAddresses = false; ///< whether a launch takes a view of a caller's tensor
 };
 } // namespace
 
@@ -90,10 +89,8 @@ void Writer::addLaunch(const PlanLaunch &launch, uint32_t kernel) {
     node.grid[axis] = expression(launch.grid[axis]);
   node.first_slot = slots.size();
   node.slot_count = launch.slots.size();
-  for (const PlanSlot &slot : launch.slots) {
+  for (const PlanSlot &slot : launch.slots)
     slots.push_back({uint32_t(slot.kind), slot.value ? expression(*slot.value) : slot.index, 0, 0});
-    hasAddresses |= slot.kind == HEDDLE_SLOT_PARAM_ADDRESS;
-  }
   nodes.push_back(node);
 }
 
@@ -129,7 +126,6 @@ void Writer::add(const CompiledVariant &variant) {
   llvm::StringMap<uint32_t> kernelIndices;
   for (const CompiledKernel &kernel : variant.kernels) {
     kernelIndices[kernel.symbol] = kernels.size();
-    isWhole &= !kernel.isAbsent;
     heddle_kernel_record kernelRecord = {};
     kernelRecord.symbol = string(kernel.symbol);
     const std::vector<KernelImage> &own = kernel.images;
@@ -167,6 +163,11 @@ void Writer::add(const CompiledEntry &entry) {
     std::copy(parameter.sizes.begin(), parameter.sizes.end(), parameterRecord.sizes);
     parameters.push_back(parameterRecord);
   }
+  record.first_requirement = requirements.size();
+  record.requirement_count = entry.requirements.size();
+  for (const PlanRequirement &required : entry.requirements)
+    requirements.push_back(
+        {expression(required.condition), string(required.text), expression(required.left), expression(required.right)});
   record.first_variant = variants.size();
   record.variant_count = entry.variants.size();
   entries.push_back(record);
@@ -184,8 +185,7 @@ void Writer::appendTable(std::string &pack, unsigned index, const void *data, si
 
 std::string Writer::finish(uint64_t contentHash) {
   std::memcpy(header.magic, HEDDLE_PACK_MAGIC, sizeof(header.magic));
-  // A runtime from before packs could lack kernels, or launches take views, runs those that do without.
-  header.version = hasAddresses ? HEDDLE_PACK_VERSION : isWhole ? 3 : 4;
+  header.version = HEDDLE_PACK_VERSION;
   header.header_bytes = sizeof(header);
   header.content_hash = contentHash;
   std::string pack(sizeof(header), '\0');
@@ -198,6 +198,7 @@ std::string Writer::finish(uint64_t contentHash) {
   appendTable(pack, HEDDLE_TABLE_KERNELS, kernels);
   appendTable(pack, HEDDLE_TABLE_IMAGES, images);
   appendTable(pack, HEDDLE_TABLE_TENSOR_MAPS, tensorMaps);
+  appendTable(pack, HEDDLE_TABLE_REQUIREMENTS, requirements);
   appendTable(pack, HEDDLE_TABLE_CODE, code);
   appendTable(pack, HEDDLE_TABLE_STRINGS, strings.data(), strings.size(), 1);
   appendTable(pack, HEDDLE_TABLE_BLOBS, blobs.data(), blobs.size(), 1, kBlobAlignment);

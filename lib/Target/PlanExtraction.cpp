@@ -51,6 +51,7 @@ private:
   LogicalResult readParameters();
   LogicalResult readBlock(Block &block, std::optional<Expression> condition);
   LogicalResult readAlloc(memref::AllocOp alloc);
+  LogicalResult readRequirement(tile::RequireOp require);
   LogicalResult readIf(scf::IfOp branch, std::optional<Expression> condition);
   LogicalResult readLaunch(tile::LaunchOp launch, std::optional<Expression> condition);
   LogicalResult addSlots(Value operand, PlanLaunch &result);
@@ -229,6 +230,44 @@ LogicalResult PlanReader::readLaunch(tile::LaunchOp launch, std::optional<Expres
   return success();
 }
 
+/// "dimension 1 of k", or the arithmetic.
+static std::string describe(const Expression &size, ArrayRef<std::string> names) {
+  SmallVector<uint32_t> words = size.words();
+  if (words.size() == 4 && words[0] == HEDDLE_OP_SIZE)
+    return "dimension " + std::to_string(words[2]) + " of " + names[words[1]];
+  return printExpression(words, names);
+}
+
+LogicalResult PlanReader::readRequirement(tile::RequireOp require) {
+  FailureOr<Expression> left = evaluator.evaluate(require.getLhs()), right = evaluator.evaluate(require.getRhs());
+  if (failed(left) || failed(right))
+    return failure();
+  Expression holds = Expression::binary(HEDDLE_OP_EQ, *left, *right);
+  Expression zero = Expression::constant(0), one = Expression::constant(1);
+  auto either = [&](const Expression &other) { holds = Expression::binary(HEDDLE_OP_OR, holds, other); };
+  StringRef relation = " to equal ";
+  switch (require.getRelation()) {
+  case tile::SizeRelation::Equals:
+    break;
+  case tile::SizeRelation::IsOneOr:
+    relation = " to be 1 or ";
+    either(Expression::binary(HEDDLE_OP_EQ, *left, one));
+    break;
+  case tile::SizeRelation::Divides:
+    relation = " to divide ";
+    Expression remainder = Expression::binary(HEDDLE_OP_MOD, *right, Expression::binary(HEDDLE_OP_MAX, *left, one));
+    either(Expression::binary(HEDDLE_OP_AND, Expression::binary(HEDDLE_OP_LT, zero, *left),
+                              Expression::binary(HEDDLE_OP_EQ, remainder, zero)));
+    break;
+  }
+  SmallVector<std::string> parameterNames;
+  for (const PlanParameter &parameter : plan.parameters)
+    parameterNames.push_back(parameter.name);
+  std::string text = describe(*left, parameterNames) + relation.str() + describe(*right, parameterNames);
+  plan.requirements.push_back({*left, *right, holds, std::move(text)});
+  return success();
+}
+
 LogicalResult PlanReader::readIf(scf::IfOp branch, std::optional<Expression> condition) {
   FailureOr<Expression> here = evaluator.evaluate(branch.getCondition());
   if (failed(here))
@@ -247,6 +286,7 @@ LogicalResult PlanReader::readBlock(Block &block, std::optional<Expression> cond
         llvm::TypeSwitch<Operation *, LogicalResult>(&op)
             .Case([&](memref::AllocOp alloc) { return readAlloc(alloc); })
             .Case([&](tile::LaunchOp launch) { return readLaunch(launch, condition); })
+            .Case([&](tile::RequireOp require) { return readRequirement(require); })
             .Case([&](scf::IfOp branch) { return readIf(branch, condition); })
             // Workspace belongs to the caller: there is nothing to free, and values are evaluated where they are used.
             .Case<memref::DeallocOp, memref::DimOp, memref::CastOp, tile::MachineOp, tile::ResiduesOp, scf::YieldOp,
@@ -255,7 +295,7 @@ LogicalResult PlanReader::readBlock(Block &block, std::optional<Expression> cond
               if (isa<arith::ArithDialect>(other->getDialect()))
                 return success();
               return other->emitError("expected memref.dim, memref.alloc, integer arith, scf.if, tile.machine, "
-                                      "tile.residues or tile.launch in a plan, got '")
+                                      "tile.require, tile.residues or tile.launch in a plan, got '")
                      << other->getName() << "'";
             });
     if (failed(result))

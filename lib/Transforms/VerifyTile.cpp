@@ -30,7 +30,7 @@ static bool isOfRung(Operation *op) {
 
 static bool isOfPlan(Operation *op) {
   return isa<func::FuncOp, func::ReturnOp, memref::DimOp, memref::AllocOp, memref::CastOp, scf::IfOp, scf::YieldOp,
-             tile::LaunchOp, tile::MachineOp, tile::ResiduesOp>(op) ||
+             tile::LaunchOp, tile::MachineOp, tile::RequireOp, tile::ResiduesOp>(op) ||
          isa<arith::ArithDialect>(op->getDialect());
 }
 
@@ -91,7 +91,9 @@ class VerifyTile : public heddle::impl::VerifyTileBase<VerifyTile> {
         op->emitOpError("expected sizes, workspace and launches in a plan, got ") << op->getName();
         return WalkResult::interrupt();
       }
-      if (isKernel && isa<tile::LaunchOp, tile::MachineOp, tile::ResiduesOp, memref::AllocOp, memref::CastOp>(op)) {
+      if (isKernel &&
+          isa<tile::LaunchOp, tile::MachineOp, tile::RequireOp, tile::ResiduesOp, memref::AllocOp, memref::CastOp>(
+              op)) {
         op->emitOpError("expected it in a plan, got it in a kernel");
         return WalkResult::interrupt();
       }

@@ -13,11 +13,12 @@
 #error "packs are little-endian and read in place"
 #endif
 
-/* The sizes of version 1, and of what version 2 added. Records grow at the end, so these never change: a smaller record
- * is no pack of ours. */
+/* The sizes of version 1, and of what versions 2 and 6 added. Records grow at the end, so these never change: a smaller
+ * record is no pack of ours. */
 enum {
   HEADER_BYTES_V1 = 40 + 16 * 11,
   HEADER_BYTES_V2 = 40 + 16 * 12,
+  HEADER_BYTES_V6 = 40 + 16 * 13,
   ENTRY_BYTES_V1 = 24,
   PARAM_BYTES_V1 = 80,
   VARIANT_BYTES_V1 = 56,
@@ -26,9 +27,10 @@ enum {
   SLOT_BYTES_V1 = 16,
   KERNEL_BYTES_V1 = 32,
   IMAGE_BYTES_V1 = 32,
-  TENSOR_MAP_BYTES_V2 = 40
+  TENSOR_MAP_BYTES_V2 = 40,
+  REQUIREMENT_BYTES_V6 = 16
 };
-_Static_assert(sizeof(heddle_pack_header) == HEADER_BYTES_V2, "the header of a version is frozen");
+_Static_assert(sizeof(heddle_pack_header) == HEADER_BYTES_V6, "the header of a version is frozen");
 _Static_assert(sizeof(heddle_entry_record) >= ENTRY_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_param_record) >= PARAM_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_variant_record) >= VARIANT_BYTES_V1, "records only grow");
@@ -38,6 +40,7 @@ _Static_assert(sizeof(heddle_slot_record) >= SLOT_BYTES_V1, "records only grow")
 _Static_assert(sizeof(heddle_kernel_record) >= KERNEL_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_image_record) >= IMAGE_BYTES_V1, "records only grow");
 _Static_assert(sizeof(heddle_tensor_map_record) >= TENSOR_MAP_BYTES_V2, "records only grow");
+_Static_assert(sizeof(heddle_requirement_record) >= REQUIREMENT_BYTES_V6, "records only grow");
 
 static uint64_t checksum(const unsigned char *bytes, uint64_t size) {
   uint64_t hash = 0xcbf29ce484222325u;
@@ -58,7 +61,7 @@ static heddle_status check_header(const unsigned char *bytes, uint64_t size, hed
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack of version 1 to %u, got version %u: it needs a newer runtime",
                        HEDDLE_PACK_VERSION, header->version);
   /* The checksum does not cover this field; the version fixes it. */
-  uint32_t expected = header->version == 1 ? HEADER_BYTES_V1 : HEADER_BYTES_V2;
+  uint32_t expected = header->version == 1 ? HEADER_BYTES_V1 : header->version < 6 ? HEADER_BYTES_V2 : HEADER_BYTES_V6;
   if (header->header_bytes != expected)
     return heddle_fail(HEDDLE_BAD_PACK, "expected a pack header of %u bytes, got %u", expected, header->header_bytes);
   if (header->total_bytes != size)
@@ -73,8 +76,11 @@ static heddle_status check_header(const unsigned char *bytes, uint64_t size, hed
     return heddle_fail(HEDDLE_BAD_PACK, "expected checksum %016llx, got %016llx: the pack is damaged",
                        (unsigned long long)header->checksum, (unsigned long long)found);
   memcpy(header, bytes, expected);
+  /* None, but of a good size. */
   if (header->version == 1)
-    header->tables[HEDDLE_TABLE_TENSOR_MAPS].record_bytes = TENSOR_MAP_BYTES_V2; /* none, but of a good size */
+    header->tables[HEDDLE_TABLE_TENSOR_MAPS].record_bytes = TENSOR_MAP_BYTES_V2;
+  if (header->version < 6)
+    header->tables[HEDDLE_TABLE_REQUIREMENTS].record_bytes = REQUIREMENT_BYTES_V6;
   return HEDDLE_OK;
 }
 
@@ -113,7 +119,8 @@ static void *copy_table(const unsigned char *bytes, const heddle_table *table, s
   TABLE(HEDDLE_TABLE_SLOTS, slots, slot, heddle_slot_record, SLOT_BYTES_V1, 0)                                         \
   TABLE(HEDDLE_TABLE_KERNELS, kernels, kernel, heddle_kernel_record, KERNEL_BYTES_V1, 0)                               \
   TABLE(HEDDLE_TABLE_IMAGES, images, image, heddle_image_record, IMAGE_BYTES_V1, 0)                                    \
-  TABLE(HEDDLE_TABLE_TENSOR_MAPS, tensor_maps, tensor_map, heddle_tensor_map_record, TENSOR_MAP_BYTES_V2, 0)
+  TABLE(HEDDLE_TABLE_TENSOR_MAPS, tensor_maps, tensor_map, heddle_tensor_map_record, TENSOR_MAP_BYTES_V2, 0)           \
+  TABLE(HEDDLE_TABLE_REQUIREMENTS, requirements, requirement, heddle_requirement_record, REQUIREMENT_BYTES_V6, 0)
 
 static heddle_status read_tables(heddle_pack *pack, const heddle_pack_header *header) {
   const heddle_table *strings = &header->tables[HEDDLE_TABLE_STRINGS], *blobs = &header->tables[HEDDLE_TABLE_BLOBS];

@@ -32,8 +32,9 @@ struct heddle_pack {
   heddle_kernel_record *kernels;
   heddle_image_record *images;
   heddle_tensor_map_record *tensor_maps;
+  heddle_requirement_record *requirements;
   uint32_t code_count, entry_count, param_count, variant_count, buffer_count, node_count, slot_count, kernel_count,
-      image_count, tensor_map_count;
+      image_count, tensor_map_count, requirement_count;
 
   uint32_t *node_slots;    /* per node: its 64-bit slots once tensors are flattened */
   uint32_t *variant_slots; /* per variant: room for those of its nodes and their tensor maps, in 64-bit words */

@@ -93,6 +93,27 @@ static heddle_status choose(heddle_plan *plan, const heddle_machine *machine) {
   return no_variant(plan->pack, plan->entry, machine, guarded);
 }
 
+static heddle_status check_sizes(const heddle_plan *plan) {
+  const char *name = heddle_pack_string(plan->pack, plan->entry->name);
+  for (uint32_t i = 0; i < plan->entry->requirement_count; ++i) {
+    const heddle_requirement_record *required = &plan->pack->requirements[plan->entry->first_requirement + i];
+    int64_t holds, left = 0, right = 0;
+    heddle_status status = heddle_evaluate_or(&plan->scope, required->condition, 1, &holds);
+    if (status == HEDDLE_OK && holds)
+      continue;
+    if (status == HEDDLE_OK)
+      status = heddle_evaluate_or(&plan->scope, required->left, 0, &left);
+    if (status == HEDDLE_OK)
+      status = heddle_evaluate_or(&plan->scope, required->right, 0, &right);
+    const char *text = heddle_pack_string(plan->pack, required->text);
+    if (status != HEDDLE_OK)
+      return heddle_fail_in(status, "%s: %s", name, text);
+    return heddle_fail(HEDDLE_BAD_ARGUMENT, "%s: expected %s, got %lld and %lld", name, text, (long long)left,
+                       (long long)right);
+  }
+  return HEDDLE_OK;
+}
+
 static heddle_status lay_out(heddle_plan *plan) {
   const heddle_variant_record *variant = heddle_plan_variant(plan);
   const char *name = heddle_pack_string(plan->pack, plan->entry->name);
@@ -124,7 +145,9 @@ heddle_status heddle_plan_make(const heddle_pack *pack, const heddle_entry_recor
   plan->scope.params = &pack->params[entry->first_param];
   plan->scope.args = args;
   plan->scope.machine = machine->machine;
-  heddle_status status = choose(plan, machine);
+  heddle_status status = check_sizes(plan);
+  if (status == HEDDLE_OK)
+    status = choose(plan, machine);
   return status == HEDDLE_OK ? lay_out(plan) : status;
 }
 

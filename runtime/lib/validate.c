@@ -10,7 +10,7 @@
 
 /* Which records some range holds: what is computed per node and variant belongs to one entry. */
 typedef struct {
-  unsigned char *params, *variants, *buffers, *nodes, *slots;
+  unsigned char *params, *variants, *buffers, *nodes, *slots, *requirements;
 } usage;
 
 static heddle_status check_range(const char *what, uint32_t first, uint32_t count, uint32_t table) {
@@ -248,6 +248,15 @@ static heddle_status check_variant(heddle_pack *pack, const heddle_entry_record 
   return status;
 }
 
+static heddle_status check_requirement(const heddle_pack *pack, const heddle_entry_record *entry,
+                                       const heddle_requirement_record *requirement) {
+  heddle_status status = check_string(pack, "requirement", requirement->text, 1);
+  const uint32_t expressions[] = {requirement->condition, requirement->left, requirement->right};
+  for (int i = 0; i < 3 && status == HEDDLE_OK; ++i)
+    status = heddle_expression_check(pack, entry, expressions[i], "requirement");
+  return status;
+}
+
 static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *entry, usage *used) {
   heddle_status status = check_string(pack, "entry", entry->name, 1);
   if (status == HEDDLE_OK)
@@ -257,6 +266,9 @@ static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *e
   if (status == HEDDLE_OK)
     status =
         take_range("entry variants", entry->first_variant, entry->variant_count, pack->variant_count, used->variants);
+  if (status == HEDDLE_OK)
+    status = take_range("entry requirements", entry->first_requirement, entry->requirement_count,
+                        pack->requirement_count, used->requirements);
   int outputs = 0;
   for (uint32_t i = 0; i < entry->param_count && status == HEDDLE_OK; ++i) {
     const heddle_param_record *param = &pack->params[entry->first_param + i];
@@ -268,15 +280,17 @@ static heddle_status check_entry(heddle_pack *pack, const heddle_entry_record *e
                          i);
     outputs |= param->role == HEDDLE_PARAM_OUTPUT;
   }
+  for (uint32_t i = 0; i < entry->requirement_count && status == HEDDLE_OK; ++i)
+    status = check_requirement(pack, entry, &pack->requirements[entry->first_requirement + i]);
   for (uint32_t i = 0; i < entry->variant_count && status == HEDDLE_OK; ++i)
     status = check_variant(pack, entry, entry->first_variant + i, used);
   return status;
 }
 
 static heddle_status check_entries(heddle_pack *pack) {
-  /* One block, a byte for each record of the five tables. */
+  /* One block, a byte for each record of the six tables. */
   unsigned char *bytes = calloc((size_t)pack->param_count + pack->variant_count + pack->buffer_count +
-                                    pack->node_count + pack->slot_count + 1,
+                                    pack->node_count + pack->slot_count + pack->requirement_count + 1,
                                 1);
   if (!bytes)
     return heddle_fail(HEDDLE_SYSTEM, "expected memory to check a pack, got none");
@@ -286,6 +300,7 @@ static heddle_status check_entries(heddle_pack *pack) {
   used.buffers = used.variants + pack->variant_count;
   used.nodes = used.buffers + pack->buffer_count;
   used.slots = used.nodes + pack->node_count;
+  used.requirements = used.slots + pack->slot_count;
   heddle_status status = HEDDLE_OK;
   for (uint32_t i = 0; i < pack->entry_count && status == HEDDLE_OK; ++i) {
     status = check_entry(pack, &pack->entries[i], &used);

@@ -25,7 +25,7 @@ func.func @f(%x: memref<?xf32>, %v: vector<4xf32>) attributes {tile.plan, tile.r
 //--- operation.mlir
 func.func @f(%x: memref<?xf32>) attributes {tile.plan, tile.results = 0 : i64} {
   %c0 = arith.constant 0 : index
-  // OPERATION: operation.mlir:[[# @LINE + 1]]:8: error: expected memref.dim, memref.alloc, integer arith, scf.if, tile.machine, tile.residues or tile.launch in a plan, got 'memref.load'
+  // OPERATION: operation.mlir:[[# @LINE + 1]]:8: error: expected memref.dim, memref.alloc, integer arith, scf.if, tile.machine, tile.require, tile.residues or tile.launch in a plan, got 'memref.load'
   %v = memref.load %x[%c0] : memref<?xf32>
   return
 }

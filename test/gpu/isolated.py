@@ -28,6 +28,7 @@ def parser(doc, names=None, limit=60, compiler="heddle-compile"):
     if names:
         made.add_argument("--device", default="cuda", help="cpu: to try the script itself, with packs for --target=cpu")
         made.add_argument("--name", help=f"{names}, separated by commas (all)")
+        made.add_argument("--check-only", action="store_true", help="with one: few shapes, nothing timed (for compute-sanitizer)")
         made.add_argument("--limit", type=int, default=limit, help=f"seconds that one of them may take ({limit})")
     return made
 

@@ -54,7 +54,6 @@ def describe(result):
 def main():
     parser = isolated.parser(__doc__, "specs", 120)
     parser.add_argument("--flex", action="store_true", help="FlexAttention as a rival, where weights are those of softmax")
-    parser.add_argument("--check-only", action="store_true", help="with one: three shapes, no timing (for compute-sanitizer)")
     options = parser.parse_args()
     names = options.name.split(",") if options.name else list(rows.ROWS)
     if options.mode == "build":

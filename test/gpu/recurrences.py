@@ -139,7 +139,7 @@ def one(options, name):
     case = Recurrence(options, name)
     lengths, strengths = (1,) if case.tokens == 1 else (200, 64, 5), recur_oracle.STRENGTHS[:1 if case.gate == "none" else None]
     result = {"name": name, "errors": [case.check(tokens, strength) for tokens in lengths for strength in strengths], "timed": {}}
-    for batch, heads, tokens in TIMED.get(name, ()):
+    for batch, heads, tokens in () if options.check_only else TIMED.get(name, ()):
         if options.device == "cpu":
             batch, heads, tokens = 1, 2, min(tokens, 128)
         result["timed"][f"B={batch} H={heads} T={tokens}"] = case.time(batch, heads, tokens)

@@ -51,16 +51,19 @@ def texts():
     return {name: specs[name].text for name in CASES}
 
 
-def one(directory, runtime, device, name):
+def one(options, name):
     import torch
     from packs import Pack
+    device = options.device
 
     def launcher(values, of=name):
-        return Pack(runtime, directory / f"{of}.pack").launcher(values)
+        return Pack(options.runtime, options.directory / f"{of}.pack").launcher(values)
 
     generator = torch.Generator(device=device).manual_seed(1)
     result = {"name": name, "errors": [], "timed": {}}
     decoded, tokens = (DECODED, 16384) if device != "cpu" else (((2, 64),), 256)
+    if options.check_only:
+        decoded, tokens = (), 0
 
     def random(*shape):
         return torch.randn(*shape, generator=generator, device=device).to(torch.bfloat16)
@@ -92,13 +95,14 @@ def one(directory, runtime, device, name):
             wanted = [(lambda x, a=a, b=b: x[a:b].transpose(0, 1), reference(*(x[a:b].transpose(0, 1) for x in (q, k, v)), True))
                       for a, b in zip(starts, starts[1:]) if b > a]
             verify(launcher([q, k, v, ints(starts), o]), o, wanted)
-        spans = (torch.rand(12, generator=torch.Generator().manual_seed(2)) + 0.1)
-        spans = (spans / spans.sum() * tokens).int().tolist()
-        spans[-1] += tokens - sum(spans)
-        starts = [sum(spans[:n]) for n in range(len(spans) + 1)]
-        q, k, v, o = (random(tokens, 16, 128) for _ in range(4))
-        pairs = sum(n * (n + 1) / 2 for n in spans)
-        result["timed"][f"{tokens} tokens"] = timing.rates(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128, device)
+        if tokens:
+            spans = (torch.rand(12, generator=torch.Generator().manual_seed(2)) + 0.1)
+            spans = (spans / spans.sum() * tokens).int().tolist()
+            spans[-1] += tokens - sum(spans)
+            starts = [sum(spans[:n]) for n in range(len(spans) + 1)]
+            q, k, v, o = (random(tokens, 16, 128) for _ in range(4))
+            pairs = sum(n * (n + 1) / 2 for n in spans)
+            result["timed"][f"{tokens} tokens"] = timing.rates(torch, {"heddle": launcher([q, k, v, ints(starts), o])}, 4.0 * pairs * 16 * 128, device)
     elif name == "decode":
         for b, h, s in ((2, 3, 1000), (1, 8, 65536), (3, 1, 1), (2, 2, 0)):
             q, k, v, o = random(b, h, 4, 128), random(b, h, s, 128), random(b, h, s, 128), random(b, h, 4, 128)
@@ -177,6 +181,6 @@ if __name__ == "__main__":
         matrix.build(options.directory, options.compiler, options.target, {name: texts()[name] for name in names})
     elif options.mode == "one":
         for name in names:
-            one(options.directory, options.runtime, options.device, name)
+            one(options, name)
     else:
         sys.exit(isolated.report(__file__, options, names, describe, options.limit, ["--device", options.device]))

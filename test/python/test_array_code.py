@@ -94,3 +94,27 @@ def test_rows_are_reduced_on_their_own_and_reused(width, tokens):
     o = p / p.sum(-1, keepdims=True) @ v
     for got, wanted in zip(reduced(q, k, v), (o.max(-1), o - o.max(-1, keepdims=True), 2 * o.sum(-1), width * v.max(-1))):
         assert close(got, wanted, 1e-5)
+
+
+@pytest.mark.parametrize("steps", [-70, -3, 5])
+def test_a_view_that_moves_beyond_its_source_reads_the_nearest(steps):
+    x = drawn(2, 3, 64, 16)
+    nearest = x[:, :, np.clip(np.arange(64) + steps, 0, 63)]
+    assert (heddle.spec(lambda x: heddle.view(x, x.shape, lambda b, h, t, c: (b, h, t + steps, c)))(x) == nearest).all()
+
+
+def test_kernels_of_one_block():
+    """No size is open, and every dimension of the grid is 1."""
+    rows = dict(q="1x1x1x32xf32", k="1x1x40x32xf32", v="1x1x40x32xf32", w="40x8xf32")
+    q, k, v, w = drawn(1, 1, 1, 32), drawn(1, 1, 40, 32, seed=1), drawn(1, 1, 40, 32, seed=2), drawn(40, 8, seed=3)
+    o, l = heddle.spec(**rows)(lambda q, k, v, w: (heddle.attend(q, k, v), heddle.attend(k, k, v, return_lse=True)[1] @ w))(q, k, v, w)
+    p = np.exp(q.astype(float) @ k.swapaxes(-1, -2) / 32 ** 0.5)
+    assert close(o, p @ v / p.sum(-1, keepdims=True))
+    assert close(l, np.log(np.exp(k.astype(float) @ k.swapaxes(-1, -2) / 32 ** 0.5).sum(-1)) @ w)
+
+
+def test_sizes_that_do_not_fit_are_refused_before_anything_runs():
+    add = heddle.spec(lambda x, y: x + y)
+    assert (add(x := drawn(1, 2, 30, 8), y := drawn(1, 2, 30, 8, seed=1)) == x + y).all()
+    with pytest.raises(ValueError, match="expected dimension 2 of y to equal dimension 2 of x, got 31 and 30"):
+        add(x, drawn(1, 2, 31, 8))

@@ -79,7 +79,9 @@ static void tensors(void) {
   in_sizes[0] = in_sizes[1] = (int64_t)1 << 31;
   args[0].strides = NULL;
   refused(HEDDLE_BAD_ARGUMENT, "expected offsets that fit in 63 bits");
-  in_sizes[0] = 3; /* the pack's own guard */
+  in_sizes[1] = 2; /* the entry's own requirement */
+  refused(HEDDLE_BAD_ARGUMENT, "scale: expected dimension 1 of a to equal dimension 1 of out, got 2 and 8");
+  in_sizes[0] = 3; /* the variant's own guard */
   refused(HEDDLE_UNSUPPORTED, "scale: expected arguments that one of 1 variants for this device takes, got none whose "
                               "guard holds");
 }

@@ -170,7 +170,7 @@ int main(int argc, char **argv) {
   original[offsetof(heddle_pack_header, version)] = HEDDLE_PACK_VERSION + 1;
   writer_seal(original, size);
   EXPECT_STATUS(heddle_load(original, size, &pack), HEDDLE_BAD_PACK,
-                "expected a pack of version 1 to 5, got version 6: it needs a newer runtime");
+                "expected a pack of version 1 to 6, got version 7: it needs a newer runtime");
   original[0] = 'h';
   EXPECT_STATUS(heddle_load(original, size, &pack), HEDDLE_BAD_PACK, "expected a pack that starts with HEDDLEPK");
   EXPECT_STATUS(heddle_load(original, 20, &pack), HEDDLE_BAD_PACK, "expected a pack of at least 216 bytes, got 20");

@@ -32,7 +32,9 @@ static unsigned char *grow(const unsigned char *bytes, size_t *size) {
   size_t end = HEADER_BYTES;
   for (int i = 0; i < TABLES; ++i) {
     heddle_table *table = &header.tables[i];
-    uint32_t known = i == HEDDLE_TABLE_KERNELS ? sizeof(heddle_kernel_record) : table->record_bytes;
+    uint32_t known = i == HEDDLE_TABLE_KERNELS   ? sizeof(heddle_kernel_record)
+                     : i == HEDDLE_TABLE_ENTRIES ? sizeof(heddle_entry_record)
+                                                 : table->record_bytes;
     uint32_t wide = table->record_bytes > 4 ? known + 24 : known; /* raw sections and words are what they are */
     end = (end + 63) / 64 * 64;
     for (uint32_t j = 0; j < table->count; ++j) {

@@ -93,6 +93,7 @@ heddle_entry_record *writer_entry(pack_writer *writer, const char *name) {
   entry->name = writer_string(writer, name);
   entry->first_param = writer->param_count;
   entry->first_variant = writer->variant_count;
+  entry->first_requirement = writer->requirement_count;
   return entry;
 }
 
@@ -106,6 +107,14 @@ heddle_param_record *writer_param(pack_writer *writer, const char *name, uint32_
   for (int axis = 0; axis < HEDDLE_MAX_RANK; ++axis)
     param->sizes[axis] = -1;
   return param;
+}
+
+heddle_requirement_record *writer_requirement(pack_writer *writer, uint32_t condition, const char *text) {
+  heddle_requirement_record *requirement = ADD(writer, requirements, requirement_count);
+  ++writer->entries[writer->entry_count - 1].requirement_count;
+  requirement->condition = requirement->left = requirement->right = condition;
+  requirement->text = writer_string(writer, text);
+  return requirement;
 }
 
 heddle_variant_record *writer_variant(pack_writer *writer, uint32_t device, const char *note) {
@@ -174,6 +183,7 @@ unsigned char *writer_finish(pack_writer *writer, size_t *size) {
       {writer->images, writer->image_count, sizeof *writer->images},
       {writer->blobs, writer->blob_bytes, 1},
       {writer->tensor_maps, writer->tensor_map_count, sizeof *writer->tensor_maps},
+      {writer->requirements, writer->requirement_count, sizeof *writer->requirements},
   };
   heddle_pack_header header = {
       .version = HEDDLE_PACK_VERSION, .header_bytes = sizeof header, .content_hash = 0x1234abcd5678ef90};

@@ -22,8 +22,9 @@ typedef struct {
   heddle_kernel_record kernels[WRITER_CAPACITY];
   heddle_image_record images[WRITER_CAPACITY];
   heddle_tensor_map_record tensor_maps[WRITER_CAPACITY];
+  heddle_requirement_record requirements[WRITER_CAPACITY];
   uint32_t string_bytes, words, entry_count, param_count, variant_count, buffer_count, node_count, slot_count,
-      kernel_count, image_count, tensor_map_count;
+      kernel_count, image_count, tensor_map_count, requirement_count;
   unsigned char *blobs;
   size_t blob_bytes;
 } pack_writer;
@@ -44,6 +45,8 @@ void writer_tensor_map(pack_writer *writer, uint32_t kernel, heddle_tensor_map_r
 
 heddle_entry_record *writer_entry(pack_writer *writer, const char *name);
 heddle_param_record *writer_param(pack_writer *writer, const char *name, uint32_t role, uint32_t dtype, uint32_t rank);
+/* The condition alone is left and right, too. */
+heddle_requirement_record *writer_requirement(pack_writer *writer, uint32_t condition, const char *text);
 heddle_variant_record *writer_variant(pack_writer *writer, uint32_t device, const char *note);
 heddle_buffer_record *writer_buffer(pack_writer *writer, uint32_t bytes, uint32_t zeroed);
 /* One block, no condition; the record can be changed. */

@@ -42,13 +42,15 @@ static void refused(int table, uint32_t index, size_t field, size_t width, int64
   refused(HEDDLE_TABLE_IMAGES, index, FIELD(heddle_image_record, member), value, message)
 #define MAP(index, member, value, message)                                                                             \
   refused(HEDDLE_TABLE_TENSOR_MAPS, index, FIELD(heddle_tensor_map_record, member), value, message)
+#define REQUIREMENT(index, member, value, message)                                                                     \
+  refused(HEDDLE_TABLE_REQUIREMENTS, index, FIELD(heddle_requirement_record, member), value, message)
 #define HEADER(member, value, message) refused(-1, 0, FIELD(heddle_pack_header, member), value, message)
 
 /* In the sample: entry 0 is scale(a, factor, out, total), entry 1 where(out); variants 0 and 1 are theirs; nodes 0, 1
  * and 2; slots 0 to 3 are node 0's (a, factor, out, buffer 0), 4 to 6 node 1's. */
 static void header(void) {
-  HEADER(header_bytes, 216, "expected a pack header of 232 bytes, got 216");
-  HEADER(version, 0, "expected a pack of version 1 to 5, got version 0");
+  HEADER(header_bytes, 216, "expected a pack header of 248 bytes, got 216");
+  HEADER(version, 0, "expected a pack of version 1 to 6, got version 0");
   HEADER(total_bytes, 1000, "expected a pack of 1000 bytes, got ");
   HEADER(tables[HEDDLE_TABLE_NODES].offset, (int64_t)1 << 63, "table 'nodes': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_CODE].count, 0xffffffff, "table 'code': expected to end within ");
@@ -60,6 +62,15 @@ static void header(void) {
          "table 'tensor_maps': expected records of at least 40 bytes, got 39");
   HEADER(tables[HEDDLE_TABLE_TENSOR_MAPS].count, 0x7fffffff, "table 'tensor_maps': expected to end within ");
   HEADER(tables[HEDDLE_TABLE_STRINGS].count, 3, "expected a string section that ends in NUL, got byte ");
+}
+
+static void requirements(void) {
+  REQUIREMENT(0, text, 0, "requirement: expected a name, got an empty string");
+  REQUIREMENT(0, condition, 0x7fffffff, "requirement: expected an expression below word ");
+  REQUIREMENT(0, left, 0x7fffffff, "requirement: expected an expression below word ");
+  ENTRY(0, requirement_count, 1000, "entry requirements: expected a range within ");
+  HEADER(tables[HEDDLE_TABLE_REQUIREMENTS].record_bytes, 15,
+         "table 'requirements': expected records of at least 16 bytes, got 15");
 }
 
 static void entries(void) {
@@ -215,6 +226,7 @@ int main(int argc, char **argv) {
   EXPECT_OK(heddle_load(original, size, &pack));
   heddle_unload(pack);
   header();
+  requirements();
   entries();
   params();
   variants();

@@ -14,6 +14,11 @@ static void add_scale(pack_writer *writer, uint32_t image) {
   writer_param(writer, "factor", HEDDLE_PARAM_SCALAR, HEDDLE_F32, 0);
   writer_param(writer, "out", HEDDLE_PARAM_OUTPUT, HEDDLE_F32, 2);
   writer_param(writer, "total", HEDDLE_PARAM_OUTPUT, HEDDLE_F64, 1)->sizes[0] = 1;
+  heddle_requirement_record *requirement =
+      writer_requirement(writer, WRITER_EXPR(writer, HEDDLE_OP_SIZE, 0, 1, HEDDLE_OP_SIZE, 2, 1, HEDDLE_OP_EQ),
+                         "dimension 1 of a to equal dimension 1 of out");
+  requirement->left = writer_size(writer, 0, 1);
+  requirement->right = writer_size(writer, 2, 1);
   heddle_variant_record *variant = writer_variant(writer, HEDDLE_DEVICE_CPU, "a row per block, then one sum");
   variant->guard = WRITER_EXPR(writer, HEDDLE_OP_SIZE, 0, 0, HEDDLE_OP_SIZE, 2, 0, HEDDLE_OP_EQ, HEDDLE_OP_SIZE, 0, 1,
                                HEDDLE_OP_SIZE, 2, 1, HEDDLE_OP_EQ, HEDDLE_OP_AND);

@@ -41,6 +41,7 @@ struct CompiledEntry {
   std::vector<PlanParameter> parameters;
   std::vector<CompiledVariant> variants; ///< best first
   std::string spec;
+  std::vector<PlanRequirement> requirements = {};
 };
 
 /// The pack of artifact.h.

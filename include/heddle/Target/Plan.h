@@ -39,9 +39,17 @@ struct PlanLaunch {
   std::vector<PlanSlot> slots;
 };
 
+/// What must be true of a call's sizes.
+struct PlanRequirement {
+  Expression left, right;
+  Expression condition; ///< on them: nonzero where it holds
+  std::string text;     ///< what was expected, for messages
+};
+
 struct Plan {
   std::string name;
   std::vector<PlanParameter> parameters;
+  std::vector<PlanRequirement> requirements;
   std::vector<PlanBuffer> buffers;
   std::vector<PlanLaunch> launches;
   std::optional<uint32_t> statusBuffer;

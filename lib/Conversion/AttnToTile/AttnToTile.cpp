@@ -17,6 +17,7 @@
 #include "PackedRows.h"
 #include "Partition.h"
 #include "RecurKernels.h"
+#include "SizeRequirements.h"
 #include "StagedKeys.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
@@ -321,6 +322,7 @@ LogicalResult FunctionEmitter::require(Value tensor) {
 }
 
 LogicalResult FunctionEmitter::emit() {
+  emitSizeRequirements(plan);
   auto results = function.front().getTerminator()->getOperands();
   for (Value result : results)
     if (failed(require(result)))

@@ -161,6 +161,34 @@ Lifted TileEmitter::splitPositions(const Lifted &positions, std::optional<int64_
   return shift(positions, arith::MulIOp::create(b, part, kernel.constant(*size)), /*negative=*/true);
 }
 
+/// Whether positions are some of those given, all moved by one number that does not depend on the block.
+bool TileEmitter::isMoved(const Lifted &positions, ArrayRef<Lifted> given) {
+  auto forall = builder().getInsertionBlock()->getParentOp();
+  while (!isa<scf::ForallOp>(forall))
+    forall = forall->getParentOp();
+  Value first = positions.isSpaced() ? positions.origin : positions.base;
+  Operation *sum = first.getDefiningOp();
+  if (!isa_and_nonnull<arith::AddIOp, arith::SubIOp>(sum))
+    return false;
+  return llvm::any_of(given, [&](const Lifted &index) {
+    Value origin = positions.isSpaced() ? index.origin : index.base;
+    if (!index.isPositions() || sum->getOperand(0) != origin)
+      return false;
+    Operation *by = sum->getOperand(1).getDefiningOp();
+    return !by || matchPattern(by, m_Constant()) || !forall->isAncestor(by);
+  });
+}
+
+/// Positions as a tile of numbers, of which those outside of a dimension of `source` are its nearest.
+Lifted TileEmitter::clampToSource(const Lifted &positions, Value source, int64_t dim) {
+  ImplicitLocOpBuilder &b = builder();
+  Value tile = materialize(positions, {});
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(tile.getType()).getShape();
+  Value last = arith::SubIOp::create(b, kernel.dim(source, dim), kernel.constant(1));
+  tile = arith::MinSIOp::create(b, tile, materialize({last}, shape));
+  return {arith::MaxSIOp::create(b, tile, constantTile(shape, b.getI32Type(), 0))};
+}
+
 void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, ArrayRef<Lifted> given) {
   ImplicitLocOpBuilder &b = builder();
   for (auto [dim, coordinate] : llvm::enumerate(coordinates)) {

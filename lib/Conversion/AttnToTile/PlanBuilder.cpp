@@ -1,6 +1,7 @@
 //===- PlanBuilder.cpp ------------------------------------------------------===//
 #include "PlanBuilder.h"
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -148,7 +149,10 @@ Value KernelBuilder::memory(Value tensor) {
 Value KernelBuilder::argument(BlockArgument value) { return import(plan.getPlan().getArgument(value.getArgNumber())); }
 
 SmallVector<Value> KernelBuilder::startBody(ArrayRef<Value> grid) {
-  auto forall = scf::ForallOp::create(builder, getAsOpFoldResult(grid), ValueRange(), std::nullopt);
+  SmallVector<Attribute> mapping;
+  for (size_t dim = 0; dim < grid.size(); ++dim)
+    mapping.push_back(tile::BlockAttr::get(builder.getContext(), dim));
+  auto forall = scf::ForallOp::create(builder, getAsOpFoldResult(grid), ValueRange(), builder.getArrayAttr(mapping));
   func::ReturnOp::create(builder);
   // Later sizes go before the forall, the block's code before its terminator.
   builder.setInsertionPoint(forall);

@@ -267,6 +267,10 @@ Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices
   FailureOr<SmallVector<Lifted>> coordinates = apply(op.getCoordinates().front(), inner);
   if (failed(coordinates))
     return {};
+  if (!op.getLengths())
+    for (auto [dim, coordinate] : llvm::enumerate(*coordinates))
+      if (coordinate.isPositions() && isMoved(coordinate, inner))
+        coordinate = clampToSource(coordinate, op.getSource(), dim);
   keepInside(*coordinates, op.getSource(), inner);
   return element(op.getSource(), *coordinates);
 }

@@ -114,6 +114,8 @@ private:
   mlir::LogicalResult applyLoop(mlir::Operation *op, Scope &scope);
   Lifted applyElementwise(mlir::Operation *op, llvm::ArrayRef<Lifted> operands);
   Lifted shift(Lifted positions, mlir::Value by, bool negative);
+  bool isMoved(const Lifted &positions, llvm::ArrayRef<Lifted> given);
+  Lifted clampToSource(const Lifted &positions, mlir::Value source, int64_t dim);
   Lifted splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder);
 
   Lifted read(mlir::Value memory, llvm::ArrayRef<Lifted> indices);

@@ -14,8 +14,8 @@
 #include <stdint.h>
 
 #define HEDDLE_PACK_MAGIC "HEDDLEPK" /* 8 bytes, no NUL */
-#define HEDDLE_PACK_VERSION 5u /* 2: kernels may have tensor maps; 3: and may wait for others; 4: may be absent; */
-                               /* 5: slots may hold the address of a tensor alone */
+#define HEDDLE_PACK_VERSION 6u /* 2: kernels may have tensor maps; 3: and may wait for others; 4: may be absent; */
+                               /* 5: slots may hold the address of a tensor alone; 6: entries may require sizes */
 #define HEDDLE_MAX_RANK 8
 
 /* Limits that a reader enforces, so that a run needs no allocation and a load takes time linear in the pack. Ranges of
@@ -37,18 +37,19 @@ typedef struct {
 
 /* Index into heddle_pack_header.tables. */
 enum {
-  HEDDLE_TABLE_STRINGS,     /* raw bytes */
-  HEDDLE_TABLE_CODE,        /* uint32_t words of expressions */
-  HEDDLE_TABLE_ENTRIES,     /* heddle_entry_record */
-  HEDDLE_TABLE_PARAMS,      /* heddle_param_record */
-  HEDDLE_TABLE_VARIANTS,    /* heddle_variant_record */
-  HEDDLE_TABLE_BUFFERS,     /* heddle_buffer_record */
-  HEDDLE_TABLE_NODES,       /* heddle_node_record */
-  HEDDLE_TABLE_SLOTS,       /* heddle_slot_record */
-  HEDDLE_TABLE_KERNELS,     /* heddle_kernel_record */
-  HEDDLE_TABLE_IMAGES,      /* heddle_image_record */
-  HEDDLE_TABLE_BLOBS,       /* raw bytes: cubins, PTX, shared objects */
-  HEDDLE_TABLE_TENSOR_MAPS, /* heddle_tensor_map_record; since version 2: the header of version 1 ends before it */
+  HEDDLE_TABLE_STRINGS,      /* raw bytes */
+  HEDDLE_TABLE_CODE,         /* uint32_t words of expressions */
+  HEDDLE_TABLE_ENTRIES,      /* heddle_entry_record */
+  HEDDLE_TABLE_PARAMS,       /* heddle_param_record */
+  HEDDLE_TABLE_VARIANTS,     /* heddle_variant_record */
+  HEDDLE_TABLE_BUFFERS,      /* heddle_buffer_record */
+  HEDDLE_TABLE_NODES,        /* heddle_node_record */
+  HEDDLE_TABLE_SLOTS,        /* heddle_slot_record */
+  HEDDLE_TABLE_KERNELS,      /* heddle_kernel_record */
+  HEDDLE_TABLE_IMAGES,       /* heddle_image_record */
+  HEDDLE_TABLE_BLOBS,        /* raw bytes: cubins, PTX, shared objects */
+  HEDDLE_TABLE_TENSOR_MAPS,  /* heddle_tensor_map_record; since version 2: the header of version 1 ends before it */
+  HEDDLE_TABLE_REQUIREMENTS, /* heddle_requirement_record; since version 6: earlier headers end before it */
   HEDDLE_TABLE_COUNT
 };
 
@@ -110,7 +111,15 @@ typedef struct {
   uint32_t first_param, param_count;     /* inputs and scalars in order, then outputs */
   uint32_t first_variant, variant_count; /* tried in order: first whose device, machine and guard fit */
   uint32_t spec;                         /* string: the attn text it was compiled from, for explain and verify */
+  uint32_t first_requirement, requirement_count; /* since version 6 */
 } heddle_entry_record;
+
+/* what must be true of the sizes of a call, whatever the variant */
+typedef struct {
+  uint32_t condition;   /* expression: where it is 0 the call is refused with */
+  uint32_t text;        /* what was expected, a string, */
+  uint32_t left, right; /* and the values of these expressions */
+} heddle_requirement_record;
 
 typedef struct {
   uint32_t name;
