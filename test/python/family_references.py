@@ -120,15 +120,15 @@ def shares(w):
 
 
 NORMALIZERS = {
-    "softmax": lambda q, k, v: (attention(q, k, v), lse(scores(q, k))),
-    "softmax_plus_one": lambda q, k, v: np.exp(s := scores(q, k)) / (1 + np.exp(s).sum(-1, keepdims=True)) @ v,
-    "sink": lambda q, k, v, sink: np.exp(s := scores(q, k)) / (np.exp(sink[:, None, None]) + np.exp(s).sum(-1, keepdims=True)) @ v,
-    "sigmoid": lambda q, k, v, bias: sigmoid(scores(q, k) + bias[:, None, None]) @ v,
-    "relu": lambda q, k, v: relu(scores(q, k)) @ v / 12,
-    "relu2": lambda q, k, v: relu(scores(q, k)) ** 2 @ v,
-    "linear": lambda q, k, v: weighted(lambda s, seen: shares(s * seen))(np.exp(q), np.exp(k), v),
-    "signed": weighted(lambda s, seen: np.sign(s) * shares(np.exp(abs(s)) * seen)),
-    "none": weighted(lambda s, seen: s * s * seen),
+    "attention": lambda q, k, v: (attention(q, k, v), lse(scores(q, k))),
+    "off_by_one": lambda q, k, v: np.exp(s := scores(q, k)) / (1 + np.exp(s).sum(-1, keepdims=True)) @ v,
+    "with_sinks": lambda q, k, v, sink: np.exp(s := scores(q, k)) / (np.exp(sink[:, None, None]) + np.exp(s).sum(-1, keepdims=True)) @ v,
+    "independent": lambda q, k, v, bias: sigmoid(scores(q, k) + bias[:, None, None]) @ v,
+    "rectified": lambda q, k, v: relu(scores(q, k)) @ v / 12,
+    "squared": lambda q, k, v: relu(scores(q, k)) ** 2 @ v,
+    "divided": lambda q, k, v: weighted(lambda s, seen: shares(s * seen))(np.exp(q), np.exp(k), v),
+    "with_signs": weighted(lambda s, seen: np.sign(s) * shares(np.exp(abs(s)) * seen)),
+    "products": weighted(lambda s, seen: s * s * seen),
     "hard": lambda q, k, v: np.eye(12)[scores(q, k).argmax(-1)] @ v,
     "of_powers": weighted(lambda s, seen: shares((1 + s + s * s / 2) * seen)),
     "shaped": weighted(lambda s, seen: _plain.softmax(30 * np.tanh(s / 30), seen) - shares(seen * 1.0)),
@@ -174,9 +174,9 @@ def summed(f, places=None):
 FEATURE_MAPS = {
     "elu_plus_one": lambda q, k, v: summed(lambda s: s)(ELU(q), ELU(k), v),
     "exp": np.exp,
-    "relu": relu,
+    "rectified": relu,
     "clamped": lambda x: np.maximum(relu(x), 1e-6),
-    "softmax": lambda x: shares(np.exp(x)),
+    "distribution": lambda x: shares(np.exp(x)),
     "learned": lambda x, w: relu(x @ w),
     "mirrored": lambda x, w: np.concatenate([np.exp(x @ w), np.exp(-x @ w)], -1),
     "positive_random": lambda x, w: np.exp(x @ w - (x * x).sum(-1, keepdims=True) / 2) / 8,
@@ -195,17 +195,17 @@ def steps(q, k, v, dt, a):
 
 
 def resets(q, k, v, segments):
-    return scores(q, k) * (_plain.causal(q, k) & (segments[0][:, None] == segments[0])) @ v
+    return scores(q, k, 1.0) * (_plain.causal(q, k) & (segments[0][:, None] == segments[0])) @ v
 
 
 GATES = {
-    "none": lambda q, k, v: recurrence(q, k, v) / 4,
-    "of_heads": lambda q, k, v, decay: recurrence(q, k, v, decay[:, None, None]) / 4,
-    "of_tokens": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x))[..., None]) / 4,
+    "ungated": recurrence,
+    "of_heads": lambda q, k, v, decay: recurrence(q, k, v, decay[:, None, None]),
+    "of_tokens": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x))[..., None]),
     "steps": steps,
-    "of_channels": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x)) / 16) / 4,
+    "of_channels": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x)) / 16),
     "resets": resets,
-    "lagging": lambda q, k, v: scores(q, k) * (np.arange(12) <= np.arange(12)[:, None] - 4) @ v,
+    "lagging": lambda q, k, v: scores(q, k, 1.0) * (np.arange(12) <= np.arange(12)[:, None] - 4) @ v,
     "of_results": lambda q, k, v, g: attention(q, k, v, _plain.causal(q, k)) * sigmoid(g),
 }
 

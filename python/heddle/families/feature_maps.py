@@ -45,7 +45,7 @@ def exp(x):
 
 @idea()
 @heddle.spec(x=x16)
-def relu(x):
+def rectified(x):
     """ReLU
 
         f(x) = max(x, 0)
@@ -70,7 +70,7 @@ def clamped(x):
 
 @idea()
 @heddle.spec(x=x16)
-def softmax(x):
+def distribution(x):
     """Softmax of the channels
 
         f(x) = exp(x - max x) / sum exp(x - max x)

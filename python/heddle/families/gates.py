@@ -6,7 +6,7 @@ A recurrence keeps a state S of each head, and a gate says how much of it the ne
 
 The gate is a logarithm, at most 0, so that products of decays are sums, which a kernel takes in float32 from the start of each chunk:
 no factor is ever above 1. Its shape says its kind: of a head, of a token, of a token and channel. `heddle.recur` computes whole sequences
-in chunks, `heddle.recur_step` one token in constant time.
+in chunks, `heddle.recur_step` one token in constant time. The scale, 1 / sqrt(F) by default, is 1 on this page, which leaves a line less.
 """
 
 import heddle
@@ -20,14 +20,14 @@ qkv = dict(q=x16, k=x16, v="1x2x12x32xf32")
 
 @idea()
 @heddle.spec(**qkv)
-def none(q, k, v):
+def ungated(q, k, v):
     """No gate
 
         S_t = S_{t-1} + k_t v_t^T
 
     Linear attention without denominator: everything is kept with equal weight.
     """
-    return heddle.recur(q, k, v)
+    return heddle.recur(q, k, v, scale=1.0)
 
 
 @idea(decay=decays(2))
@@ -40,7 +40,7 @@ def of_heads(q, k, v, decay):
     Fixed numbers, so that heads look back differently far: RetNet (Sun et al. 2023), [lightning attention](../mechanisms/lightning_tnl.py) of
     TransNormerLLM and MiniMax, [SUPRA](../mechanisms/supra.py).
     """
-    return heddle.recur(q, k, v, gate=decay)
+    return heddle.recur(q, k, v, gate=decay, scale=1.0)
 
 
 @idea()
@@ -53,7 +53,7 @@ def of_tokens(q, k, v, x):
     The token decides: gated RetNet, xLSTM's forget gate, [Lizard](../mechanisms/lizard.py). `gates.sigmoid` is the logarithm of a sigmoid, computed so
     that it never is the logarithm of 0.
     """
-    return heddle.recur(q, k, v, gate=gates.sigmoid(x))
+    return heddle.recur(q, k, v, gate=gates.sigmoid(x), scale=1.0)
 
 
 @idea(a=lambda generator: generator.standard_normal(2, "float32") - 1)
@@ -79,7 +79,7 @@ def of_channels(q, k, v, x):
     Every feature of k has a decay of its own: gated linear attention (GLA, Yang et al. 2024, whose temperature 16 keeps decays near 1),
     HGRN-2, [GateLoop](../mechanisms/gateloop.py).
     """
-    return heddle.recur(q, k, v, gate=gates.sigmoid(x) * (1 / 16))
+    return heddle.recur(q, k, v, gate=gates.sigmoid(x) * (1 / 16), scale=1.0)
 
 
 @idea(segments=[[0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]])
@@ -91,7 +91,7 @@ def resets(q, k, v, segments):
 
     A gate of -inf: the documents of a packed row keep their states apart. `segments` numbers them, as `masks.same` does for attention.
     """
-    return heddle.recur(q, k, v, segments=segments)
+    return heddle.recur(q, k, v, segments=segments, scale=1.0)
 
 
 @idea()
@@ -104,7 +104,7 @@ def lagging(q, k, v):
     `at` says whose state a row reads: a recurrence that begins where a window ends ([hybrids](hybrids.md)), one over other tokens than
     the rows, or, `at="end"`, a sum over all tokens for encoders.
     """
-    return heddle.recur(q, k, v, at=lambda t: t - 4)
+    return heddle.recur(q, k, v, at=lambda t: t - 4, scale=1.0)
 
 
 @idea()

@@ -16,7 +16,7 @@ qkv = {name: "?x?x?x64xf32" for name in "qkv"}
 
 @idea()
 @heddle.spec(**qkv)
-def softmax(q, k, v):
+def attention(q, k, v):
     """Softmax
 
         w = exp(s) / sum exp(s)
@@ -29,7 +29,7 @@ def softmax(q, k, v):
 
 @idea()
 @heddle.spec(**qkv)
-def softmax_plus_one(q, k, v):
+def off_by_one(q, k, v):
     """Softmax plus one
 
         w = exp(s) / (1 + sum exp(s))
@@ -41,7 +41,7 @@ def softmax_plus_one(q, k, v):
 
 @idea()
 @heddle.spec(**qkv, sink="?xf32")
-def sink(q, k, v, sink):
+def with_sinks(q, k, v, sink):
     """Softmax with a learned sink
 
         w = exp(s) / (exp(sink[h]) + sum exp(s))
@@ -53,7 +53,7 @@ def sink(q, k, v, sink):
 
 @idea()
 @heddle.spec(**qkv, bias="?xf32")
-def sigmoid(q, k, v, bias):
+def independent(q, k, v, bias):
     """Sigmoid
 
         w = 1 / (1 + exp(-(s + bias[h])))
@@ -65,7 +65,7 @@ def sigmoid(q, k, v, bias):
 
 @idea()
 @heddle.spec(**qkv)
-def relu(q, k, v):
+def rectified(q, k, v):
     """ReLU
 
         w = max(s, 0) / length
@@ -78,7 +78,7 @@ def relu(q, k, v):
 
 @idea()
 @heddle.spec(**qkv)
-def relu2(q, k, v):
+def squared(q, k, v):
     """Squared ReLU
 
         w = max(s, 0)^2
@@ -90,7 +90,7 @@ def relu2(q, k, v):
 
 @idea()
 @heddle.spec(q="?x?x?x64xf32", k="?x?x?x64xf32", v="?x?x?x64xf32")
-def linear(q, k, v):
+def divided(q, k, v):
     """Scores by their sum
 
         w = s / sum s
@@ -103,7 +103,7 @@ def linear(q, k, v):
 
 @idea()
 @heddle.spec(**qkv)
-def signed(q, k, v):
+def with_signs(q, k, v):
     """Signed softmax
 
         w = sign(s) exp|s| / sum exp|s|
@@ -115,7 +115,7 @@ def signed(q, k, v):
 
 @idea()
 @heddle.spec(**qkv)
-def none(q, k, v):
+def products(q, k, v):
     """No normalizer
 
         w = s
