@@ -83,7 +83,7 @@ def squared(q, k, v):
 
         w = max(s, 0)^2
 
-    The weights of the gated attention unit (FLASH, Hua et al. 2022), and those found best among powers by Primer for feed-forward layers.
+    The weights of the gated attention unit (FLASH, Hua et al. 2022), by the activation that Primer's search had found for feed-forward layers.
     """
     return heddle.attend(q, k, v, normalizer="relu2")
 
