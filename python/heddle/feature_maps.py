@@ -33,8 +33,9 @@ as_it_is.positive_products = True
 
 def widened(x):
     """Zeros behind the channels of x, up to a multiple of 8, which widths are."""
-    more = -x.shape[-1] % 8
-    return concat([x, x[..., :more] * 0.0]) if more else x
+    width, more = x.shape[-1], -x.shape[-1] % 8
+    zeros = [x[..., :min(width, more - n)] * 0.0 for n in range(0, more, width)]
+    return concat([x, *zeros]) if more else x
 
 
 def elu_plus_one(x):

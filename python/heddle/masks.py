@@ -112,19 +112,32 @@ def neighborhoods(shape, sizes, strides=None, dilations=None, causal=None):
     return and_masks(*(neighborhood(shape[n], sizes[n], strides[n], dilations[n], causal[n], coordinate(shape, n)) for n in axes))
 
 
-def neighbor(shape, sizes, dilations=None):
-    """The tokens that `neighborhoods` of a stride of 1 and without causal axes lets row t see: f(n, t) -> the n-th of them, n from 0, the last
-    axis fastest. For `heddle.view`."""
-    axes = [(coordinate(shape, n), shape[n], sizes[n], (dilations or [1] * len(shape))[n]) for n in reversed(range(len(shape)))]
+def neighbor(shape, sizes, dilations=None, causal=None):
+    """What `neighborhoods` of a stride of 1 lets row t see, in order, the last axis fastest: (f(n, t) -> the n-th token, f(t, y) -> the n of
+    token y). On a causal axis the first rows see fewer, and what is counted beyond the row is not seen. For `heddle.view` and score functions."""
+    causal, dilations = causal or [False] * len(shape), dilations or [1] * len(shape)
+    axes = list(zip((coordinate(shape, n) for n in range(len(shape))), shape, sizes, dilations, causal))
 
     def token(n, t):
         found, inner = 0, 1
-        for place, extent, size, step in axes:
+        for place, extent, size, step, past in reversed(axes):
             x = place(t)
-            start = minimum(maximum(x // step - size // 2, 0), (extent - x % step + step - 1) // step - size)
-            found, inner, n = found + (x % step + (start + n % size) * step) * inner, inner * extent, n // size
+            found, inner, n = found + (x % step + (_first(x, extent, size, step, past) + n % size) * step) * inner, inner * extent, n // size
         return found
-    return token
+
+    def number(t, y):
+        n = 0
+        for place, extent, size, step, past in axes:
+            n = n * size + (place(y) // step - _first(place(t), extent, size, step, past))
+        return n
+    return token, number
+
+
+def _first(x, extent, size, step, causal):
+    """Where the window of coordinate x begins, among the tokens of its dilation group."""
+    if causal:
+        return maximum(x // step - (size - 1), 0)
+    return minimum(maximum(x // step - size // 2, 0), (extent - x % step + step - 1) // step - size)
 
 
 def tiles(shape, sizes):

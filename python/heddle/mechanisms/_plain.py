@@ -1,6 +1,34 @@
 """What references share: plain NumPy in float64, written from the equations. Nothing here knows how Heddle computes."""
 
+import contextlib
+
 import numpy as np
+
+ROWS = None  # which rows of a sequence the references' rows are, where `only` says it
+
+
+@contextlib.contextmanager
+def only(rows):
+    """References are called with these rows of what has rows, and with all keys."""
+    global ROWS
+    before, ROWS = ROWS, rows
+    try:
+        yield
+    finally:
+        ROWS = before
+
+
+def places(count, keys=None):
+    """Positions of `count` tokens, the last of `keys` (None: all of them), or those of the rows of `only`."""
+    if ROWS is not None and count == len(ROWS):
+        return ROWS
+    return np.arange(count) + (count if keys is None else keys) - count
+
+
+def picked(x, axis=2):
+    """The rows of `only` of x, which has all of them."""
+    return x if ROWS is None else x.take(ROWS, axis)
+
 
 
 def heads(x, count):
@@ -15,8 +43,7 @@ def scores(q, k, scale=None):
 
 def grid(s):
     """Positions (i, j) of rows and keys of scores; rows end where keys end."""
-    rows, keys = s.shape[-2:]
-    return np.arange(rows)[:, None] + keys - rows, np.arange(keys)[None]
+    return places(*s.shape[-2:])[:, None], np.arange(s.shape[-1])[None]
 
 
 def softmax(s, seen=True):
@@ -35,8 +62,30 @@ def attention(q, k, v, seen=True, scale=None, bias=0.0):
 
 def causal(q, k):
     """Which keys a row sees: those up to its own position."""
-    i, j = np.arange(q.shape[2])[:, None] + k.shape[2] - q.shape[2], np.arange(k.shape[2])[None]
-    return j <= i
+    return np.arange(k.shape[2])[None] <= places(q.shape[2], k.shape[2])[:, None]
+
+
+def neighborhood(length, size, stride=1, dilation=1, causal=False):
+    """What each token of an axis sees in neighbourhood attention, (length, length) booleans, a dilation group at a time."""
+    seen = np.zeros((length, length), bool)
+    for group in range(dilation):
+        where = np.arange(group, length, dilation)
+        for x in range(len(where)):
+            leader = min(x // stride * stride + (stride - 1 if causal else stride // 2), len(where) - 1)
+            start = max(leader - size + 1, 0) if causal else min(max(leader - size // 2, 0), len(where) - size)
+            seen[where[x], where[start:x + 1 if causal else start + size]] = True
+    return seen
+
+
+def neighborhoods(rows, shape, sizes, strides=None, dilations=None, causal=None):
+    """(which tokens of a grid these rows see, the number of each among those that its row sees), of one entry per axis."""
+    ones = [1] * len(shape)
+    seen, number = np.ones((len(rows), 1), bool), np.zeros((len(rows), 1), int)
+    for x, size, *more in zip(np.unravel_index(rows, shape), sizes, shape, strides or ones, dilations or ones, causal or [False] * len(shape)):
+        own = neighborhood(more[0], size, *more[1:])[x]
+        seen = (seen[:, :, None] & own[:, None]).reshape(len(rows), -1)
+        number = (number[:, :, None] * size + own.cumsum(1)[:, None] - 1).reshape(len(rows), -1)
+    return seen, number
 
 
 def sigmoid(x):
@@ -65,7 +114,7 @@ def mirrored(y, form):
 def rope(x, base=10000.0, first=0):
     """Rotary embedding, channel c paired with c + d / 2."""
     half = x.shape[-1] // 2
-    angle = (np.arange(x.shape[-2]) + first)[:, None] * base ** (-np.arange(half) / half)
+    angle = (places(x.shape[-2]) + first)[:, None] * base ** (-np.arange(half) / half)
     low, high = x[..., :half], x[..., half:]
     return np.concatenate([low * np.cos(angle) - high * np.sin(angle), high * np.cos(angle) + low * np.sin(angle)], -1)
 
@@ -73,13 +122,16 @@ def rope(x, base=10000.0, first=0):
 def recurrence(q, k, v, gate=None, divide=False):
     """o_t = q_t S_t with S_t = exp(gate_t) S_{t-1} + k_t v_t^T, token by token; `divide`: by q_t z_t, the same of ones.
     `gate` broadcasts to (b, h, t, c)."""
+    wanted = {t: n for n, t in enumerate(places(q.shape[2]))}
     count = max(x.shape[1] for x in (q, k, v))
     q, k, v = (heads(x, count) for x in (q, k, v))
     decay = np.exp(np.broadcast_to(0.0 if gate is None else gate, k.shape))
-    state, mass, rows = np.zeros((*k.shape[:2], k.shape[3], v.shape[3])), np.zeros((*k.shape[:2], k.shape[3])), []
+    state, mass = np.zeros((*k.shape[:2], k.shape[3], v.shape[3])), np.zeros((*k.shape[:2], k.shape[3]))
     for t in range(k.shape[2]):
         state = state * decay[:, :, t, :, None] + k[:, :, t, :, None] * v[:, :, t, None, :]
         mass = mass * decay[:, :, t] + k[:, :, t]
-        row = (q[:, :, t, None] @ state)[:, :, 0]
-        rows.append(row / (q[:, :, t] * mass).sum(-1, keepdims=True) if divide else row)
-    return np.stack(rows, 2)
+        if t in wanted:
+            row = q[:, :, wanted[t]]
+            o = (row[:, :, None] @ state)[:, :, 0]
+            wanted[t] = o / (row * mass).sum(-1, keepdims=True) if divide else o
+    return np.stack([wanted[t] for t in places(q.shape[2])], 2)

@@ -14,7 +14,7 @@ Compared with armingerami/fastmax @ 28eb11a, example.py: max error 2e-6 of 3 (f3
 import numpy as np
 
 import heddle
-from heddle import feature_maps
+from heddle import feature_maps, normalizers
 
 from . import Case, _plain
 
@@ -27,15 +27,10 @@ def spec(relative=None, coefficients=(1.0, 1.0, 0.5), temperature=1.0, causal=Fa
     def bounded(x):
         lengths = (x * x).astype("f32") @ ones  # squared, eight times
         if norm == "sequence":
-            longest = heddle.attend(x[:, :, :1].astype("f32"), x.astype("f32"), lengths, normalizer=heddle.normalizers.HARD,
+            longest = heddle.attend(x[:, :, :1].astype("f32"), x.astype("f32"), lengths, normalizer=normalizers.HARD,
                                     score_mod=lambda s, b, h, i, j: s * 0.0 + lengths[b, h, j, 0])
             return (x.astype("f32") * (limit / heddle.sqrt(longest[..., :1]))).astype(x.dtype)
         return (x.astype("f32") * (limit / heddle.sqrt(lengths[..., :1]))).astype(x.dtype)
-
-    def weight(s):
-        value = sum(c * s ** n for n, c in enumerate(scaled) if n) + scaled[0]
-        return value, value
-    polynomial = heddle.Normalizer(weight=weight, finish=lambda total: 1.0 / total)
 
     @heddle.spec
     def fastmax(q, k, v):
@@ -43,7 +38,7 @@ def spec(relative=None, coefficients=(1.0, 1.0, 0.5), temperature=1.0, causal=Fa
         if form == "state":
             return heddle.recur(q, k, v, feature_map=feature_maps.polynomial(width, scaled), normalizer="sum", at=None if causal else "end")
         moved = None if relative is None else q @ table
-        return heddle.attend(q, k, v, causal=causal, scale=1.0, normalizer=polynomial, score_mod=None if relative is None else (
+        return heddle.attend(q, k, v, causal=causal, scale=1.0, normalizer=normalizers.polynomial(scaled), score_mod=None if relative is None else (
             lambda s, b, h, i, j: s + moved[b, h, i, i - j + reach]))
     return fastmax
 

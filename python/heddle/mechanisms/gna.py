@@ -28,22 +28,8 @@ def spec(shape, window, stride=None, dilation=None, causal=None, extra=0, scale=
     return neighborhoods
 
 
-def axis_sees(length, w, s, d, causal):
-    """(length, length) booleans of one axis, a dilation group at a time."""
-    seen = np.zeros((length, length), bool)
-    for group in range(d):
-        where = np.arange(group, length, d)
-        for x in range(len(where)):
-            leader = min(x // s * s + (s - 1 if causal else s // 2), len(where) - 1)
-            start = max(leader - w + 1, 0) if causal else min(max(leader - w // 2, 0), len(where) - w)
-            seen[where[x], where[start:x + 1 if causal else start + w]] = True
-    return seen
-
-
 def reference(q, k, v, shape, window, stride=None, dilation=None, causal=None, extra=0, scale=None):
-    ones, seen = [1] * len(shape), np.ones((1, 1), bool)
-    for each in zip(shape, window, stride or ones, dilation or ones, causal or [False] * len(shape)):
-        seen = np.kron(seen, axis_sees(*each))
+    seen, _ = _plain.neighborhoods(_plain.places(q.shape[2]), shape, window, stride, dilation, causal)
     s = np.where(np.pad(seen, ((0, 0), (0, extra)), constant_values=True), _plain.scores(q, k, scale), -np.inf)
     top = s.max(-1, keepdims=True)
     return _plain.softmax(s) @ _plain.heads(v, q.shape[1]), np.log(np.exp(s - top).sum(-1)) + top[..., 0]

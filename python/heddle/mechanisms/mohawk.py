@@ -6,7 +6,8 @@ Bick et al. 2024, "Transformers to SSMs: Distilling Quadratic Knowledge to Subqu
 every token and head (there is no step size: released code divides x by softplus(A) only to cancel what its kernel multiplies). `conv_c`, `conv_b`,
 `conv_x` (H, 4, n or d): depthwise causal convolutions in front, without activation; they start as the identity. z (B, H, T, d), bias (H, d), skip
 (H,). No norm. 32 heads, n = d = 64. The mixing matrix, for the first stage of distillation, is the result for values that are the columns of
-an identity (`part="matrix"` leaves out convolution of x, skip and gate; `heddle.mixing_matrix` does it by blocks).
+an identity (`part="matrix"` leaves out convolution of x, skip and gate; `heddle.mixing_matrix` does it by blocks). Generating, the state is S and
+the last 3 tokens of c, b and x, which a call has in front of its own (`before`).
 Compared with goombalab/phi-mamba @ b2e405f, discrete_mamba2_ref.py: matrix, ssd: max error 7e-7 (f32, 2x3x128x32).
 """
 
@@ -16,22 +17,37 @@ import heddle
 
 from . import Case, recurrent
 
-PARTIAL = "generating: the last tokens of the convolutions are no state"
 
+def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", before=0, stream=None):
+    def convolved(y, w):
+        y = heddle.convolutions.causal(y, w)
+        return heddle.view(y, (*y.shape[:2], y.shape[2] - before, y.shape[3]), lambda b, h, t, c: (b, h, t + before, c)) if before else y
 
-def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block"):
     def block(recur, c, b, x, A, z=None):
         gate = heddle.gates.sigmoid(-A)
-        c, b = heddle.convolutions.causal(c, conv_c), heddle.convolutions.causal(b, conv_b)
+        c, b = convolved(c, conv_c), convolved(b, conv_b)
         if part == "matrix":
             return recur(c, b, x, gate=gate, scale=1.0)
-        x = heddle.convolutions.causal(x, conv_x)
+        x = convolved(x, conv_x)
         z = z + bias[:, None]
         return (recur(c, b, x, gate=gate, scale=1.0) + x * skip[:, None, None]) * (z * heddle.sigmoid(z))
 
     def matrix(recur, c, b, x, A):
         return block(recur, c, b, x, A)
-    return recurrent(matrix if part == "matrix" else block)
+    return recurrent(matrix if part == "matrix" else block, stream)
+
+
+def decode(c, b, x, A, z, tokens=3, **weights):
+    def of(y, first, last):
+        return np.ascontiguousarray(y[:, :, first:last])
+    first, rows = A.shape[2] - tokens, []
+    _, state = spec(**weights, stream=0)(*(of(y, 0, first) for y in (c, b, x, A, z)))
+    step, taps = spec(**weights, before=3, stream=1), [of(y, first - 3, first) for y in (c, b, x)]
+    for t in range(first, A.shape[2]):
+        call = [np.concatenate([tap, of(y, t, t + 1)], 2) for tap, y in zip(taps, (c, b, x))]
+        row, state = step(*call, of(A, t, t + 1), of(z, t, t + 1), state)
+        rows, taps = [*rows, row], [of(y, 1, 4) for y in call]
+    return np.concatenate(rows, 2)
 
 
 def reference(c, b, x, A, conv_c, conv_b, z=None, conv_x=None, bias=None, skip=None, part="block"):
@@ -53,7 +69,7 @@ def taps(heads, width):
 STATE = dict(c=(2, 3, 130, 32), b=(2, 3, 130, 32))
 CASES = (
     Case("block", STATE | dict(x=(2, 3, 130, 32), A=(2, 3, 130), z=(2, 3, 130, 32)),
-         dict(conv_c=taps(3, 32), conv_b=taps(3, 32), conv_x=taps(3, 32), bias=(3, 32), skip=(3,))),
+         dict(conv_c=taps(3, 32), conv_b=taps(3, 32), conv_x=taps(3, 32), bias=(3, 32), skip=(3,)), decode=True),
     Case("matrix", STATE | dict(x=lambda g: np.broadcast_to(np.eye(130, 136, dtype=np.float32), (2, 3, 130, 136)).copy(), A=(2, 3, 130)),
          dict(conv_c=taps(3, 32), conv_b=taps(3, 32)), dict(part="matrix")),
 )

@@ -6,23 +6,21 @@
 Deng et al. 2025, "Neural Attention Search". q (B, H, T, d), k, v (B, Hk, T, d); `kind` int32 (B, Hk, T): 0 global, 1 local, 2 sliding, the
 largest of three logits of the token (generating, 0.1 is added to the first, and token 0 is global; training forces the first and the last
 token to be). `following` int32 (B, Hk, T) is a scan from the end, made by `next_global` outside. W is 16 in models trained from
-scratch, 256 in fine-tuning. A local key is still seen by the global token that ends it. Generating, a cache may drop what no later row
-sees; lengths then differ by head. The second denominator, over all causal keys, is only for the published gradient.
+scratch, 256 in fine-tuning. A local key is still seen by the global token that ends it. Generating (`decode`), the cache of a head drops
+sliding keys behind W and, once a global token was read, local ones; what is left is moved together, so that lengths differ by head and no
+mask remains. The second denominator, over all causal keys, is only for the published gradient.
 """
 
 import numpy as np
 
 import heddle
 
-from . import Case, _plain, cached
-
-NEVER = 1 << 30
-PARTIAL = "tokens are generated beside the whole cache: nothing is dropped from it"
+from . import Case, _plain
 
 
 def next_global(kind):
     """`following` of the kinds of a sequence, NumPy."""
-    where = np.where(kind == 0, np.arange(kind.shape[-1]), NEVER)
+    where = np.where(kind == 0, np.arange(kind.shape[-1]), 1 << 30)
     return np.minimum.accumulate(where[..., ::-1], -1)[..., ::-1].astype(np.int32)
 
 
@@ -50,7 +48,23 @@ def reference(q, k, v, kind, following, window=16):
     return _plain.softmax(s, seen) @ _plain.heads(v, q.shape[1])
 
 
-decode = cached(spec, keys=("k", "v", "kind", "following"))
+def decode(q, k, v, kind, following, window=16):
+    (b, groups, t), heads, rows = kind.shape, q.shape[1], []
+    q, *stream = (x.reshape(b * groups, -1, *x.shape[2:]) for x in (q, k, v, kind, np.broadcast_to(np.arange(t), kind.shape)))
+    caches = [[x[n, 0, :0] for x in stream] for n in range(b * groups)]  # of each head, what it keeps
+    for i in range(t):
+        for n, own in enumerate(caches):
+            left = (own[2] != 2) | (i - own[3] <= window)
+            own[:] = [np.concatenate([x[left], new[n, 0, i:i + 1]]) for x, new in zip(own, stream)]
+        lengths = np.array([len(own[0]) for own in caches], np.int32)
+        padded = [np.zeros((b * groups, 1, lengths.max(), x.shape[3]), x.dtype) for x in (k, v)]
+        for n, own in enumerate(caches):
+            for to, x in zip(padded, own):
+                to[n, 0, :len(x)] = x
+        rows.append(heddle.attend(np.ascontiguousarray(q[:, :, i:i + 1]), *padded, kv_lengths=lengths))
+        for own in caches:  # row i still saw what token i ends
+            own[:] = [x[own[2] != 1] for x in own] if own[2][-1] == 0 else own
+    return np.concatenate(rows, 2).reshape(b, heads, t, -1)
 
 
 def case(heads, groups, t, width, share, **more):

@@ -1,12 +1,13 @@
 """Set Transformer: attention blocks between sets, a bottleneck of learned points, and pooling by learned seeds.
 
-    MAB(X, Y) = O + relu(O W_o),  O = Q + softmax(Q K^T / sqrt(dV)) V by head, Q = X W_q, K = Y W_k, V = Y W_v
-    SAB(X) = MAB(X, X),  ISAB(X) = MAB(X, MAB(I, X)),  PMA(Z) = MAB(S, relu(Z W_f))
+    MAB(X, Y) = O + relu(O W_o + b_o),  O = Q + softmax(Q K^T / sqrt(dV)) V by head, Q = X W_q + b_q, K = Y W_k + b_k, V = Y W_v + b_v
+    SAB(X) = MAB(X, X),  ISAB(X) = MAB(X, MAB(I, X)),  PMA(Z) = MAB(S, relu(Z W_f + b_f))
 
-Lee et al. 2019, "Set Transformer: A Framework for Attention-based Permutation-Invariant Neural Networks". x (B, n, dX); the scale has the
-width dV of all heads, and the residual is the projected query, inside of the head. I (m, dX) and S (k, dX) are learned. `lengths`
-(B,): sets of one batch may be shorter. `norm=True`: LayerNorm after each sum (off in the released default). m = 32, H = 4, dV = 128.
-`w` (4, dV, dV) holds W_q, W_k, W_v and W_o, without biases, and so does `w2` for the outer block of ISAB; here dX = dV.
+Lee et al. 2019, "Set Transformer: A Framework for Attention-based Permutation-Invariant Neural Networks". x (B, n, dX) with any dX (2 for points of a
+plane); the scale has the width dV of all heads, and the residual is the projected query, inside of the head. I (m, dV) and S (k, dV) are
+learned. `lengths` (B,): sets of one batch may be shorter. `norm=True`: LayerNorm after each sum (off in the released default). m = 32, H = 4,
+dV = 128. Weights are wq (dX, dV), wk, wv (dY, dV), wo (dV, dV) and wf (dX, dX); those of the outer block of ISAB have a 2 behind their names.
+`b`, `b2` (4, dV) and `bf` (dX,) are biases, which may be left out. Any order of a set's points gives the same rows in that order, the same PMA.
 Compared with juho-lee/set_transformer @ 73432c6, modules.py (biases 0): ISAB, with LayerNorm, PMA: max error 1e-6 (f32, x 2x90x64).
 """
 
@@ -15,63 +16,66 @@ import numpy as np
 import heddle
 from heddle import feature_maps
 
-from . import Case, _plain
-
-PARTIAL = "points are as wide as heads together (dX = dV), and projections have no biases"
+from . import Case, _plain, scaled
 
 
-def mab(x, y, w, heads, norm, lengths=None):
-    width = w.shape[2] // heads
+def linear(x, w, b):
+    y = feature_maps.widened(x) @ w
+    return y if b is None else y + b
+
+
+def mab(x, y, w, outer, heads, norm, lengths=None):
+    (wq, wk, wv, wo), b = (w[name + outer] for name in ("wq", "wk", "wv", "wo")), w.get("b" + outer, [None] * 4)
+    width = wo.shape[0] // heads
 
     def split(z):
         return heddle.view(z, (z.shape[0], heads, z.shape[1], width), lambda b, h, t, c: (b, t, h * width + c))
-    q, k, v = (split(z @ weight) for z, weight in ((x, w[0]), (y, w[1]), (y, w[2])))
+    q, k, v = (split(linear(*each)) for each in ((x, wq, b[0]), (y, wk, b[1]), (y, wv, b[2])))
     head = q + heddle.attend(q, k, v, scale=(heads * width) ** -0.5, kv_lengths=lengths)
-    o = heddle.view(head, (*x.shape[:2], heads * width), lambda b, t, c: (b, c // width, t, c % width))
     normed = heddle.norms.layer if norm else feature_maps.as_it_is
-    o = normed(o)
-    return normed(o + heddle.maximum(o @ w[3], 0.0))
+    o = normed(heddle.view(head, (*x.shape[:2], heads * width), lambda b, t, c: (b, c // width, t, c % width)))
+    return normed(o + heddle.maximum(linear(o, wo, b[3]), 0.0))
 
 
-def spec(w, w2=None, points=None, wf=None, block="SAB", heads=4, norm=False):
+def spec(points=None, wf=None, bf=None, block="SAB", heads=4, norm=False, **w):
+    wf, *even = (each if each is None else np.pad(each, ((0, -len(each) % 8), (0, 0))) for each in (wf, *w.values()))
+    w = dict(zip(w, even))  # widths that are contracted are multiples of 8
+
     @heddle.spec
     def sets(x, lengths):
         if block == "SAB":
-            return mab(x, x, w, heads, norm, lengths)
+            return mab(x, x, w, "", heads, norm, lengths)
         learned = heddle.view(points, (x.shape[0], *points.shape), lambda b, t, c: (t, c))
         if block == "PMA":
-            return mab(learned, heddle.maximum(x @ wf, 0.0), w, heads, norm, lengths)
-        return mab(x, mab(learned, x, w, heads, norm, lengths), w2, heads, norm)
+            return mab(learned, heddle.maximum(linear(x, wf, bf), 0.0), w, "", heads, norm, lengths)
+        return mab(x, mab(learned, x, w, "", heads, norm, lengths), w, "2", heads, norm)
     return sets
 
 
-def reference(x, lengths, w, w2=None, points=None, wf=None, block="SAB", heads=4, norm=False):
-    def layer_norm(z):
-        return _plain.layer_norm(z) if norm else z
+def reference(x, lengths, points=None, wf=None, bf=0.0, block="SAB", heads=4, norm=False, **w):
+    normed = _plain.layer_norm if norm else lambda z: z
 
-    def one(x, y, w):
-        cut = [slice(n, n + w.shape[2] // heads) for n in range(0, w.shape[2], w.shape[2] // heads)]
-        q, k, v = x @ w[0], y @ w[1], y @ w[2]
-        o = [q[:, c] + _plain.softmax(q[:, c] @ k[:, c].T / np.sqrt(w.shape[2])) @ v[:, c] for c in cut]
-        o = layer_norm(np.concatenate(o, -1))
-        return layer_norm(o + np.maximum(o @ w[3], 0))
+    def one(x, y, n=""):
+        b, dv = w.get("b" + n, np.zeros(4)), len(w["wo" + n])
+        q, k, v = (z @ w[name + n] + bias for z, name, bias in ((x, "wq", b[0]), (y, "wk", b[1]), (y, "wv", b[2])))
+        cut = [slice(c, c + dv // heads) for c in range(0, dv, dv // heads)]
+        o = normed(np.concatenate([q[:, c] + _plain.softmax(q[:, c] @ k[:, c].T / np.sqrt(dv)) @ v[:, c] for c in cut], -1))
+        return normed(o + np.maximum(o @ w["wo" + n] + b[3], 0))
 
-    def whole(x, length):
-        if block == "SAB":
-            return one(x, x[:length], w)
-        if block == "PMA":
-            return one(points, np.maximum(x[:length] @ wf, 0), w)
-        return one(x, one(points, x[:length], w), w2)
-    return np.stack([whole(*each) for each in zip(x, lengths)])
+    whole = {"SAB": lambda x, own: one(x, own), "PMA": lambda x, own: one(points, np.maximum(own @ wf + bf, 0)),
+             "ISAB": lambda x, own: one(x, one(points, own), "2")}[block]
+    return np.stack([whole(each, each[:length]) for each, length in zip(x, lengths)])
 
 
-def matrix(*shape):
-    return lambda g: g.standard_normal(shape, np.float32) / np.float32(shape[-2] ** 0.5)
+def case(block, width, n=90, lengths=(90, 41), dv=64, learned=16, biases=True, **options):
+    matrix = lambda *shape: scaled(shape, shape[0] ** -0.5)  # noqa: E731
+    w = {"wq": matrix(width if block == "SAB" else dv, dv), "wk": matrix(width, dv), "wv": matrix(width, dv), "wo": matrix(dv, dv)}
+    w |= {"points": (learned, dv)} if block != "SAB" else {}
+    w |= {"wq2": matrix(width, dv)} | {name: matrix(dv, dv) for name in ("wk2", "wv2", "wo2")} if block == "ISAB" else {}
+    w |= {"wf": matrix(width, width)} if block == "PMA" else {}
+    b = {"b": (4, dv)} | ({"b2": (4, dv)} if block == "ISAB" else {"bf": (width,)} if block == "PMA" else {})
+    return Case(f"{block} of {width}", dict(x=(len(lengths), n, width), lengths=lambda g: np.array(lengths, np.int32)), w | (b if biases else {}),
+                dict(block=block, **options))
 
 
-SETS = dict(x=(2, 90, 64), lengths=lambda g: np.array([90, 41], np.int32))
-CASES = (
-    Case("ISAB", SETS, dict(w=matrix(4, 64, 64), w2=matrix(4, 64, 64), points=(16, 64)), dict(block="ISAB")),
-    Case("SAB", SETS, dict(w=matrix(4, 64, 64)), dict(norm=True)),
-    Case("PMA", SETS, dict(w=matrix(4, 64, 64), points=(3, 64), wf=matrix(64, 64)), dict(block="PMA")),
-)
+CASES = (case("ISAB", 64), case("ISAB", 2, biases=False), case("SAB", 24, norm=True), case("PMA", 40, learned=3))
