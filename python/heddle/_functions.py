@@ -109,6 +109,12 @@ def floor(x):
     return _floor(x)
 
 
+def constant(array):
+    """A NumPy array of the library's own as a traced one, which becomes an argument of what is compiled."""
+    from ._spec import current_trace  # it imports these functions
+    return current_trace().tensor(array, "array")
+
+
 def concat(tensors, axis=-1):
     """Traced arrays one after another along an axis whose extents are known while tracing (usually the last)."""
     return _subscript.concat(tensors, axis)

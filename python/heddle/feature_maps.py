@@ -10,7 +10,7 @@ functions, `learned(w)`; a pair (of q, of k) has weights of its own.
 import numpy as np
 
 from . import _functions
-from ._functions import concat, cos, maximum, sin, sqrt, view, where
+from ._functions import concat, constant, cos, maximum, sin, sqrt, where
 
 
 def exp(x):
@@ -46,6 +46,23 @@ def elu_plus_one(x):
 def softmax(x):
     """Softmax over the channels."""
     return _functions.softmax(x)
+
+
+def shifted_exp(x):
+    """exp(x - the largest channel)."""
+    return _functions.exp(x - x.max(keepdims=True))
+
+
+def cos_weighted(longest, most=None):
+    """[relu(x) cos a; relu(x) sin a] with a = pi t / (2 `longest`) of token t: products are those of relu times the cosine of a distance (Qin et al.
+    2022, cosFormer). `longest` may be a traced number of at most `most`."""
+    steps = np.arange(most or longest, dtype=np.float32)[:, None]
+
+    def features(x):
+        turn, positive = constant(steps)[:x.shape[2]] * (0.5 * np.pi / longest), relu(x)
+        return concat([positive * cos(turn), positive * sin(turn)])
+    features.positive_products = True
+    return features
 
 
 def cos_sin(x):
@@ -109,20 +126,9 @@ def _half_square(x):
 
 
 def taylor(x):
-    """1, x, and all products of two channels, scaled so that a product of two features is 1 + s + s^2 / 2 with s = x . y / sqrt(width):
-    exp s to second order, at least 1/2 (Arora et al. 2024, BASED). 1 + width + width^2 features and zeros up to a multiple of 8, at
-    most 512, so a width of up to 20; they are never in memory."""
-    width = x.shape[-1]
-    used = 1 + width + width * width
-    ones = x[..., :1] * 0.0 + 1.0
-    if x.ndim != 4:
-        raise ValueError(f"expected an array (B, H, T, width), got rank {x.ndim}")
-    pairs = (*x.shape[:-1], width * width)
-    products = view(x, pairs, lambda b, h, t, c: (b, h, t, c // width)) * view(x, pairs, lambda b, h, t, c: (b, h, t, c % width))
-    parts = [ones, x * width ** -0.25, products * (0.5 / width) ** 0.5]
-    if used % 8:
-        parts.append(x[..., :1] * 0.0 if 8 - used % 8 == 1 else concat([x[..., :1] * 0.0] * (8 - used % 8)))
-    return concat(parts)
+    """Features whose products are 1 + s + s^2 / 2 with s = x . y / sqrt(width): exp s to second order, at least 1/2 (Arora et al. 2024, BASED).
+    See `polynomial`; at most 512 of them, so a width of up to 30."""
+    return polynomial(x.shape[-1], (1.0, x.shape[-1] ** -0.5, 0.5 / x.shape[-1]))(x)
 
 
 taylor.positive_products = True
@@ -148,13 +154,8 @@ def polynomial(d, coefficients=(1.0, 1.0, 0.5)):
     (a, one_a), (b, one_b) = factors
 
     def apply(x):
-        left, right = (x @ _traced(columns).astype(x.dtype) for columns in (a, b))
-        return (left + _traced(one_a)) * (right + _traced(one_b)) * _traced(weights)
+        left, right = (x @ constant(columns).astype(x.dtype) for columns in (a, b))
+        return (left + constant(one_a)) * (right + constant(one_b)) * constant(weights)
     c0, c1, c2 = (*coefficients, 0.0, 0.0)[:3]
     apply.positive_products = c1 * c1 < 4 * c0 * c2
     return apply
-
-
-def _traced(array):
-    from ._spec import current_trace  # it imports this package's functions
-    return current_trace().tensor(array, "columns")

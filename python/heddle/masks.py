@@ -140,7 +140,7 @@ def _first(x, extent, size, step, causal):
     return minimum(maximum(x // step - size // 2, 0), (extent - x % step + step - 1) // step - size)
 
 
-def tiles(shape, sizes):
-    """Keys of the row's own tile, where a grid of tokens is cut into tiles of `sizes`."""
-    places = [coordinate(shape, axis) for axis in range(len(shape))]
-    return and_masks(*(lambda b, h, i, j, at=at, size=size: at(i) // size == at(j) // size for at, size in zip(places, sizes)))
+def tiles(shape, sizes, keys=None):
+    """Keys of the row's own tile, where a grid of tokens is cut into tiles of `sizes`; `keys`: the shape of the keys' grid, if it is larger."""
+    places = [(coordinate(shape, axis), coordinate(keys or shape, axis)) for axis in range(len(shape))]
+    return and_masks(*(lambda b, h, i, j, row=row, key=key, size=size: row(i) // size == key(j) // size for (row, key), size in zip(places, sizes)))

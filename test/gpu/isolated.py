@@ -14,11 +14,11 @@ import tempfile
 import threading
 
 
-def parser(doc, names=None, limit=60, compiler="heddle-compile"):
+def parser(doc, names=None, limit=60, compiler="heddle-compile", modes=()):
     """The options of a script that builds and runs packs. `names` says what --name chooses, None: nothing, and there is no
-    mode one. `limit`: seconds that one of them may take. `compiler` None: the Python package compiles."""
+    mode one. `limit`: seconds that one of them may take. `compiler` None: the Python package compiles. `modes`: further ones."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("mode", choices=["build", "run", *(["one"] if names else [])],
+    made.add_argument("mode", choices=["build", "run", *(["one"] if names else []), *modes],
                       help="compile packs; run them under a watchdog and report" + "; run them in this process" * bool(names))
     made.add_argument("directory", type=pathlib.Path, help="where the packs are")
     if compiler:

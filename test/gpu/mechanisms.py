@@ -1,13 +1,14 @@
-"""Every row of heddle.mechanisms on a GPU, against its reference in float64.
+"""Every row of heddle.mechanisms on a GPU, against its reference in float64, the long cases at a sample of their rows.
 
   mechanisms.py build DIR                              here, with the Python package: compile every case to DIR/<name>.pack
-  mechanisms.py run DIR --runtime libheddle_rt.so      on the device, where Heddle need not be: check, write $OUT/mechanisms.json
+  mechanisms.py run DIR --runtime libheddle_rt.so      on the device, without a compiler: check, write $OUT/mechanisms.json
   mechanisms.py record FILE                            here: note what passed where `python -m heddle.mechanisms` looks
 
-`build` copies the Python sources into DIR, because references and inputs are those of the rows' own files. Outputs are poisoned, a
-second launch has to give the same bits, and a kernel that hangs is ended by a watchdog and named.
+`build` copies the Python sources into DIR, because references, inputs and what a spec captures are made by the rows' own files. Outputs
+are poisoned before each of four launches, which have to agree, and a kernel that hangs is ended by a watchdog and named. For a long case the
+workspace that its plan asks for is printed; it has to be smaller than a byte for each pair of tokens.
 """
-import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -19,15 +20,15 @@ import isolated
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "2")
+import matrix  # noqa: E402, F401, which finds bench
 import numpy as np  # noqa: E402
+from bench import measure  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
-TORCH_NAMES = {"f32": "float32", "f16": "float16", "bf16": "bfloat16"}
 
 
 def without_compiler(sources):
-    """Make `import heddle` work from its Python sources alone: references and cases need nothing compiled."""
+    """Make `import heddle` work from its Python sources alone: references, cases and tracing need nothing compiled."""
     stand_in = types.ModuleType("heddle._heddle")
     stand_in.version = lambda: "none"
     for name in ("Memo", "Pack", "Status", "num_threads", "set_check", "set_num_threads"):
@@ -36,43 +37,36 @@ def without_compiler(sources):
     sys.path.insert(0, str(sources))
 
 
-def cases(keys=None):
-    """name -> (key, module, case)."""
+def cases(keys=None, tokens=None):
+    """name -> (key, module, case); `tokens`: of the long cases, each its own number by default."""
     from heddle import mechanisms
-    return {f"{mechanisms.module_name(key)}-{number}": (key, mechanisms.load(key), case)
-            for key in (keys or mechanisms.KEYS) if mechanisms.written(key) for number, case in enumerate(mechanisms.load(key).CASES)}
+    from heddle.mechanisms import _long
+    found = {}
+    for key in (key for key in keys or mechanisms.KEYS if mechanisms.written(key)):
+        module, long = mechanisms.load(key), _long.case(key, tokens)
+        for number, case in [*enumerate(module.CASES), *([("long", long)] if long else [])]:
+            found[f"{mechanisms.module_name(key)}-{number}"] = key, module, case
+    return found
 
 
-def arguments(compiled, leaves, arrays, weights):
-    """What a program takes: names of what was drawn, numbers, other arrays. Weights are drawn alike each time."""
-    captured = []
-    for leaf in compiled._leaves(leaves):
-        name = next((name for name, value in weights.items() if same(value, leaf)), None)
-        captured.append(name if name is not None else leaf.value if hasattr(leaf, "value") else np.asarray(leaf))
-    return [*arrays, *captured]
+def name_of(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def same(a, b):
-    return not hasattr(b, "value") and a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b)
-
-
-def build(directory, target, keys):
+def build(directory, target, keys, tokens, names):
     from heddle.mechanisms import _checking, _record
     sources = directory / "sources" / "heddle"
     for path in (ROOT / "python/heddle").rglob("*.py"):
         place = sources / path.relative_to(ROOT / "python/heddle")
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-    for name, (key, module, case) in cases(keys).items():
-        compiled, leaves, pack = _checking.assemble(module, case, target)
-        given = arguments(compiled, leaves, *_checking.inputs(case))
-        tables = {str(n): value for n, value in enumerate(given) if isinstance(value, np.ndarray)}
-        np.savez_compressed(directory / f"{name}.npz", **tables)
-        about = {"key": key, "module": module.__name__.rpartition(".")[2], "case": case.name,
-                 "for": _record.identity(module.__name__.rpartition(".")[2]),
-                 "arguments": [None if isinstance(value, np.ndarray) else value for value in given],
-                 "results": [result.type.element for result in compiled.results]}
-        (directory / f"{name}.json").write_text(json.dumps(about))
+    for name, (key, module, case) in cases(keys, tokens).items():
+        if names and name not in names:
+            continue
+        program, pack = _checking.assemble(module, case, target)
+        file = module.__name__.rpartition(".")[2]
+        (directory / f"{name}.json").write_text(json.dumps({"key": key, "module": file, "case": case.name, "tokens": case.tokens or tokens,
+                                                           "for": _record.identity(file), "program": name_of(program.text())}))
         (directory / f"{name}.pack").write_bytes(pack)
         print(name, case.name, flush=True)
 
@@ -83,46 +77,44 @@ class Device:
         from packs import Pack
         self.torch, self.Pack, self.options = torch, Pack, options
 
-    def upload(self, array, element=None):
+    def upload(self, array):
         array = np.ascontiguousarray(array)
-        if array.dtype.kind == "V":  # what bfloat16 is in a file, to a NumPy that does not know it
+        if array.dtype.name == "bfloat16":
             return self.torch.from_numpy(array.view(np.int16)).view(self.torch.bfloat16).to(self.options.device)
-        tensor = self.torch.from_numpy(array.view(np.int8) if array.dtype == bool else array).to(self.options.device)
-        return tensor if element is None else tensor.to(getattr(self.torch, TORCH_NAMES[element]))
+        return self.torch.from_numpy(array.view(np.int8) if array.dtype == bool else array).to(self.options.device)
 
-    def check(self, name, module, case):
-        """[(what, error, whether it is good)] of a case."""
-        about, directory = json.loads((self.options.directory / f"{name}.json").read_text()), self.options.directory
-        arrays, weights = case.draw()
-        drawn, tables, values = {**arrays, **weights}, np.load(directory / f"{name}.npz"), []
-        for number, given in enumerate(about["arguments"]):
-            values.append(self.upload(tables[str(number)]) if given is None else
-                          self.upload(drawn[given], case.element(given)) if isinstance(given, str) else given)
-        wide = {key: value.astype(float) if value.dtype.kind == "f" else value for key, value in drawn.items()}
-        wanted = module.reference(**wide, **case.options)
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        out = [self.torch.full(result.shape, float("nan"), dtype=getattr(self.torch, TORCH_NAMES[element]), device=self.options.device)
-               for result, element in zip(wanted, about["results"])]
-        run, seen = self.Pack(self.options.runtime, directory / f"{name}.pack").launcher([*values, *out]), []
-        for _ in range(2):
-            run()
-            if self.options.device != "cpu":
-                self.torch.cuda.synchronize()
-            seen.append([result.float().cpu().numpy() for result in out])
-        found = [("equal launches", 0.0, all(np.array_equal(a, b, equal_nan=True) for a, b in zip(*seen)))]
-        for number, (result, expected, element) in enumerate(zip(seen[0], wanted, about["results"])):
-            finite = np.isfinite(expected)
-            error = float(np.linalg.norm((result - expected)[finite]) / (np.linalg.norm(expected[finite]) or 1.0))
-            good = error <= TOLERANCE[element] and np.array_equal(result[~finite], expected[~finite])
-            found.append((f"result {number}", error, bool(good)))
-        return found
+    def check(self, name):
+        """Of a case: the list of (what, error, whether it is good), and what its workspace takes."""
+        from heddle.mechanisms import _cases, _checking
+        about = json.loads((self.options.directory / f"{name}.json").read_text())
+        key, module, case = cases([about["key"]], about["tokens"])[name]
+        compiled, given = _checking.call(module, case)
+        if name_of(compiled.program.text()) != about["program"]:
+            raise SystemExit(f"expected the program that the pack was made of, got another of {module.__file__}")
+        rows = _cases.chosen(case.tokens) if case.tokens else None
+        wanted = _cases.expected(module, case, rows=rows)
+        elements = [result.type.element for result in compiled.results]
+        out = [self.torch.full([case.tokens if case.tokens and size == len(rows) else size for size in result.shape], float("nan"),
+                               dtype=getattr(self.torch, measure.TORCH_NAMES[element]), device=self.options.device)
+               for result, element in zip(wanted, elements)]
+        values = [self.upload(value) if isinstance(value, np.ndarray) else value for value in given]
+        run = self.Pack(self.options.runtime, self.options.directory / f"{name}.pack").launcher([*values, *out])
+        first, same = measure.four_launches(self.torch, run, out)
+        found = [("equal launches", 0.0, same)]
+        if case.tokens:
+            found.append(("workspace", 0.0, run.workspace < case.tokens ** 2))
+        for number, (result, expected, element) in enumerate(zip(first, wanted, elements)):
+            got = result.float().cpu().numpy()
+            one = _checking.Comparison(f"result {number}", expected, _cases.rows_of(got, rows, expected), element)
+            found.append((one.what, one.error, one.passed and not np.isnan(got).any()))
+        return found, run.workspace
 
 
 def one(options, names):
-    device, known = Device(options), cases()
+    device = Device(options)
     for name in names:
-        key, module, case = known[name]
-        print(json.dumps({"name": name, "case": case.name, "errors": device.check(name, module, case)}), flush=True)
+        found, workspace = device.check(name)
+        print(json.dumps({"name": name, "errors": found, "workspace": workspace}), flush=True)
 
 
 def record(path):
@@ -135,18 +127,13 @@ def record(path):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", choices=["build", "run", "one", "record"])
-    parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--target", default="sm_90a")
-    parser.add_argument("--runtime", default="build/runtime/libheddle_rt.so")
-    parser.add_argument("--device", default="cuda", help="cpu: to try the script itself, with packs for --target=cpu")
-    parser.add_argument("--key", help="keys, separated by commas (all)")
-    parser.add_argument("--name", help="names of cases, separated by commas (all of DIR)")
-    parser.add_argument("--processes", type=int, default=6)
+    parser = isolated.parser(__doc__, "names of cases", 90, compiler=None, modes=["record"])
+    parser.add_argument("--key", help="with build: keys, separated by commas (all)")
+    parser.add_argument("--tokens", type=int, help="with build: how many the long cases have (each its own number)")
+    parser.add_argument("--processes", type=int, default=6, help="with run: how many share the cases (6)")
     options = parser.parse_args()
     if options.mode == "build":
-        return build(options.directory, options.target, options.key and options.key.split(","))
+        return build(options.directory, options.target, options.key and options.key.split(","), options.tokens, options.name and options.name.split(","))
     if options.mode == "record":
         return record(options.directory)
     without_compiler(options.directory / "sources")
@@ -159,10 +146,11 @@ def main():
         about = json.loads((options.directory / f"{result['name']}.json").read_text())
         good = all(passed for *_, passed in result["errors"])
         worst = max(error for _, error, _ in result["errors"])
-        results.append({**about, "error": worst if good else None})
-        return f", {result['case']}, error {worst:.1e}"
+        results.append({**about, "error": worst if good else None, "workspace": result["workspace"]})
+        size = f", {about['tokens']} tokens, workspace {result['workspace']:,} bytes" if about["case"] == "long" else ""
+        return f", {about['case']}, error {worst:.1e}{size}"
 
-    failed = isolated.report(__file__, options, names, describe, 60, ["--device", options.device], options.processes)
+    failed = isolated.report(__file__, options, names, describe, options.limit, ["--device", options.device], options.processes)
     place = pathlib.Path(os.environ.get("OUT", options.directory))
     (place / "mechanisms.json").write_text(json.dumps(results))
     sys.exit(failed)

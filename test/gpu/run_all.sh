@@ -42,7 +42,7 @@ check check_packs 60 python3 check_packs.py "$work/packs"
 check check_kernels 120 python3 check_kernels.py "$work/kernels"
 check random_suite 200 python3 random_suite.py run "$work/random" --runtime "$RUNTIME" --processes 14
 check random_recurrences 200 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --processes 14 --name "$(separator=, names recurrences recurrences.ROWS)"
-check mechanisms 200 python3 mechanisms.py run "$work/mechanisms" --runtime "$RUNTIME" --processes 14
+check mechanisms 240 python3 mechanisms.py run "$work/mechanisms" --runtime "$RUNTIME" --processes 14
 check million_tokens 60 python3 million_tokens.py run "$work/million" --runtime "$RUNTIME"
 check views 120 python3 views.py run "$work/views" --runtime "$RUNTIME"
 check recurrences 120 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"

@@ -8,12 +8,10 @@ import heddle
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 import numpy as np  # noqa: E402
-from recur_oracle import STRENGTHS, difference, logarithms, recurrence, spread, wide  # noqa: E402
+from recur_oracle import GATES, KINDS, difference, logarithms, recurrence, spread, wide  # noqa: E402
 
 torch = pytest.importorskip("torch")
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1e-2}
-GATES = {"none": None, "head": lambda b, h, t, d: (h,), "token": lambda b, h, t, d: (b, h, t), "channel": lambda b, h, t, d: (b, h, t, d)}
-KINDS = [(kind, strength) for kind in GATES for strength in STRENGTHS if kind != "none" or strength == "usual"]
 
 
 def on_device(x, dtype=torch.float32):

@@ -2,6 +2,9 @@
 import numpy as np
 
 STRENGTHS = ("weak", "usual", "strong")  # of decays: strong ones make a product over a chunk 0 in float32
+# Shapes of gates, and of which strengths they are tried.
+GATES = {"none": None, "head": lambda b, h, t, d: (h,), "token": lambda b, h, t, d: (b, h, t), "channel": lambda b, h, t, d: (b, h, t, d)}
+KINDS = [(kind, strength) for kind in GATES for strength in STRENGTHS if kind != "none" or strength == "usual"]
 
 
 def wide(x, heads):

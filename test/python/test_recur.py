@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import heddle
-from recur_oracle import STRENGTHS, difference, logarithms, recurrence, spread, wide
+from recur_oracle import GATES, KINDS, difference, logarithms, recurrence, spread, wide
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 TOLERANCE = {"float32": 1e-5, "float16": 2e-3, "bfloat16": 1e-2}
@@ -18,13 +18,6 @@ def array(generator, shape, dtype="float32"):
 
 def poisoned(shape, dtype):
     return np.full(shape, np.nan, dtype)
-
-
-GATES = {"none": None, "head": lambda b, h, t, d: (h,), "token": lambda b, h, t, d: (b, h, t), "channel": lambda b, h, t, d: (b, h, t, d)}
-
-
-# Without a gate there is no strength of one.
-KINDS = [(kind, strength) for kind in GATES for strength in STRENGTHS if kind != "none" or strength == "usual"]
 
 
 @pytest.mark.parametrize("kind, strength", KINDS)

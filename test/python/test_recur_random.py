@@ -4,11 +4,11 @@ import pytest
 
 import heddle
 from layouts import DTYPES, Output
+from oracle import TOLERANCE
 from recur_cases import TABLE, Case
 from recur_oracle import difference
 from strides import converted
 
-TOLERANCE = {"f32": 1e-5, "f16": 2e-3, "bf16": 1e-2}
 CASES = 1000
 PER_ROW = -(-CASES // len(TABLE))
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from . import _plain
+
 
 @dataclass(frozen=True)
 class Case:
@@ -15,6 +17,8 @@ class Case:
     options: given to `spec` and to `reference`.
     dtype: "f32", "bf16" or "f16".
     decode: whether `decode` of the module is compared, too.
+    tokens, rows: of a long case (`_long`), of which some rows are compared: how many tokens it has, and the arrays of which the reference gets
+        these rows.
     """
 
     name: str
@@ -23,6 +27,8 @@ class Case:
     options: dict = field(default_factory=dict)
     dtype: str = "f32"
     decode: bool = False
+    tokens: int = 0
+    rows: tuple = ()
 
     def draw(self, seed=0):
         """({name: array} of arrays, of weights). Numbers of 16-bit types are float32 that such a type holds exactly."""
@@ -47,6 +53,28 @@ class scaled(tuple):
         made = super().__new__(cls, shape)
         made.factor = factor
         return made
+
+
+def chosen(tokens, count=31):
+    """Some rows of a long case: the first and last ones and others at random. How many they are no extent of a case is."""
+    others = np.random.default_rng(tokens).choice(np.arange(3, tokens - 3), count - 6, replace=False)
+    return np.sort(np.concatenate([np.arange(3), others, np.arange(tokens - 3, tokens)]))
+
+
+def expected(module, case, seed=0, rows=None):
+    """The tuple of results that the reference has for a case, in float64, or these rows of them."""
+    arrays, weights = case.draw(seed)
+    wide = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in {**arrays, **weights}.items()}
+    if rows is not None:
+        wide |= {name: wide[name].take(rows, wide[name].shape.index(case.tokens)) for name in case.rows}
+    with _plain.only(rows):
+        results = module.reference(**wide, **case.options)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def rows_of(result, rows, like):
+    """What to compare with a result `like` the one that `expected` has for some rows."""
+    return result.take(rows, like.shape.index(len(rows))) if rows is not None and len(rows) in like.shape else result
 
 
 def rounded(x, element):

@@ -7,6 +7,7 @@ import numpy as np
 
 from .. import _compiler, _pack
 from .._verify import TOLERANCE, _numpy_type
+from ._cases import expected
 
 
 class Comparison(NamedTuple):
@@ -42,23 +43,24 @@ def inputs(case, seed=0):
                   for name, value in group.items()} for group in case.draw(seed))
 
 
-def expected(module, case, seed=0):
-    """The tuple of results that the reference has for a case, in float64."""
-    arrays, weights = case.draw(seed)
-    wide = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in {**arrays, **weights}.items()}
-    results = module.reference(**wide, **case.options)
-    return results if isinstance(results, tuple) else (results,)
+def traced(module, case, seed=0):
+    """(arrays, weights, spec, its compiled program, what it captured) of a case."""
+    arrays, weights = inputs(case, seed)
+    spec = module.spec(**weights, **case.options)
+    return arrays, weights, spec, *spec._program(spec.types or spec._types_of(list(arrays.values())))
 
 
-def made(module, case, weights):
-    return module.spec(**weights, **case.options)
+def call(module, case):
+    """(the compiled program of a case, what it takes: arrays and numbers in order)."""
+    arrays, _, _, compiled, leaves = traced(module, case)
+    captured = [leaf.value if hasattr(leaf, "value") else np.asarray(leaf) for leaf in compiled._leaves(leaves)]
+    return compiled, [*arrays.values(), *captured]
 
 
 def check(module, case, seed=0):
     """The comparisons of a case on this machine's CPU: those of its results and, if it decodes, of its last rows."""
-    arrays, weights = inputs(case, seed)
-    wanted, spec = expected(module, case, seed), made(module, case, weights)
-    compiled, _ = spec._program(spec.types or spec._types_of(list(arrays.values())))
+    arrays, weights, spec, compiled, _ = traced(module, case, seed)
+    wanted = expected(module, case, seed)
     elements = [result.type.element for result in compiled.results]
     out = [np.full(result.shape, np.nan, np.float32).astype(_numpy_type(element)) for result, element in zip(wanted, elements)]
     spec(*arrays.values(), out=out[0] if compiled.single else out)
@@ -70,13 +72,11 @@ def check(module, case, seed=0):
 
 
 def assemble(module, case, target="sm_90a"):
-    """Compile a case for a GPU, ptxas included; (its compiled program, the captures of a call, the pack's bytes). Of variants that
-    differ in the alignment of arrays, only the one that the case's arrays ask for is compiled."""
-    arrays, weights = inputs(case)
-    spec = made(module, case, weights)
-    compiled, leaves = spec._program(spec.types or spec._types_of(list(arrays.values())))
+    """Compile a case for a GPU, ptxas included; (its program, the pack's bytes). Of variants that differ in the alignment of arrays, only the
+    one that the case's arrays ask for is compiled."""
+    arrays, weights, _, compiled, _ = traced(module, case)
     plan = _pack.read(_compiler.compile_text(compiled.program, target, None, "none"))[0]
     variants = [re.findall(r"--only=(\S+)", variant.note) for variant in plan.variants]
     aligned = all(stride % 16 == 0 for value in (*arrays.values(), *weights.values()) for stride in value.strides[:-1])
     only = ",".join(variants[0] if aligned else sum(variants, []))
-    return compiled, leaves, _compiler.compile_text(compiled.program, target, None, only)
+    return compiled.program, _compiler.compile_text(compiled.program, target, None, only)

@@ -65,15 +65,14 @@ def causal(q, k):
     return np.arange(k.shape[2])[None] <= places(q.shape[2], k.shape[2])[:, None]
 
 
-def neighborhood(length, size, stride=1, dilation=1, causal=False):
-    """What each token of an axis sees in neighbourhood attention, (length, length) booleans, a dilation group at a time."""
-    seen = np.zeros((length, length), bool)
-    for group in range(dilation):
-        where = np.arange(group, length, dilation)
-        for x in range(len(where)):
-            leader = min(x // stride * stride + (stride - 1 if causal else stride // 2), len(where) - 1)
-            start = max(leader - size + 1, 0) if causal else min(max(leader - size // 2, 0), len(where) - size)
-            seen[where[x], where[start:x + 1 if causal else start + size]] = True
+def neighborhood(tokens, length, size, stride=1, dilation=1, causal=False):
+    """What tokens of an axis see in neighbourhood attention, (tokens, length) booleans."""
+    seen = np.zeros((len(tokens), length), bool)
+    for row, token in zip(seen, tokens):
+        group, x = np.arange(token % dilation, length, dilation), token // dilation
+        leader = min(x // stride * stride + (stride - 1 if causal else stride // 2), len(group) - 1)
+        start = max(leader - size + 1, 0) if causal else min(max(leader - size // 2, 0), len(group) - size)
+        row[group[start:x + 1 if causal else start + size]] = True
     return seen
 
 
@@ -82,7 +81,7 @@ def neighborhoods(rows, shape, sizes, strides=None, dilations=None, causal=None)
     ones = [1] * len(shape)
     seen, number = np.ones((len(rows), 1), bool), np.zeros((len(rows), 1), int)
     for x, size, *more in zip(np.unravel_index(rows, shape), sizes, shape, strides or ones, dilations or ones, causal or [False] * len(shape)):
-        own = neighborhood(more[0], size, *more[1:])[x]
+        own = neighborhood(x, more[0], size, *more[1:])
         seen = (seen[:, :, None] & own[:, None]).reshape(len(rows), -1)
         number = (number[:, :, None] * size + own.cumsum(1)[:, None] - 1).reshape(len(rows), -1)
     return seen, number
@@ -111,10 +110,10 @@ def mirrored(y, form):
     return np.concatenate([FEATURES[form](y), FEATURES[form](-y)], -1)
 
 
-def rope(x, base=10000.0, first=0):
+def rope(x, base=10000.0):
     """Rotary embedding, channel c paired with c + d / 2."""
     half = x.shape[-1] // 2
-    angle = (places(x.shape[-2]) + first)[:, None] * base ** (-np.arange(half) / half)
+    angle = places(x.shape[-2])[:, None] * base ** (-np.arange(half) / half)
     low, high = x[..., :half], x[..., half:]
     return np.concatenate([low * np.cos(angle) - high * np.sin(angle), high * np.cos(angle) + low * np.sin(angle)], -1)
 

@@ -3,7 +3,7 @@
 import json
 import re
 
-from . import KEYS, KINDS, MISSING, _record, load, module_name, written
+from . import KEYS, KINDS, MISSING, _long, _record, load, module_name, written
 
 COLUMNS = ("key", "kind", "forward_cpu", "forward_gpu", "decode", "backward", "speed", "partial")
 
@@ -25,7 +25,8 @@ def row(key, where):
     made["compared"] = compared(module)
     cases = {case.name for case in module.CASES}
     decoding = {f"{case.name} (decode)" for case in module.CASES if case.decode}
-    made["forward_cpu"], made["forward_gpu"] = cases <= cpu.keys(), cases <= cuda.keys()
+    long = {"long"} if key in _long.TABLE else set()
+    made["forward_cpu"], made["forward_gpu"] = cases <= cpu.keys(), cases | long <= cuda.keys()
     made["decode"] = bool(decoding) and decoding <= cpu.keys()
     left = sorted((cases | decoding) - cpu.keys())
     said = [getattr(module, "PARTIAL", None), f"not passed in this build: {', '.join(left[:3])}{', ..' * (len(left) > 3)}" if left else None]
@@ -70,8 +71,12 @@ PAGE = """# Published ways to mix tokens
 A row is a file of this folder: what the mechanism is, its equation, a `spec`, and a reference in float64 NumPy that the tests compare
 with. Where the table names public code, the row was compared with that by hand, too, and its file says how far apart they were. Rows
 without a file say what they wait for. What passed its tests in your build: `python -m heddle.mechanisms` (`--json`,
-`--markdown`), after `make test` and, on a GPU, test/gpu/mechanisms.py. There is no backward of any row yet. This page is what
-`python -m heddle.mechanisms --page` prints.
+`--markdown`), after `make test` and, on a GPU, test/gpu/mechanisms.py, which also runs each row over a long sequence ([_long.py](_long.py)). There
+is no backward of any row yet. This page is what `python -m heddle.mechanisms --page` prints.
+
+A row is what its source computes in forward direction, and token by token where it generates, with all options that the source has; learned
+projections stay outside. Of a benchmark it is the patterns that it names, not every operator that it compares: its file says what is not
+in the row. What a row should have and has not is in the last column, and such a row does not count as complete.
 
 """
 

@@ -21,10 +21,9 @@ from . import Case, _plain, cached, recurrent, stepped
 
 def spec(kernel=None, part="taylor", window=64, divide=True, rotary=10000.0, length=4096, stream=None):
     def taylor(recur, q, k, v):
-        features = feature_maps.polynomial(q.shape[3], (1.0, q.shape[3] ** -0.5, 0.5 / q.shape[3]))
         if divide:
-            return recur(q, k, v, feature_map=features, normalizer="sum")
-        o = recur(q, k, v, feature_map=features, scale=1.0)
+            return recur(q, k, v, feature_map=feature_maps.taylor, normalizer="sum")
+        o = recur(q, k, v, feature_map=feature_maps.taylor, scale=1.0)
         return heddle.norms.rms(o, 1e-5)
 
     def near(q, k, v):
@@ -40,7 +39,7 @@ def spec(kernel=None, part="taylor", window=64, divide=True, rotary=10000.0, len
 def reference(q=None, k=None, v=None, u=None, w=None, kernel=None, part="taylor", window=64, divide=True, rotary=10000.0, length=4096):
     if part == "conv":
         y = sum(np.pad(u, ((0, 0), (0, 0), (2 - n, 0), (0, 0)))[:, :, :u.shape[2]] * kernel[n] for n in range(3))
-        return y / (1 + np.exp(-y)) * w
+        return y * _plain.sigmoid(y) * w
     if part == "window":
         q, k = _plain.rope(q, rotary), _plain.rope(k, rotary)
         i, j = _plain.grid(_plain.scores(q, k))

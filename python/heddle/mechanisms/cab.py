@@ -6,20 +6,21 @@ Zhang et al. 2022, "CAB: Comprehensive Attention Benchmarking on Long Sequence M
 `window` 15); abc (all four): slots `ck`, `cv` (H, n, d), n = 16; kb = softmax_tokens(k ck) k and vb likewise of v, o = softmax(q kb^T / sqrt(d)) vb; causal pools
 are running ones, as GSA's (released causal code forgets earlier steps); performer (NS, NC, CC): features exp(w.x - |x|^2 / 2), `ck` (H, n, d) being w,
 without eps and maxima (which cancel but for it); cosformer (NS, NC): relu(x) times cos and sin of pi t / 2 M, M the longer length, t < `length`.
+Not in this row, which is the four patterns: its backbones Nystromformer (a matrix inverse), ProbSparse (choosing rows), S4D (long convolutions), LARA
+(samples) and LongShort (pools of chunks).
 Compared with Shark-NLP/CAB @ 0e49696, abc.py (NS) and cosformer.py (NS, NC): max error 6e-7 (f32, 2x2x60x16).
 """
 
 import numpy as np
 
 import heddle
+from heddle import feature_maps
 
 from . import Case, _plain
 
-PARTIAL = "Nystromformer (a matrix inverse), ProbSparse (choosing rows), S4D (long convolutions), LARA (samples), LongShort (pools of chunks)"
-
 
 def spec(ck=None, cv=None, operator="softmax", pattern="NS", window=15, length=4096):
-    causal, seen, steps = pattern[0] == "C", "top-left" if pattern[0] == "C" else False, np.arange(length, dtype=np.float32)[:, None]
+    causal, seen = pattern[0] == "C", "top-left" if pattern[0] == "C" else False
     at = None if pattern == "CS" else (lambda i: i) if causal else "end"
 
     def pooled(slots, x):
@@ -34,13 +35,6 @@ def spec(ck=None, cv=None, operator="softmax", pattern="NS", window=15, length=4
         p = heddle.softmax(read(q, k, weights, q.shape[3] ** -0.5) / read(row, ones, weights))
         return read(p / read(row, ones, shares), shares, v)
 
-    def random(x):
-        return heddle.exp(x @ ck.T - (x * x).sum(keepdims=True) * 0.5)
-
-    def waved(x, longest):
-        turn, positive = steps[:x.shape[2]] * (0.5 * np.pi / longest), heddle.maximum(x, 0.0)
-        return heddle.concat([positive * heddle.cos(turn), positive * heddle.sin(turn)])
-
     @heddle.spec
     def cab(q, k, v):
         if operator in ("softmax", "local"):
@@ -48,15 +42,13 @@ def spec(ck=None, cv=None, operator="softmax", pattern="NS", window=15, length=4
             return heddle.attend(q, k, v, causal=seen, window=near if operator == "local" else None)
         if operator == "abc":
             return running(q, k, v) if causal else heddle.attend(q, pooled(ck, k), pooled(cv, v))
-        if operator == "cosformer":
-            longest = heddle.maximum(q.shape[2], k.shape[2])
-            q, k = waved(q, longest), waved(k, longest)
-        return heddle.recur(q, k, v, feature_map=random if operator == "performer" else heddle.feature_maps.as_it_is, normalizer="sum", at=at)
+        made = feature_maps.positive_random(ck.T) if operator == "performer" else feature_maps.cos_weighted(heddle.maximum(q.shape[2], k.shape[2]), length)
+        return heddle.recur(q, k, v, feature_map=made, normalizer="sum", at=at)
     return cab
 
 
 def reference(q, k, v, ck=None, cv=None, operator="softmax", pattern="NS", window=15, length=4096):
-    i, j = np.ogrid[:q.shape[2], :k.shape[2]]
+    i, j = _plain.places(q.shape[2])[:, None], np.arange(k.shape[2])
     seen = (j <= i) | (pattern[0] != "C")
     if operator in ("softmax", "local"):
         return _plain.attention(q, k, v, seen & ((abs(i - j) < (window if pattern == "CS" else window // 2 + 1)) | (operator == "softmax")))

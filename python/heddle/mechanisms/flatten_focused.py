@@ -13,7 +13,7 @@ import numpy as np
 
 import heddle
 
-from . import Case
+from . import Case, _plain
 
 
 def spec(s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None):
@@ -21,10 +21,6 @@ def spec(s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None):
         y = (heddle.maximum(x, 0.0) + 1e-6) / heddle.gates.softplus(s)
         powered = y ** p
         return powered * heddle.sqrt((y * y).sum(keepdims=True) / (powered * powered).sum(keepdims=True))
-
-    def split(x):
-        width = x.shape[2] // heads
-        return heddle.view(x, (x.shape[0], heads, x.shape[1], width), lambda b, h, t, c: (b, t, h * width + c))
 
     n, m = shape[0] * shape[1], keys or shape[0] * shape[1]
     at = np.maximum((np.arange(n) + 0.5) * (m / n) - 0.5, 0.0)
@@ -38,8 +34,8 @@ def spec(s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None):
 
     @heddle.spec
     def flatten(q, k, v):
-        values = split(v)
-        o, mass = heddle.recur(split(focused(q)), split(focused(k + place)), values, feature_map=heddle.feature_maps.as_it_is, at="end",
+        q, k, values = (heddle.heads.split(x, heads) for x in (focused(q), focused(k + place), v))
+        o, mass = heddle.recur(q, k, values, feature_map=heddle.feature_maps.as_it_is, at="end",
                                normalizer="sum", return_mass=True)
         o = o * (mass / (mass + m * 1e-6))[..., None]
         return o + heddle.convolutions.grid(along(values) if keys else values, kernel, *shape)
@@ -53,15 +49,15 @@ def reference(q, k, v, s, place, kernel, heads=3, p=3, shape=(14, 14), keys=None
 
     def split(x):
         return x.reshape(*x.shape[:2], heads, -1).swapaxes(1, 2)
-    q, k, v = split(focused(q)), split(focused(k + place)), split(v)
+    q, k, v = _plain.picked(split(focused(q))), split(focused(k + place)), split(v)
     weights = q @ k.swapaxes(-1, -2)
     o = weights @ v / (weights.sum(-1, keepdims=True) + 1e-6 * k.shape[2])
     n, m = shape[0] * shape[1], k.shape[2]
     at = np.clip((np.arange(n) + 0.5) * m / n - 0.5, 0, m - 1)
-    full = np.maximum(1 - abs(at[:, None] - np.arange(m)), 0) @ v
+    full = v if m == n else np.maximum(1 - abs(at[:, None] - np.arange(m)), 0) @ v
     around = np.pad(full.reshape(*v.shape[:2], *shape, -1), ((0, 0), (0, 0), (2, 2), (2, 2), (0, 0)))
     for y, x in np.ndindex(5, 5):
-        o = o + kernel[y, x] * around[:, :, y:y + shape[0], x:x + shape[1]].reshape(o.shape)
+        o = o + kernel[y, x] * _plain.picked(around[:, :, y:y + shape[0], x:x + shape[1]].reshape(full.shape))
     return o
 
 

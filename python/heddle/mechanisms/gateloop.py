@@ -15,7 +15,7 @@ import numpy as np
 
 import heddle
 
-from . import Case, recurrent, stepped
+from . import Case, _plain, recurrent, stepped
 
 
 def spec(phases=True, scalar=False, stream=None):
@@ -43,11 +43,7 @@ def spec(phases=True, scalar=False, stream=None):
 def reference(q, k, v, gate, angle=None, phases=True, scalar=False):
     rate, turn = (x if x is None or x.ndim == 4 else x[..., None] for x in (gate, angle))
     theta = np.zeros_like(rate) if turn is None else np.diff(turn, axis=2, prepend=0)
-    state, rows = np.zeros((*q.shape[:2], q.shape[3], v.shape[3]), complex), []
-    for t in range(q.shape[2]):
-        state = state * np.exp(rate[:, :, t] + 1j * theta[:, :, t])[..., None] + k[:, :, t, :, None] * v[:, :, t, None]
-        rows.append(np.einsum("bhc,bhce->bhe", q[:, :, t], state).real)
-    return np.stack(rows, 2)
+    return _plain.recurrence(q, k, v, rate + 1j * theta).real
 
 
 decode = stepped(spec, ("q", "k", "v", "gate", "angle"))

@@ -49,8 +49,8 @@ def spec(row, column, shape=(64, 64), block=8, halo=3, stride=1, padded=False, s
 def reference(q, k, v, row, column, shape=(64, 64), block=8, halo=3, stride=1, padded=False, scaled=False, dense=False):
     out, edge, reach, scale = np.zeros(q.shape), halo if padded else 0, block + 2 * halo - 1, q.shape[3] ** -0.5
     keys = np.arange(k.shape[2]).reshape(shape[0] + 2 * edge, shape[1] + 2 * edge)
-    for n in range(q.shape[2]):  # a row at a time, with the patch of the map that it sees cut out
-        y, x = (each * stride for each in divmod(n, shape[1] // stride))
+    for n, place in enumerate(_plain.places(q.shape[2])):  # a row at a time, with the patch of the map that it sees cut out
+        y, x = (each * stride for each in divmod(place, shape[1] // stride))
         top, left = y // block * block - halo, x // block * block - halo
         ys = [t for t in range(top, top + reach + 1) if -edge <= t < shape[0] + edge]
         xs = [t for t in range(left, left + reach + 1) if -edge <= t < shape[1] + edge]

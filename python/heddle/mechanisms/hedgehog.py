@@ -6,7 +6,8 @@ Zhang et al. 2024, "The Hedgehog & the Porcupine: Expressive Linear Attentions w
 own W (H, d, f), of q and of k, the identity at the start. Forms of f are different functions, not ways to compute one: "exp" (the
 paper), "shifted" (the largest of each half subtracted), "softmax" (over each half, LoLCATs), "joint" (one over [2y; -2y],
 flash-linear-attention). Other maps of the study take no W: "elu", "relu", "exponential" (exp(t x)), "taylor", "random" (W are its
-directions), "cosine" (cosFormer: relu(x) [cos; sin](pi i / 2 M)). Of BERT: `causal=False`. Rows of weights sum to 1.
+directions), "cosine" (cosFormer: relu(x) [cos; sin](pi i / 2 M)). Of BERT: `causal=False`. Rows of weights sum to 1 (values of 1 give 1), and values
+of an identity give the weights, for distillation.
 Compared with HazyResearch/lolcats @ 375df84, feature_map.py, and fla-core 0.6.0 ("joint"): max error 4e-7 (f32, 2x3x90x16).
 """
 
@@ -19,26 +20,20 @@ from . import Case, _plain, recurrent, scaled, stepped
 
 FORMS = {
     "exp": feature_maps.mirrored(feature_maps.exp),
-    "shifted": feature_maps.mirrored(lambda y: heddle.exp(y - y.max(keepdims=True))),
+    "shifted": feature_maps.mirrored(feature_maps.shifted_exp),
     "softmax": feature_maps.mirrored(feature_maps.softmax),
     "joint": lambda y: heddle.softmax(heddle.concat([y * 2.0, y * -2.0])),
 }
 
 
 def spec(wq=None, wk=None, b=None, form="exp", causal=True, t=2.0, length=4096, stream=None):
-    waves = np.stack([f(np.pi / 2 * np.arange(length) / length) for f in (np.cos, np.sin)], 1).astype(np.float32)
-
-    def cosine(x):
-        rows = waves[:x.shape[2]]
-        return heddle.concat([feature_maps.relu(x) * rows[:, n:n + 1] for n in (0, 1)])
-    cosine.positive_products = True  # angles between positions are below pi / 2
-
     def hedgehog(recur, q, k, v):
         if form in FORMS:
             maps = tuple(feature_maps.learned(w, FORMS[form], b) for w in (wq, wk))
         else:
             maps = {"elu": feature_maps.elu_plus_one, "relu": feature_maps.relu, "exponential": lambda x: heddle.exp(x * t),
-                    "taylor": feature_maps.polynomial(q.shape[3]), "random": feature_maps.positive_random(wq), "cosine": cosine}[form]
+                    "taylor": feature_maps.polynomial(q.shape[3]), "random": feature_maps.positive_random(wq),
+                    "cosine": feature_maps.cos_weighted(length)}[form]
         return recur(q, k, v, feature_map=maps, normalizer="sum", at=None if causal else "end")
     return recurrent(hedgehog, stream)
 
@@ -66,8 +61,8 @@ def reference(q, k, v, wq=None, wk=None, b=None, form="exp", causal=True, t=2.0,
 decode = stepped(spec)
 
 
-def case(name, dtype="f32", decode=False, width=16, **options):
-    return Case(name, {x: (2, 3, 90, 16) for x in "qkv"}, {x: scaled((3, 16, width), 0.25) for x in ("wq", "wk")}, options, dtype, decode)
+def case(name, dtype="f32", decode=False, width=16, v=(2, 3, 90, 16), **options):
+    return Case(name, dict(q=(2, 3, 90, 16), k=(2, 3, 90, 16), v=v), {x: scaled((3, 16, width), 0.25) for x in ("wq", "wk")}, options, dtype, decode)
 
 
 CASES = (
@@ -75,5 +70,8 @@ CASES = (
     case("softmax, bidirectional", form="softmax", causal=False), case("joint", decode=True, form="joint"),
     case("joint, bidirectional", "bf16", form="joint", causal=False), case("shifted", form="shifted"), case("elu", form="elu"),
     case("relu", form="relu"), case("exponential", form="exponential", t=0.5), case("taylor", form="taylor"),
+    case("shifted, bidirectional", "bf16", form="shifted", causal=False),
+    *(case(f"sums, {form}", form=form, v=lambda g: np.ones((2, 3, 90, 8), np.float32)) for form in ("shifted", "softmax", "joint")),
+    case("weights", v=lambda g: np.broadcast_to(np.eye(90, 96, dtype=np.float32), (2, 3, 90, 96)).copy()),
     case("random", form="random", width=32), case("cosine", form="cosine", length=128, causal=False),
 )

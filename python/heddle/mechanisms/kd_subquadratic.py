@@ -58,7 +58,7 @@ def reference(q, v, k=None, a=None, g=None, place=None, i=None, f=None, o=None, 
         return _plain.recurrence(q, k if kind == "gla" else 1 - _plain.sigmoid(a), v, np.log(_plain.sigmoid(a)) / (16 if kind == "gla" else 1))
     if kind == "mamba2":
         dt = np.logaddexp(0, dt)[..., None]
-        return _plain.recurrence(q, k * dt, v, -dt * np.exp(A)[:, None, None]) + v * D[:, None, None]
+        return _plain.recurrence(q, k * dt, v, -dt * np.exp(A)[:, None, None]) + _plain.picked(v) * D[:, None, None]
     state, mass, m, rows = 0.0, 0.0, np.full(q.shape[:2], -np.inf), []  # as published
     for t in range(q.shape[2]):
         kept = np.log(_plain.sigmoid(f[:, :, t])) + m

@@ -53,14 +53,14 @@ def spec(decay, layer=False, gate=None, phases=None, stream=None):
 
 def reference(q, k, v, decay, u=None, place=None, layer=False, gate=None, phases=None):
     if layer:
-        q, k = (x / (1 + np.exp(-x)) for x in (q, k))
-    t, channels = np.arange(q.shape[2]), 1.0
-    apart = t[:, None] - t
-    s = np.einsum("bhic,bhjc->bhij", q, k)
+        q, k = (x * _plain.sigmoid(x) for x in (q, k))
+    s = _plain.scores(q, k, 1.0)
+    i, j = _plain.grid(s)
+    apart = i - j
     if phases is not None:
         s = np.einsum("bhic,bhjc,hijc->bhij", q, k, np.cos(apart[:, :, None] * phases[:, None, None, :]))
     o = s * np.where(apart >= 0, np.exp(decay[:, None, None] * np.maximum(apart, 0)), 0) @ v
-    return o / np.sqrt((o * o).mean(-1, keepdims=True)) * (1 / (1 + np.exp(-u)) if gate == "sigmoid" else u) if layer else o
+    return o / np.sqrt((o * o).mean(-1, keepdims=True)) * (_plain.sigmoid(u) if gate == "sigmoid" else u) if layer else o
 
 
 decode = stepped(spec, ("q", "k", "v", "u", "place"))

@@ -55,9 +55,9 @@ def decode(q, k, v, g, window=128, tokens=3, **more):
 def reference(q, k, v, g, wq, wk, alpha, anchors=None, anchor_values=None, rate=None, norm="row", form="exp", window=128, keys=False):
     fq, fk, alpha = _plain.mirrored(q @ wq, form), _plain.mirrored(k @ wk, form), alpha[:, None, None]
     gate = -np.log1p(np.exp(-g)) if rate is None else -np.log1p(np.exp(g)) * np.exp(rate)[:, None]
-    gate = np.broadcast_to(np.concatenate([gate, gate], -1) if g.ndim == 4 else gate[..., None], (*q.shape[:3], fq.shape[3]))
+    gate = np.concatenate([gate, gate], -1) if g.ndim == 4 else gate[..., None]
     far, mass = (_plain.recurrence(fq, fk, x, gate) for x in (v, np.ones_like(v[..., :1])))
-    s, (i, j) = _plain.scores(q, k), _plain.grid(q @ q.swapaxes(-1, -2))
+    i, j = _plain.grid(s := _plain.scores(q, k))
     e, extra, values = np.where((j <= i) & (j > i - window), np.exp(s), 0), 0, 0
     if anchors is not None:
         there = np.exp(q @ anchors.T / q.shape[3] ** 0.5 if keys else anchors if anchors.ndim == 1 else anchors[:, None])

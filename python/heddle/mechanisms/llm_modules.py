@@ -23,9 +23,7 @@ from . import Case, _plain, cached
 def spec(wo=None, w1=None, w2=None, wg=None, part="block", mask="none", window=None):
     def block(q, k, v, x, lengths=None):
         c = heddle.attend(q, k, v, causal=mask == "causal", kv_lengths=lengths)
-        width = v.shape[3]
-        beside = heddle.view(c, (*x.shape[:2], x.shape[2]), lambda b, t, c: (b, c // width, t, c % width))
-        a = beside @ wo
+        a = heddle.heads.join(c, x.shape[2]) @ wo
         hidden = a @ w1
         a = a + heddle.norms.layer((hidden * 0.5 * (1.0 + heddle.erf(hidden * math.sqrt(0.5)))) @ w2)
         gate = heddle.sigmoid(heddle.concat([x, a]) @ wg)
@@ -48,7 +46,7 @@ def reference(q, k, v, x=None, lengths=None, wo=None, w1=None, w2=None, wg=None,
     hidden = a @ w1
     y = (hidden * 0.5 * (1 + np.vectorize(math.erf)(hidden / math.sqrt(2)))) @ w2
     a = a + (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + 1e-5)
-    gate = 1 / (1 + np.exp(-np.concatenate([x, a], -1) @ wg))
+    gate = _plain.sigmoid(np.concatenate([x, a], -1) @ wg)
     return x + gate * a + (1 - gate) * x
 
 

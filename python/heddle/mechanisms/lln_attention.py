@@ -56,13 +56,14 @@ def spec(r=None, p=None, mode="average", causal=False, frozen=None):
 def reference(q, k, v, r=None, p=None, mode="average", causal=False, frozen=None):
     sq, sk = frozen or (q.std(ddof=1), k.std(ddof=1))
     s = np.sqrt((sq ** 2 * sk ** 2 - B) / (2 * A))
-    past = np.tri(q.shape[2]) > 0 if causal else True
+    q = _plain.picked(q)
+    past = _plain.causal(q, k) | (not causal)
     weights = np.exp(s / sq * q) @ np.exp(s / sk * k).swapaxes(-1, -2) * past
     out = weights @ v / weights.sum(-1, keepdims=True)
     if mode == "linear":
         return out
-    block = np.arange(q.shape[2]) // q.shape[3]
-    near = _plain.attention(q, k, v, (block[:, None] == block) & past)
+    i, j = _plain.grid(_plain.scores(q, k))
+    near = _plain.attention(q, k, v, (i // q.shape[3] == j // q.shape[3]) & past)
     r, p = {"average": (0.5, 0.5), "scale": (r, p), "ratio": (r, 1 - r if r is not None else None)}[mode]
     return r * out + p * near
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import heddle
 
-from . import Case, recurrent
+from . import Case, _plain, recurrent
 
 
 def spec(conv_c, conv_b, conv_x=None, bias=None, skip=None, part="block", before=0, stream=None):
@@ -53,13 +53,14 @@ def decode(c, b, x, A, z, tokens=3, **weights):
 def reference(c, b, x, A, conv_c, conv_b, z=None, conv_x=None, bias=None, skip=None, part="block"):
     def convolved(y, w):
         return sum(np.pad(y, ((0, 0), (0, 0), (3 - n, 0), (0, 0)))[:, :, :y.shape[2]] * w[:, n, None] for n in range(4))
-    c, b = convolved(c, conv_c), convolved(b, conv_b)
-    decay = np.exp(np.cumsum(-np.log1p(np.exp(A)), 2))
-    matrix = np.tril(c @ b.swapaxes(-1, -2) * (decay[..., None] / decay[:, :, None]))
+    c, b, decay = _plain.picked(convolved(c, conv_c)), convolved(b, conv_b), np.cumsum(-np.log1p(np.exp(A)), 2)
+    seen = _plain.causal(c, b)
+    matrix = c @ b.swapaxes(-1, -2) * np.where(seen, np.exp(np.where(seen, _plain.picked(decay)[..., None] - decay[:, :, None], 0)), 0)
     if part == "matrix":
         return matrix @ x
     x = convolved(x, conv_x)
-    return (matrix @ x + skip[:, None, None] * x) * (z + bias[:, None]) / (1 + np.exp(-z - bias[:, None]))
+    z = _plain.picked(z) + bias[:, None]
+    return (matrix @ x + skip[:, None, None] * _plain.picked(x)) * z * _plain.sigmoid(z)
 
 
 def taps(heads, width):

@@ -43,7 +43,7 @@ def reference(q, k, v, kind, following, window=16):
     kind = _plain.heads(kind, q.shape[1])[:, :, None]
     # A local key is seen until a global token from j on has passed: none in j .. i - 1.
     until = np.concatenate([np.zeros_like(kind[..., :1]), (kind == 0).cumsum(-1)], -1)
-    none_between = until[..., :-1].swapaxes(-1, -2) == until[..., :-1]
+    none_between = _plain.picked(until[..., :-1], 3).swapaxes(-1, -2) == until[..., :-1]
     seen = (j <= i) & ((kind == 0) | ((kind == 1) & none_between) | ((kind == 2) & (i - j <= window)))
     return _plain.softmax(s, seen) @ _plain.heads(v, q.shape[1])
 

@@ -22,10 +22,8 @@ def spec(part="attention", causal=False, objects=100, heads=2, width=512, mix=No
         return heddle.attend(q, k, v, causal="top-left" if causal else False, kv_lengths=lengths)
 
     def pointer(y, e, absent):
-        def beside(x):  # the heads as channels of one
-            return heddle.view(x, (x.shape[0], x.shape[2], heads * width), lambda b, t, c: (b, c // width, t, c % width))
         weights = heddle.view(mix, (heads * width,), lambda c: c // width)
-        logits = (beside(y) * weights) @ beside(e).T * width ** -0.5 + absent[:, None, :]
+        logits = (heddle.heads.join(y, heads * width) * weights) @ heddle.heads.join(e, heads * width).T * width ** -0.5 + absent[:, None, :]
         both = heddle.concat([logits, absent[:, None, :1] * 0.0 + logits[..., :1] * 0.0])
         return logits, heddle.softmax(both)
 

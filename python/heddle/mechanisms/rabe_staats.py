@@ -3,7 +3,7 @@
     v* = v* e^(m* - m') + v_j e^(s - m');  s* = s* e^(m* - m') + e^(s - m');  m* = m' = max(m*, s);  result v* / s*
 
 Rabe and Staats 2021, "Self-attention Does Not Need O(n^2) Memory". This is how every attend is compiled; here it stands with what the
-paper has beside it: the log of the denominator as a second result (which merges parts of the keys), a bias (H, T, S) and lengths
+paper has beside it: the log of the denominator as a second result (which merges parts of the keys), a bias (H, T, S) (or none) and lengths
 of keys (B,). Chunks of 1024 rows and 4096 keys are the paper's; tiles here are what the machine has room for. Scores up to 1e4
 in magnitude stay exact: only differences to the maximum are exponentiated.
 """
@@ -15,17 +15,19 @@ import heddle
 from . import Case, _plain
 
 
-def spec(causal=False, scale=None):
-    @heddle.spec
+def spec(causal=False, scale=None, biased=True):
+    def plain(q, k, v, lengths):
+        return lazy(q, k, v, None, lengths)
+
     def lazy(q, k, v, bias, lengths):
         return heddle.attend(q, k, v, causal="top-left" if causal else False, scale=scale, kv_lengths=lengths, return_lse=True,
-                             score_mod=lambda s, b, h, i, j: s + bias[h, i, j])
-    return lazy
+                             score_mod=None if bias is None else lambda s, b, h, i, j: s + bias[h, i, j])
+    return heddle.spec(lazy if biased else plain)
 
 
-def reference(q, k, v, bias, lengths, causal=False, scale=None):
+def reference(q, k, v, lengths, bias=0.0, causal=False, scale=None, biased=True):
     s = _plain.scores(q, k, scale) + bias
-    i, j = np.ogrid[:s.shape[2], :s.shape[3]]
+    i, j = _plain.places(q.shape[2])[:, None], np.arange(k.shape[2])
     seen = np.broadcast_to((j < lengths[:, None, None, None]) & ((j <= i) | (not causal)), s.shape)
     s = np.where(seen, s, -np.inf)
     top = s.max(-1)

@@ -26,14 +26,10 @@ def linear(x, w, b):
 
 def mab(x, y, w, outer, heads, norm, lengths=None):
     (wq, wk, wv, wo), b = (w[name + outer] for name in ("wq", "wk", "wv", "wo")), w.get("b" + outer, [None] * 4)
-    width = wo.shape[0] // heads
-
-    def split(z):
-        return heddle.view(z, (z.shape[0], heads, z.shape[1], width), lambda b, h, t, c: (b, t, h * width + c))
-    q, k, v = (split(linear(*each)) for each in ((x, wq, b[0]), (y, wk, b[1]), (y, wv, b[2])))
-    head = q + heddle.attend(q, k, v, scale=(heads * width) ** -0.5, kv_lengths=lengths)
+    q, k, v = (heddle.heads.split(linear(*each), heads) for each in ((x, wq, b[0]), (y, wk, b[1]), (y, wv, b[2])))
+    head = q + heddle.attend(q, k, v, scale=wo.shape[0] ** -0.5, kv_lengths=lengths)
     normed = heddle.norms.layer if norm else feature_maps.as_it_is
-    o = normed(heddle.view(head, (*x.shape[:2], heads * width), lambda b, t, c: (b, c // width, t, c % width)))
+    o = normed(heddle.heads.join(head, wo.shape[0]))
     return normed(o + heddle.maximum(linear(o, wo, b[3]), 0.0))
 
 

@@ -15,11 +15,11 @@ import math
 import numpy as np
 
 import heddle
+from heddle import feature_maps
 
 from . import Case, _plain
 
-FEATURES = {"relu": lambda x: heddle.maximum(x, 0.0), "elu": lambda x: heddle.where(x > 0, x + 1.0, heddle.exp(x)),
-            "cosine": lambda x: x / heddle.sqrt((x * x).sum(keepdims=True))}
+FEATURES = {"relu": feature_maps.relu, "elu": feature_maps.elu_plus_one, "cosine": lambda x: x / heddle.sqrt((x * x).sum(keepdims=True))}
 
 
 def spec(p, function="exp", divide="sum", order=4, decay=False, rotary=10000.0, length=4096):
@@ -57,17 +57,17 @@ def spec(p, function="exp", divide="sum", order=4, decay=False, rotary=10000.0, 
 
 def reference(q, k, v, g, p, function="exp", divide="sum", order=4, decay=False, rotary=10000.0, length=4096):
     q, k = (_plain.rope(x, rotary) if rotary else x for x in (q, k))
-    maps = {"relu": lambda x: np.maximum(x, 0), "elu": lambda x: np.where(x > 0, x + 1, np.exp(np.minimum(x, 0))),
-            "cosine": lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)}
+    maps = {"relu": _plain.FEATURES["relu"], "elu": _plain.FEATURES["elu"], "cosine": lambda x: x / np.linalg.norm(x, axis=-1, keepdims=True)}
     x = _plain.scores(*(maps.get(function, lambda x: x)(x) for x in (q, k)), 1.0 if function == "cosine" else None)
     series = sum(x ** n / math.factorial(n) for n in range(order + 1))
     w = {"exp": np.exp(x), "clamped": np.exp(np.minimum(x, 5)), "taylor": series}.get(function, x)
-    w, t = np.tril(w) * (np.exp(g)[:, :, None] / 1024 if decay else 1), np.arange(1, q.shape[2] + 1.0)[:, None]
-    n = w @ (v * t ** (-1 / (1 + np.exp(-p[:, None, None]))) if divide == "visible" else v)
+    i, j = _plain.grid(x)
+    w, t = np.where(j <= i, w, 0) * (np.exp(g)[:, :, None] / 1024 if decay else 1), i + 1.0
+    n = w @ (v * (j.T + 1.0) ** -_plain.sigmoid(p[:, None, None]) if divide == "visible" else v)
     size, flat = np.linalg.norm(n, axis=-1, keepdims=True), n - n.mean(-1, keepdims=True)
     return {"sum": n / w.sum(-1, keepdims=True), "clamped": n / np.maximum(w.sum(-1, keepdims=True), 1), "count": n / t, "l2": n / size, "width": n / size * q.shape[3],
             "rms": n / ((n ** 2).mean(-1, keepdims=True) + 1e-5) ** 0.5, "layer": flat / ((flat ** 2).mean(-1, keepdims=True) + 1e-5) ** 0.5,
-            "gate": n / np.maximum(np.exp(g).cumsum(-1)[..., None], 1)}.get(divide, n)
+            "gate": n / np.maximum(_plain.picked(np.exp(g).cumsum(-1))[..., None], 1)}.get(divide, n)
 
 
 def case(name, size=1.0, **options):

@@ -16,6 +16,8 @@ import heddle
 
 from . import Case, _plain
 
+PARTIAL = "scores are computed three times: for values, for keys beyond the clipped distance, for those within it"
+
 
 def spec(rk, rv, causal=False):
     clip, width = len(rk) // 2, len(rk) + 7 & ~7
@@ -60,16 +62,17 @@ def spec(rk, rv, causal=False):
 
 def reference(q, k, vx, vp, lengths, rk, rv, causal=False):
     clip = len(rk) // 2
-    i, j = np.ogrid[:q.shape[2], :k.shape[2]]
+    i, j = _plain.places(q.shape[2])[:, None], np.arange(k.shape[2])[None]
     where = np.clip(i - j, -clip, clip) + clip
     s = (np.einsum("bhic,bhjc->bhij", q, k) + np.einsum("bhic,ijc->bhij", q, rk[where])) / np.sqrt(q.shape[3])
     p = _plain.softmax(s, (j < lengths[:, None, None, None]) & ((j <= i) | (not causal)))
     return np.concatenate([p @ v + np.einsum("bhij,ije->bhie", p, rv[where]) for v in (vx, vp)], -1)
 
 
-def case(name, clip, lengths, **options):
-    arrays = {each: (2, 2, 60, 16) for each in ("q", "k", "vx", "vp")} | dict(lengths=lambda g: np.array(lengths, np.int32))
-    return Case(name, arrays, dict(rk=(2 * clip + 1, 16), rv=(2 * clip + 1, 16)), options)
+def case(name, clip, lengths, values=(2, 2, 60, 16), rv=None, dtype="f32", **options):
+    arrays = {"q": (2, 2, 60, 16), "k": (2, 2, 60, 16), "vx": values, "vp": values, "lengths": lambda g: np.array(lengths, np.int32)}
+    return Case(name, arrays, dict(rk=(2 * clip + 1, 16), rv=rv or (2 * clip + 1, 16)), options, dtype)
 
 
-CASES = (case("encoder", 16, (60, 33)), case("decoder", 3, (60, 60), causal=True))
+CASES = (case("encoder", 16, (60, 33)), case("decoder", 3, (60, 60), causal=True),
+         case("weights", 3, (60, 41), lambda g: np.broadcast_to(np.eye(60, 64, dtype=np.float32), (2, 2, 60, 64)), lambda g: np.zeros((7, 64), np.float32)))

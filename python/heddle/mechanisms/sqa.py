@@ -29,7 +29,7 @@ def spec(causal=True, window=None, reverse=False, rotary=10000.0, length=4096):
 def reference(q, k, v, causal=True, window=None, reverse=False, rotary=10000.0, length=4096):
     count = max(q.shape[1], k.shape[1])
     if rotary:
-        q, k = _plain.rope(q, rotary, first=k.shape[2] - q.shape[2]), _plain.rope(k, rotary)
+        q, k = _plain.rope(q, rotary), _plain.rope(k, rotary)
     q, k, v = (_plain.heads(x, count) for x in (q, k, v))
     s = _plain.scores(q, k)
     i, j = _plain.grid(s)

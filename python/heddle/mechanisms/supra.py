@@ -28,10 +28,8 @@ def spec(wq, bq, decay, wk=None, bk=None, width=32, eps=1e-5, length=4096, strea
 
     def features(x, w, b, place):
         y = heddle.maximum(x @ w + b, 0.0)
-        heads = y.shape[3] // width
-        split = heddle.view(y, (y.shape[0], heads, y.shape[2], width), lambda b, h, t, c: (b, 0, t, h * width + c))
         rows = [heddle.view(table, (y.shape[2], width // 2), lambda t, c: (place[t], c)) for table in tables]
-        return heddle.positions.rotate(split, rows)
+        return heddle.positions.rotate(heddle.heads.split(y, y.shape[3] // width), rows)
 
     def supra(recur, q, k, v, place):
         return heddle.norms.layer(recur(features(q, wq, bq, place), features(k, wk, bk, place), v, gate=decay), eps)
@@ -43,8 +41,9 @@ def reference(q, k, v, place, wq, bq, decay, wk=None, bk=None, width=32, eps=1e-
         y = np.maximum(x @ w + b, 0)
         return _plain.rope(y.reshape(len(y), y.shape[2], -1, width).swapaxes(1, 2))
     q, k = features(q, wq, bq), features(k, *((wq, bq) if wk is None else (wk, bk)))
-    apart = np.arange(q.shape[2])[:, None] - np.arange(q.shape[2])
-    s = _plain.scores(q, k) * np.where(apart >= 0, np.exp(decay[:, None, None] * np.maximum(apart, 0)), 0)
+    s = _plain.scores(q, k)
+    i, j = _plain.grid(s)
+    s = s * np.where(j <= i, np.exp(decay[:, None, None] * np.maximum(i - j, 0)), 0)
     return _plain.layer_norm(s @ _plain.heads(v, q.shape[1]), eps)
 
 
