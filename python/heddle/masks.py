@@ -113,24 +113,36 @@ def neighborhoods(shape, sizes, strides=None, dilations=None, causal=None):
 
 
 def neighbor(shape, sizes, dilations=None, causal=None):
-    """What `neighborhoods` of a stride of 1 lets row t see, in order, the last axis fastest: (f(n, t) -> the n-th token, f(t, y) -> the n of
-    token y). On a causal axis the first rows see fewer, and what is counted beyond the row is not seen. For `heddle.view` and score functions."""
-    causal, dilations = causal or [False] * len(shape), dilations or [1] * len(shape)
-    axes = list(zip((coordinate(shape, n) for n in range(len(shape))), shape, sizes, dilations, causal))
+    """The tokens that `neighborhoods` of a stride of 1 lets row t see: f(n, t) -> the n-th of them, n from 0, the last axis fastest. On a
+    causal axis the first rows see fewer, and what is counted beyond the row is not seen. For `heddle.view`."""
+    axes = _axes(shape, sizes, dilations, causal)
 
     def token(n, t):
         found, inner = 0, 1
         for place, extent, size, step, past in reversed(axes):
             x = place(t)
-            found, inner, n = found + (x % step + (_first(x, extent, size, step, past) + n % size) * step) * inner, inner * extent, n // size
+            start = _first(x, extent, size, step, past)
+            found, inner, n = found + (x % step + (start + n % size) * step) * inner, inner * extent, n // size
         return found
+    return token
+
+
+def neighbor_number(shape, sizes, dilations=None, causal=None):
+    """The inverse of `neighbor`: f(t, y) -> the n of a token y that row t sees. For score functions."""
+    axes = _axes(shape, sizes, dilations, causal)
 
     def number(t, y):
         n = 0
         for place, extent, size, step, past in axes:
             n = n * size + (place(y) // step - _first(place(t), extent, size, step, past))
         return n
-    return token, number
+    return number
+
+
+def _axes(shape, sizes, dilations, causal):
+    """(coordinate, extent, size, dilation, causal) of each axis."""
+    count = len(shape)
+    return list(zip((coordinate(shape, n) for n in range(count)), shape, sizes, dilations or [1] * count, causal or [False] * count))
 
 
 def _first(x, extent, size, step, causal):

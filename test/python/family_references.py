@@ -56,6 +56,10 @@ def near_tokens(q, k):
     return out
 
 
+def with_entropy(p, v):
+    return p @ v, -(p * np.log(p, where=p > 0, out=np.zeros_like(p))).sum(-1)
+
+
 def tables(q, k, v, seen):
     i, j = np.arange(q.shape[2])[:, None], np.arange(k.shape[2])
     return attention(q, k, v, seen(i, j))
@@ -130,6 +134,7 @@ NORMALIZERS = {
     "with_signs": weighted(lambda s, seen: np.sign(s) * shares(np.exp(abs(s)) * seen)),
     "products": weighted(lambda s, seen: s * s * seen),
     "hard": lambda q, k, v: np.eye(12)[scores(q, k).argmax(-1)] @ v,
+    "entropy": lambda q, k, v: with_entropy(_plain.softmax(scores(q, k), _plain.causal(q, k)), v),
     "of_powers": weighted(lambda s, seen: shares((1 + s + s * s / 2) * seen)),
     "shaped": weighted(lambda s, seen: _plain.softmax(30 * np.tanh(s / 30), seen) - shares(seen * 1.0)),
 }

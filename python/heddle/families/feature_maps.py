@@ -39,6 +39,7 @@ def exp(x):
         f(x) = exp x
 
     Positive, and steep: the map of [LLN attention](../mechanisms/lln_attention.py) (with a learned sharpness), and the half of Hedgehog's.
+    `feature_maps.shifted_exp` subtracts the largest channel first, which is another function, not a way to compute this one.
     """
     return feature_maps.exp(x)
 
@@ -50,7 +51,7 @@ def rectified(x):
 
         f(x) = max(x, 0)
 
-    Sparse features of cosFormer (times [cos; sin] of the position), T2R and EfficientViT. A row whose features are all 0 has no
+    Sparse features of cosFormer (`feature_maps.cos_weighted`: times [cos; sin] of the position), T2R and EfficientViT. A row whose features are all 0 has no
     denominator: `feature_maps.clamped` sees to that.
     """
     return feature_maps.relu(x)
@@ -164,8 +165,8 @@ def taylor(q, k, v):
 
         f(x) . f(y) = 1 + s + s^2 / 2,   s = x . y / sqrt(d)
 
-    Second order, at least 1/2, and close to exp for small scores: [BASED](../mechanisms/based.py) (Arora et al. 2024). 1 + d + d^2 features,
-    made of products of two channels, which is what the text below says with two views of x.
+    Second order, at least 1/2, and close to exp for small scores: [BASED](../mechanisms/based.py) (Arora et al. 2024). It is the polynomial
+    below with coefficients 1, 1 / sqrt(d) and 1 / (2 d).
     """
     return heddle.recur(q, k, v, feature_map=feature_maps.taylor, normalizer="sum")
 
@@ -177,7 +178,8 @@ def polynomial(q, k, v):
 
         f(x) . f(y) = c0 + c1 s + c2 s^2,   s = x . y
 
-    Each product of two channels once, so half as many features. [Fastmax](../mechanisms/fastmax.py), [BASED](../mechanisms/based.py); coefficients
+    Each product of two channels once: 1 + d + d (d + 1) / 2 features, each a product of two factors that the text below makes with columns of 0
+    and 1. [Fastmax](../mechanisms/fastmax.py), [BASED](../mechanisms/based.py); coefficients
     (0, 0, 1) are the second power alone, as in symmetric power attention (Buckman et al. 2024).
     """
     return heddle.recur(q, k, v, feature_map=feature_maps.polynomial(16, (1.0, 1.0, 0.5)), normalizer="sum")

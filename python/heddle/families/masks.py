@@ -237,7 +237,7 @@ def neighbor(q, k):
 
     Where a neighbour's number counts, and not only whether it is one, `masks.neighbor` is the map from numbers to tokens, for
     `heddle.view`. Unfused implementations of [neighbourhood attention](../mechanisms/faster_na.py) return such scores, and biases that
-    were learned for each neighbour are indexed by n.
+    were learned for each neighbour are indexed by n; `masks.neighbor_number` is the map back.
     """
     token = masks.neighbor((5, 7), (3, 3))
     shape = (1, 2, 35 * 9, 64)

@@ -141,12 +141,25 @@ def hard(q, k, v):
 
 @idea()
 @heddle.spec(**qkv)
+def entropy(q, k, v):
+    """Softmax, and the entropy of its weights
+
+        o_i = sum_j p_ij v_j,   e_i = -sum_j p_ij log p_ij
+
+    `normalizers.ENTROPY` sums exp(s) s beside exp(s), so that a row's entropy comes out of the same pass:
+    [what is measured of attention](../mechanisms/deconstructing_attention.py) needs no weights in memory.
+    """
+    return heddle.attend(q, k, v, causal=True, normalizer=normalizers.ENTROPY, return_lse=True)
+
+
+@idea()
+@heddle.spec(**qkv)
 def of_powers(q, k, v):
     """One of your own
 
         w = p(s) / sum p(s),   p(s) = 1 + s + s^2 / 2
 
-    No reference is needed where weights cannot overflow: two functions define it. This is second-order [Fastmax](../mechanisms/fastmax.py),
+    No reference is needed where weights cannot overflow: two functions define it, those of `normalizers.polynomial`. This is second-order [Fastmax](../mechanisms/fastmax.py),
     in its form over pairs; [BASED](../mechanisms/based.py) has the same weights as a recurrence.
     """
     def power(s):

@@ -56,7 +56,8 @@ class scaled(tuple):
 
 
 def chosen(tokens, count=31):
-    """Some rows of a long case: the first and last ones and others at random. How many they are no extent of a case is."""
+    """Some rows of a long case: the first and last ones and others at random. `count` tells them from everything else: no array of a case has
+    an extent of 31."""
     others = np.random.default_rng(tokens).choice(np.arange(3, tokens - 3), count - 6, replace=False)
     return np.sort(np.concatenate([np.arange(3), others, np.arange(tokens - 3, tokens)]))
 
@@ -73,7 +74,7 @@ def expected(module, case, seed=0, rows=None):
 
 
 def rows_of(result, rows, like):
-    """What to compare with a result `like` the one that `expected` has for some rows."""
+    """The part of a result that is to be compared with `like`, which is what `expected` has for some rows."""
     return result.take(rows, like.shape.index(len(rows))) if rows is not None and len(rows) in like.shape else result
 
 

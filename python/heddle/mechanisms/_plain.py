@@ -30,7 +30,6 @@ def picked(x, axis=2):
     return x if ROWS is None else x.take(ROWS, axis)
 
 
-
 def heads(x, count):
     """The heads of (b, h, ..) repeated to `count`, neighbours together."""
     return np.repeat(x, count // x.shape[1], axis=1)
@@ -110,10 +109,10 @@ def mirrored(y, form):
     return np.concatenate([FEATURES[form](y), FEATURES[form](-y)], -1)
 
 
-def rope(x, base=10000.0):
+def rope(x, base=10000.0, first=0):
     """Rotary embedding, channel c paired with c + d / 2."""
     half = x.shape[-1] // 2
-    angle = places(x.shape[-2])[:, None] * base ** (-np.arange(half) / half)
+    angle = (places(x.shape[-2]) + first)[:, None] * base ** (-np.arange(half) / half)
     low, high = x[..., :half], x[..., half:]
     return np.concatenate([low * np.cos(angle) - high * np.sin(angle), high * np.cos(angle) + low * np.sin(angle)], -1)
 

@@ -17,12 +17,10 @@ from heddle import masks
 
 from . import Case, _plain
 
-ABSENT = np.array([[0], [-np.inf]], np.float32)
-
 
 def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused"):
     places, steps, count = [masks.coordinate(shape, axis) for axis in range(len(shape))], dilation or [1] * len(shape), int(np.prod(window))
-    near, neighbour, index = masks.neighborhoods(shape, window, None, dilation, causal), *masks.neighbor(shape, window, dilation, causal)
+    near, grid = masks.neighborhoods(shape, window, None, dilation, causal), (shape, window, dilation, causal)
 
     def distance(h, i, j):
         return (h, *((at(j) - at(i)) // step + (w - 1) for at, step, w in zip(places, steps, window)))
@@ -32,21 +30,23 @@ def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused
             lambda s, b, h, i, j: s + bias[distance(h, i, j)]))
 
     def scores(q, k):
+        neighbour = masks.neighbor(*grid)
         many = (q.shape[0], q.shape[1], q.shape[2] * count, q.shape[3])  # the neighbours of a row, one behind the other
         rows = heddle.view(q, many, lambda b, h, t, c: (b, h, t // count, c))
         keys = heddle.view(k, many, lambda b, h, t, c: (b, h, neighbour(t % count, t // count), c))
-        products = (rows * keys) @ heddle.view(np.ones((1, 1), np.float32), (q.shape[3], 8), lambda c, n: (0, 0))  # their sums, eight times
-        s = heddle.view(products, (*q.shape[:3], count), lambda b, h, t, n: (b, h, t * count + n, 0)) * q.shape[3] ** -0.5
+        s = (rows * keys) @ heddle.view(np.ones((1, 1), np.float32), (q.shape[3], 8), lambda c, n: (0, 0))  # sums of products, eight times
+        s = heddle.view(s, (*q.shape[:3], count), lambda b, h, t, n: (b, h, t * count + n, 0)) * q.shape[3] ** -0.5
         s = s if bias is None else s + heddle.view(bias, (1, *s.shape[1:]), lambda b, h, t, n: distance(h, t, neighbour(n, t)))
+        absent = np.array([[0], [-np.inf]], np.float32)
         for at in (at for at, past in zip(places, causal or ()) if past):
-            s = s + heddle.view(ABSENT, s.shape[2:], lambda t, n: (heddle.minimum(heddle.maximum(at(neighbour(n, t)) - at(t), 0), 1), 0))
+            s = s + heddle.view(absent, s.shape[2:], lambda t, n: (heddle.minimum(heddle.maximum(at(neighbour(n, t)) - at(t), 0), 1), 0))
         return s
 
     def summed(p, v, turn):
         return heddle.attend(v[..., :8], v[..., :8], v, mask_mod=lambda b, h, i, j: near(b, h, *turn(i, j)), normalizer="none", scale=1.0,
-                             score_mod=lambda s, b, h, i, j: s * 0.0 + p[b, h, turn(i, j)[0], index(*turn(i, j))])
-    return heddle.spec(dict(fused=fused, scores=scores, weights=lambda s: heddle.softmax(s), values=lambda p, v: summed(p, v, lambda i, j: (i, j)),
-                            inverse=lambda p, v: summed(p, v, lambda i, j: (j, i)))[part])
+                             score_mod=lambda s, b, h, i, j: s * 0.0 + p[b, h, turn(i, j)[0], masks.neighbor_number(*grid)(*turn(i, j))])
+    return heddle.spec({"fused": fused, "scores": scores, "weights": lambda s: heddle.softmax(s), "values": lambda p, v: summed(p, v, lambda i, j: (i, j)),
+                        "inverse": lambda p, v: summed(p, v, lambda i, j: (j, i))}[part])
 
 
 def reference(q=None, k=None, v=None, s=None, p=None, bias=None, shape=(), window=(), dilation=None, causal=None, part="fused"):
@@ -55,7 +55,7 @@ def reference(q=None, k=None, v=None, s=None, p=None, bias=None, shape=(), windo
     i = _plain.places((p if q is None else q).shape[2])
     seen, number = _plain.neighborhoods(i, shape, window, None, dilation, causal)
     if q is not None:
-        apart = [to - at[:, None] for at, to in zip(np.unravel_index(i, shape), np.unravel_index(np.arange(seen.shape[1]), shape))]
+        apart = [to - at[:, None] for at, to in zip(*(np.unravel_index(x, shape) for x in (i, np.arange(seen.shape[1]))))]
         table = [np.where(seen, y // d + w - 1, 0) for y, d, w in zip(apart, dilation or [1] * len(shape), window)]
         x = np.where(seen, _plain.scores(q, k) + (0 if bias is None else bias[(slice(None), *table)]), -np.inf)
     if part == "fused":
