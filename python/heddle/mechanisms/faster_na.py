@@ -37,9 +37,8 @@ def spec(bias=None, shape=(), window=(), dilation=None, causal=None, part="fused
         s = (rows * keys) @ heddle.view(np.ones((1, 1), np.float32), (q.shape[3], 8), lambda c, n: (0, 0))  # sums of products, eight times
         s = heddle.view(s, (*q.shape[:3], count), lambda b, h, t, n: (b, h, t * count + n, 0)) * q.shape[3] ** -0.5
         s = s if bias is None else s + heddle.view(bias, (1, *s.shape[1:]), lambda b, h, t, n: distance(h, t, neighbour(n, t)))
-        absent = np.array([[0], [-np.inf]], np.float32)
         for at in (at for at, past in zip(places, causal or ()) if past):
-            s = s + heddle.view(absent, s.shape[2:], lambda t, n: (heddle.minimum(heddle.maximum(at(neighbour(n, t)) - at(t), 0), 1), 0))
+            s = s + heddle.view(np.array([[0], [-np.inf]], np.float32), s.shape[2:], lambda t, n: (heddle.minimum(heddle.maximum(at(neighbour(n, t)) - at(t), 0), 1), 0))
         return s
 
     def summed(p, v, turn):
