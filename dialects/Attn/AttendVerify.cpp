@@ -5,6 +5,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/Attn/AttnOps.h"
 #include "dialects/Attn/OperandExtents.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Attn/ScalarRegion.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -211,7 +212,8 @@ LogicalResult AttendOp::verifySymbolUses(SymbolTableCollection &symbols) {
     return emitOpError("expected arguments (")
            << header << ") for " << getNormalizerAttr() << ", got (" << given << ")";
   for (StringRef name : getStatNames()) {
-    if (name == kMaxStat ? normalizer.hasReference() : normalizer.getStatIndex(name).has_value()) // C12
+    bool isOfReference = name == kMaxStat || RankedStat::parse(name);
+    if (isOfReference ? normalizer.hasReference() : normalizer.getStatIndex(name).has_value()) // C12
       continue;
     return emitOpError("expected a statistic of ") << getNormalizerAttr() << ", got " << name;
   }

@@ -19,16 +19,22 @@ def Attn_NormalizerOp : Attn_Op<"normalizer", [IsolatedFromAbove, Symbol, Single
     `weight` yields. So `m` is a gauge: it keeps numbers in range and results do not depend on it. Everything else is
     derived: blocks and splits are combined by `m = max(m1, m2)`, `X = X1 rescale(m1, m) + X2 rescale(m2, m)`.
 
+    Where a sum moves in another way, `rescale(m, m', R_0, ..)` takes all sums and yields, behind the factor of the weights,
+    what each becomes: `sum w (s - m)` becomes `f (R + (m - m') sum w)`, with f the factor; `sum w^2` becomes `f^2 R`. Statistics
+    of the weights of a row (entropy, moments, the share of some keys) are such sums and a term of `finish`.
+
     The header's arguments (tensors or scalars given by the user of the normalizer) are the last block arguments of
     every region; in the text they are written once, in the header.
 
     Constraints:
     - C1: weights is at least 1 and sums at least 0; statistics are distinct and none is called `max`.
     - C2: reference and rescale are both present or both absent; without them weight and finish take no `m`.
-    - C3: reference takes `(s, b, h, i, j)` and yields 1 value; rescale takes `(m, m')` and yields 1; weight takes
+    - C3: reference takes `(s, b, h, i, j)` and yields 1 value; rescale takes `(m, m')` and yields 1, or `(m, m', R_0, ..)` and
+      yields 1 + sums; weight takes
       `(s, [m,] b, h, i, j)` and yields weights + sums; finish takes `([m,] R_0, .., b, h, i)` and yields
       weights + statistics. Scores, references and sums are f32, positions index; then the header's arguments follow.
-    - C4: `weight(s, m') = rescale(m, m') * weight(s, m)`, tried at several points (unless a region reads a tensor).
+    - C4: `weight(s, m') = rescale(m, m') * weight(s, m)`, tried at several points (unless a region reads a tensor). A rescale
+      that takes sums makes of `r_k(s, m)` what `weight(s, m')` yields, and of a total the total of what it makes of its parts.
     - C5: with sums moved so, `finish` gives the same statistics, and factors that undo the move; tried likewise.
 
     Example:

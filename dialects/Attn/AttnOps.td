@@ -35,11 +35,13 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
         value    o[b,h,i,e] = sum_j  w * v[b,h,j,e]      (two operands: sum_jk w * v[b,h,j,e] * v2[b,h,k,e])
         covalue  o[b,h,j,e] = sum_i  w * u[b,h,i,e]
         table    o[f(b,h,i,j)] += w, from zero; a coordinate outside the table drops the pair
-        stats    o[b,h,i]: a statistic of the normalizer by its name, or `max`, the true maximum of its reference
+        stats    o[b,h,i]: a statistic of the normalizer by its name, or `max`, the true maximum of its reference; or `max.n`,
+                 the n-th largest of the distinct references of the row, and `count.n`, how many visible keys have it
 
     Heads and batches are paired by extents (see the dialect). `i`, `j` and `k` are positions inside the sequence `b`.
     An operand that comes from an `attn.view` with `lengths` is absent from its length on: pairs there are not
-    visible. A row that sees nothing has value results 0 and statistics -inf, and `finish` is not evaluated for it.
+    visible. A row that sees nothing has value results 0 and statistics -inf (a count is 0), and `finish` is not evaluated
+    for it.
     Sums are f32; result element types are those declared. Regions see captured values implicitly.
 
     A reference is a gauge: results depend on which one is taken by rounding only. With `lag = n` a row may keep one that
@@ -65,7 +67,8 @@ def Attn_AttendOp : Attn_Op<"attend", [Pure, AttrSizedOperandSegments, SingleBlo
       else one f32 per value, covalue and table; it may be absent only if normalized or with a single such result.
     - C10: the mask region takes the positions and yields one i1.
     - C11: a pair region takes two f32 and an index and yields one f32.
-    - C12: statistics are distinct and need a normalizer; each is `max` (with a reference) or one the normalizer names.
+    - C12: statistics are distinct and need a normalizer; each is `max`, `max.n` or `count.n` (n from 1 to 64), with a
+      reference, or one the normalizer names.
     - C13: the normalizer's arguments are as many and of the types its header says.
     - C14: `lag` is above 0 and at most 15, so that weights fit f16, and goes with a normalizer; `max`, which is the
       reference itself, is then no statistic.

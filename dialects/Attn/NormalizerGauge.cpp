@@ -36,6 +36,23 @@ public:
     return run(op.getFinish(), reals);
   }
 
+  /// What `rescale` makes of weights and sums; none if it cannot be evaluated.
+  std::optional<SmallVector<double>> move(double from, double to, ArrayRef<double> yielded) {
+    ArrayRef<double> sums = yielded.drop_front(op.getNumWeights());
+    bool movesSums = op.getNumLeading(op.getRescale()) > 2;
+    SmallVector<double> reals = {from, to};
+    if (movesSums)
+      llvm::append_range(reals, sums);
+    std::optional<Scalars> results = run(op.getRescale(), reals);
+    if (!results)
+      return std::nullopt;
+    SmallVector<double> moved(yielded);
+    for (auto [index, value] : llvm::enumerate(moved))
+      value = movesSums && index >= op.getNumWeights() ? (*results)[1 + index - op.getNumWeights()].real
+                                                       : value * results->front().real;
+    return moved;
+  }
+
 private:
   NormalizerOp op;
   ScalarInterpreter interpreter;
@@ -48,24 +65,41 @@ static bool agree(double a, double b) {
   return std::fabs(a - b) <= 1e-9 * std::max({std::fabs(a), std::fabs(b), 1e-30});
 }
 
+static SmallVector<double> realsOf(const Scalars &scalars) {
+  return llvm::map_to_vector(scalars, [](const Scalar &scalar) { return scalar.real; });
+}
+
 static LogicalResult verifyPair(NormalizerOp op, Row &row, ArrayRef<double> scores, double from, double to) {
   std::optional<Scalars> scale = row.run(op.getRescale(), {from, to});
   if (!scale)
     return success();
   double factor = scale->front().real;
   std::optional<Scalars> before = row.finish(from, scores), after = row.finish(to, scores);
+  SmallVector<double> total(op.getNumWeights() + op.getNumSums(), 0.0), movedTotal(total);
   for (double score : scores) {
     std::optional<Scalars> old = row.run(op.getWeight(), {score, from}), moved = row.run(op.getWeight(), {score, to});
     if (!old || !moved)
       return success();
-    for (auto [index, pair] : llvm::enumerate(llvm::zip_equal(*old, *moved))) {
-      double expected = factor * std::get<0>(pair).real, got = std::get<1>(pair).real;
+    std::optional<SmallVector<double>> rescaled = row.move(from, to, realsOf(*old));
+    if (!rescaled)
+      return success();
+    for (auto [index, expected] : llvm::enumerate(*rescaled)) {
+      double got = (*moved)[index].real;
       if (!agree(expected, got)) // C4
         return op.emitOpError("expected weight(s, m') = rescale(m, m') * weight(s, m), got ")
                << got << " and " << expected << " for value " << index << " at s = " << score << ", m = " << from
                << ", m' = " << to;
+      total[index] += (*old)[index].real;
+      movedTotal[index] += expected;
     }
   }
+  std::optional<SmallVector<double>> rescaled = row.move(from, to, total);
+  if (!rescaled)
+    return success();
+  for (auto [index, got] : llvm::enumerate(*rescaled))
+    if (!agree(movedTotal[index], got)) // C4
+      return op.emitOpError("expected rescale to move a total as it moves what is added up, got ")
+             << got << " and " << movedTotal[index] << " for value " << index << " at m = " << from << ", m' = " << to;
   if (!before || !after)
     return success();
   for (unsigned index = 0; index < before->size(); ++index) {

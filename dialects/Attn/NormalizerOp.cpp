@@ -1,6 +1,7 @@
 //===- NormalizerOp.cpp - text and checks of attn.normalizer ----------------===//
 #include "dialects/Attn/AttnOps.h"
 #include "dialects/Attn/NormalizerGauge.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Attn/ScalarRegion.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/StringSet.h"
@@ -24,6 +25,7 @@ struct Signature {
 struct Counts {
   unsigned weights, sums, stats;
   bool reference;
+  bool movesSums; ///< rescale says what becomes of each sum
 };
 } // namespace
 
@@ -39,7 +41,9 @@ static Signature signature(MLIRContext *context, const Counts &counts, unsigned 
     return {"reference", takes, 1};
   case kRescale:
     takes.append({f32, f32});
-    return {"rescale", takes, 1};
+    if (counts.movesSums)
+      takes.append(counts.sums, f32);
+    return {"rescale", takes, counts.movesSums ? 1 + counts.sums : 1};
   case kWeight:
     takes.append(1 + gauge, f32);
     takes.append(4, index);
@@ -52,7 +56,14 @@ static Signature signature(MLIRContext *context, const Counts &counts, unsigned 
 }
 
 static Counts countsOf(NormalizerOp op) {
-  return {op.getNumWeights(), op.getNumSums(), op.getNumStats(), op.hasReference()};
+  Counts counts = {op.getNumWeights(), op.getNumSums(), op.getNumStats(), op.hasReference(), /*movesSums=*/false};
+  if (!counts.reference || op.getRescale().empty() || op.getWeight().empty())
+    return counts;
+  // Both regions end in the header's arguments.
+  int64_t header = int64_t(op.getWeight().getNumArguments()) - signature(op.getContext(), counts, kWeight).takes.size();
+  int64_t least = signature(op.getContext(), counts, kRescale).takes.size() + header;
+  counts.movesSums = op.getRescale().getNumArguments() > least;
+  return counts;
 }
 
 std::optional<unsigned> NormalizerOp::getStatIndex(StringRef name) {
@@ -103,7 +114,7 @@ ParseResult NormalizerOp::parse(OpAsmParser &parser, OperationState &result) {
     return failure();
   if (parser.parseOptionalAttrDictWithKeyword(result.attributes) || parser.parseLBrace())
     return failure();
-  Counts counts = {unsigned(weights), unsigned(sums), unsigned(stats.size()), /*reference=*/false};
+  Counts counts = {unsigned(weights), unsigned(sums), unsigned(stats.size()), /*reference=*/false, /*movesSums=*/true};
   for (unsigned index = 0; index < kNumRegions; ++index) {
     Region *region = result.addRegion();
     Signature shape = signature(builder.getContext(), counts, index);
@@ -113,7 +124,7 @@ ParseResult NormalizerOp::parse(OpAsmParser &parser, OperationState &result) {
     } else if (parser.parseKeyword(shape.name)) {
       return failure();
     }
-    if (parseScalarRegion(parser, *region, shape.takes, header))
+    if (parseScalarRegion(parser, *region, shape.takes, header, index == kRescale ? unsigned(sums) : 0))
       return failure();
     counts.reference |= index == kReference;
   }
@@ -162,6 +173,8 @@ void NormalizerOp::getAsmBlockArgumentNames(Region &region, OpAsmSetValueNameFn 
     break;
   case kRescale:
     add({"old", "new"});
+    for (unsigned sum = 0; names.size() < getNumLeading(region); ++sum)
+      names.push_back("r" + std::to_string(sum));
     break;
   case kWeight:
     add({"s"});
@@ -194,7 +207,7 @@ LogicalResult NormalizerOp::verifyRegions() {
     return emitOpError("expected at least 0 sums, got ") << getSumsAttr().getInt();
   llvm::StringSet<> seen;
   for (StringRef stat : getStats().getAsValueRange<StringAttr>())
-    if (stat == kMaxStat || !seen.insert(stat).second) // C1
+    if (stat == kMaxStat || RankedStat::parse(stat) || !seen.insert(stat).second) // C1
       return emitOpError("expected distinct statistics not called ") << kMaxStat << ", got " << getStats();
   if (getReference().empty() != getRescale().empty()) // C2
     return emitOpError("expected reference and rescale together, got only ")

@@ -7,11 +7,13 @@ using namespace mlir;
 using namespace heddle::attn;
 
 ParseResult heddle::attn::parseScalarRegion(OpAsmParser &parser, Region &region, TypeRange types,
-                                            ArrayRef<OpAsmParser::Argument> trailing) {
+                                            ArrayRef<OpAsmParser::Argument> trailing, unsigned optional) {
   SmallVector<OpAsmParser::Argument> arguments;
   SMLoc location = parser.getCurrentLocation();
   if (parser.parseArgumentList(arguments, OpAsmParser::Delimiter::Paren))
     return failure();
+  if (optional && arguments.size() + optional == types.size())
+    types = types.drop_back(optional);
   if (arguments.size() != types.size())
     return parser.emitError(location, "expected ") << types.size() << " arguments, got " << arguments.size();
   for (auto [argument, type] : llvm::zip_equal(arguments, types))

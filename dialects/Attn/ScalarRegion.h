@@ -13,9 +13,10 @@
 
 namespace heddle::attn {
 
-/// Parses `(names) { body }`. Block arguments of `trailing` are appended to the names written.
+/// Parses `(names) { body }`. Block arguments of `trailing` are appended to the names written. The last `optional`
+/// types may be left out together.
 mlir::ParseResult parseScalarRegion(mlir::OpAsmParser &parser, mlir::Region &region, mlir::TypeRange types,
-                                    llvm::ArrayRef<mlir::OpAsmParser::Argument> trailing = {});
+                                    llvm::ArrayRef<mlir::OpAsmParser::Argument> trailing = {}, unsigned optional = 0);
 /// Prints all block arguments but the last `hidden`, and the body.
 void printScalarRegion(mlir::OpAsmPrinter &printer, mlir::Region &region, unsigned hidden = 0);
 

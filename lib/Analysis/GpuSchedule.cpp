@@ -38,6 +38,8 @@ int64_t estimateRegisters(const GpuSchedule &schedule, const AttendWork &work) {
   // are a constant away from the first.
   if (work.tableReads)
     registers += (1 + work.tableReads) * schedule.keys / 4 + work.tableReads * rowsPerWarp / 8;
+  if (work.ranks)
+    registers += rowsPerWarp * (schedule.keys + 4 * work.ranks) / 32;
   if (work.elementBytes == 4)
     registers += kSplitAllowance;
   auto isRagged = [&](int64_t columns) { return 32 * schedule.warps % (columns * work.elementBytes / 16) != 0; };
@@ -100,7 +102,8 @@ int64_t estimateConsumerRegisters(const GpuSchedule &schedule, const AttendWork 
   int64_t vectors = work.tableReads - work.tileReads - work.apartReads;
   int64_t tables = vectors * (schedule.keys / 16 + kTableAllowance) + work.pairReads * schedule.keys / 4;
   int64_t allowance = kConsumerAllowance + (schedule.warps <= 8 ? kRoomyAllowance : 0);
-  return scores + weights + accumulators + tables + allowance;
+  int64_t ranks = work.ranks ? schedule.keys / 2 + 6 * work.ranks : 0;
+  return scores + weights + accumulators + tables + ranks + allowance;
 }
 
 int64_t estimateSlots(const GpuSchedule &schedule, const AttendWork &work) {

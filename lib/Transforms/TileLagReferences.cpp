@@ -71,27 +71,21 @@ static bool rescalesCarried(Value factor, scf::ForOp loop) {
   });
 }
 
-/// The factor made of a difference of references, if there is one.
-static bool findFactor(arith::SubFOp difference, Reference &reference, scf::ForOp loop) {
-  Value value = difference.getResult();
-  double exponent = 1;
-  while (value.hasOneUse()) {
-    Operation *user = *value.user_begin();
+/// The factor made of a difference of references times `exponent`, if there is one. What else is made of the difference
+/// sees the reference that is used.
+static bool findFactor(Value difference, double exponent, Reference &reference, scf::ForOp loop) {
+  return llvm::any_of(difference.getUsers(), [&](Operation *user) {
     if (auto product = dyn_cast<arith::MulFOp>(user)) {
       std::optional<UniformTile> number = UniformTile::match(product.getRhs());
-      if (!number || !number->number)
-        return false;
-      exponent *= number->number->convertToDouble();
-      value = product.getResult();
-      continue;
+      return number && number->number &&
+             findFactor(product.getResult(), exponent * number->number->convertToDouble(), reference, loop);
     }
     if (!isa<math::Exp2Op>(user))
       return false;
     reference.factor = behindGuard(user->getResult(0));
     reference.exponent = exponent;
     return exponent > 0 && rescalesCarried(reference.factor, loop);
-  }
-  return false;
+  });
 }
 
 static std::optional<Reference> matchReference(scf::ForOp loop, BlockArgument carried) {
@@ -113,7 +107,7 @@ static std::optional<Reference> matchReference(scf::ForOp loop, BlockArgument ca
     Value to = difference.getRhs();
     if (auto guard = to.getDefiningOp<arith::SelectOp>(); guard && UniformTile::match(guard.getFalseValue()))
       to = guard.getTrueValue();
-    if (to == reference.raised.getResult() && findFactor(difference, reference, loop))
+    if (to == reference.raised.getResult() && findFactor(difference, 1, reference, loop))
       return reference;
   }
   return std::nullopt;

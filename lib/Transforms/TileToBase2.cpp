@@ -5,8 +5,8 @@
 //
 //   exp(x * scale - repeat(m))   becomes   exp2(fma(x, scale * log2e, repeat(-m * log2e)))
 //
-// where `m` is one number per row and `scale` one number. Quotients by constants and sums with a scaled tile join in.
-// Test: test/Transforms/tile-to-base-2.mlir
+// where `m` is one number per row and `scale` one number. Quotients by constants and sums with a scaled tile join in,
+// and products that only a sum reads may be contracted with it. Test: test/Transforms/tile-to-base-2.mlir
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
@@ -152,11 +152,26 @@ struct ContractSum : OpRewritePattern<arith::AddFOp> {
   }
 };
 
+/// A reduction adds its elements up one by one: each is a fused multiply-add if it is a product that nothing else
+/// reads.
+struct ContractReduction : OpRewritePattern<tile::ReduceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tile::ReduceOp op, PatternRewriter &rewriter) const override {
+    auto product = op.getSource().getDefiningOp<arith::MulFOp>();
+    if (op.getKind() != tile::ReduceKind::Sum || !product || !product->hasOneUse() ||
+        bitEnumContainsAll(product.getFastmath(), arith::FastMathFlags::contract))
+      return rewriter.notifyMatchFailure(op, "not the sum of a product of its own");
+    rewriter.modifyOpInPlace(product,
+                             [&] { product.setFastmath(product.getFastmath() | arith::FastMathFlags::contract); });
+    return success();
+  }
+};
+
 struct TileToBase2 : heddle::impl::TileToBase2Base<TileToBase2> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpToExp2, LogToLog2, DistributeOverDifference, MergeFactors, MergeProducts, QuotientToProduct,
-                 ContractSum>(&getContext());
+                 ContractSum, ContractReduction>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

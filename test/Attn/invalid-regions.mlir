@@ -145,6 +145,38 @@ func.func @unknown_stat(%q: !X) {
 
 // -----
 !X = tensor<1x2x8x16xf32>
+// C12
+attn.normalizer @bare weights(1) sums(0) {
+  weight(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    attn.yield %one : f32
+  }
+}
+func.func @rank_without_reference(%q: !X) {
+  // expected-error@+1 {{'attn.attend' op expected a statistic of @bare, got count.2}}
+  %o:2 = attn.attend dot(%q, %q) value(%q) normalize @bare stats [count.2] : (!X, !X, !X) -> (!X, tensor<1x2x8xf32>)
+  return
+}
+
+// -----
+!X = tensor<1x2x8x16xf32>
+// C12
+attn.normalizer @bare weights(1) sums(0) {
+  weight(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  finish(%b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    attn.yield %one : f32
+  }
+}
+func.func @rank_from_one(%q: !X) {
+  // expected-error@+1 {{'attn.attend' op expected a statistic of @bare, got max.0}}
+  %o:2 = attn.attend dot(%q, %q) value(%q) normalize @bare stats [max.0] : (!X, !X, !X) -> (!X, tensor<1x2x8xf32>)
+  return
+}
+
+// -----
+!X = tensor<1x2x8x16xf32>
 // C13
 func.func @not_a_normalizer(%q: !X) {
   // expected-error@+1 {{'attn.attend' op expected @not_a_normalizer to be a normalizer, got func.func}}

@@ -106,3 +106,59 @@ attn.normalizer @n weights(1) sums(0) {
     attn.yield %one : f32
   }
 }
+
+// -----
+// C4: a sum of squares moves by the square of the factor.
+// expected-error-re@+1 {{'attn.normalizer' op expected weight(s, m') = rescale(m, m') * weight(s, m), got {{.*}} and {{.*}} for value 2 at s = {{.*}}, m = {{.*}}, m' = {{.*}}}}
+attn.normalizer @n weights(1) sums(2) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  rescale(%old, %new, %l, %u) {
+    %d = arith.subf %old, %new : f32
+    %f = math.exp %d : f32
+    %l1 = arith.mulf %f, %l : f32
+    %u1 = arith.mulf %f, %u : f32
+    attn.yield %f, %l1, %u1 : f32, f32, f32
+  }
+  weight(%s, %m, %b, %h, %i, %j) {
+    %d = arith.subf %s, %m : f32
+    %w = math.exp %d : f32
+    %u = arith.mulf %w, %w : f32
+    attn.yield %w, %w, %u : f32, f32, f32
+  }
+  finish(%m, %l, %u, %b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    %c = arith.divf %one, %l : f32
+    attn.yield %c : f32
+  }
+}
+
+// -----
+// C4: what moves a total is linear in it.
+// expected-error-re@+1 {{'attn.normalizer' op expected rescale to move a total as it moves what is added up, got {{.*}} and {{.*}} for value 1 at m = {{.*}}, m' = {{.*}}}}
+attn.normalizer @n weights(1) sums(1) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  rescale(%old, %new, %l) {
+    %d = arith.subf %old, %new : f32
+    %f = math.exp %d : f32
+    %one = arith.constant 1.0 : f32
+    attn.yield %f, %one : f32, f32
+  }
+  weight(%s, %m, %b, %h, %i, %j) {
+    %one = arith.constant 1.0 : f32
+    %d = arith.subf %s, %m : f32
+    %w = math.exp %d : f32
+    attn.yield %w, %one : f32, f32
+  }
+  finish(%m, %l, %b, %h, %i) {
+    %c = math.exp %m : f32
+    attn.yield %c : f32
+  }
+}
+
+// -----
+// C3
+attn.normalizer @n weights(1) sums(2) {
+  reference(%s, %b, %h, %i, %j) { attn.yield %s : f32 }
+  // expected-error@+1 {{expected 4 arguments, got 3}}
+  rescale(%old, %new, %l) { attn.yield %old : f32 }
+}

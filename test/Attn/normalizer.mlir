@@ -45,3 +45,33 @@ attn.normalizer @bare weights(2) sums(0) {
     attn.yield %one, %one : f32, f32
   }
 }
+
+// A rescale that says what becomes of each sum: of sum w (s - m), for an entropy.
+
+// CHECK-LABEL: attn.normalizer @moved weights(1) sums(2) {
+// CHECK:         rescale(%old, %new, %r0, %r1) {
+// CHECK:           attn.yield %{{.*}}, %{{.*}}, %{{.*}} : f32, f32, f32
+attn.normalizer @moved weights(1) sums(2) {
+  reference(%s, %b, %h, %i, %j) {
+    attn.yield %s : f32
+  }
+  rescale(%old, %new, %l, %u) {
+    %d = arith.subf %old, %new : f32
+    %f = math.exp %d : f32
+    %l1 = arith.mulf %f, %l : f32
+    %dl = arith.mulf %d, %l1 : f32
+    %u1 = math.fma %f, %u, %dl : f32
+    attn.yield %f, %l1, %u1 : f32, f32, f32
+  }
+  weight(%s, %m, %b, %h, %i, %j) {
+    %d = arith.subf %s, %m : f32
+    %w = math.exp %d : f32
+    %u = arith.mulf %w, %d : f32
+    attn.yield %w, %w, %u : f32, f32, f32
+  }
+  finish(%m, %l, %u, %b, %h, %i) {
+    %one = arith.constant 1.0 : f32
+    %c = arith.divf %one, %l : f32
+    attn.yield %c : f32
+  }
+}

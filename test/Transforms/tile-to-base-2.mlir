@@ -33,3 +33,15 @@ func.func @contracted(%x: tensor<16x32xf32>, %y: tensor<16x32xf32>) -> tensor<16
   %r = arith.addf %y, %q : tensor<16x32xf32>
   return %r : tensor<16x32xf32>
 }
+
+// A product that only a sum reads may be fused with it.
+
+// CHECK-LABEL: func.func @summed(
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<16x32xf32>, %[[Y:[^:]+]]: tensor<16x32xf32>
+// CHECK:         %[[PRODUCT:.+]] = arith.mulf %[[X]], %[[Y]] fastmath<contract>
+// CHECK:         tile.reduce sum %[[PRODUCT]] dim 1
+func.func @summed(%x: tensor<16x32xf32>, %y: tensor<16x32xf32>) -> tensor<16x1xf32> {
+  %p = arith.mulf %x, %y : tensor<16x32xf32>
+  %r = tile.reduce sum %p dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
+  return %r : tensor<16x1xf32>
+}

@@ -27,6 +27,7 @@ struct AttendWork {
   int64_t tileReads = 0;  ///< those of them whose last coordinates are the row and the key, of 16-bit elements
   /// Functions and quotients computed for each score, which take the machine's special unit.
   int64_t specialFunctions = 0;
+  int64_t ranks = 0;    ///< of references that statistics ask for: two row vectors each, and scores as integers
   int64_t scalars = 0;  ///< run-time numbers that score and mask read
   int64_t rows = 0;     ///< rows of the whole attend; 0 if only known at run time
   bool isPlain = false; ///< right operands are arrays as they lie in memory, not computed in the kernel

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Attn/AttnOps.h"
+#include "dialects/Attn/RankedStats.h"
 #include "lib/Conversion/AttnToLoops/LoopLowerings.h"
 #include "lib/Conversion/AttnToLoops/PairEmitter.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -65,6 +66,27 @@ static RowMemory emitRows(attn::AttendOp op, attn::NormalizerOp normalizer, Plan
     })[0];
     kernel.store(reference, kernel.buffer(memory.reference), {row.b, row.h, row.i});
   }
+  // Of references below the rank before: the largest, and how many are that.
+  Values ranks;
+  for (unsigned rank = 0; rank < attn::countRanks(op); ++rank) {
+    auto fold = [&](Value from, function_ref<Value(Value own, Value carried)> next) {
+      return foldRow(emitter, kernel, row, from, [&](const Pair &pair, Value s, ValueRange carried) -> Values {
+        return {next(emitter.run(normalizer.getReference(), s, {pair.b, pair.h, pair.i, pair.j})[0], carried[0])};
+      })[0];
+    };
+    Value best = reference;
+    if (rank)
+      best = fold(lowest, [&](Value own, Value carried) -> Value {
+        Value isBelow = arith::CmpFOp::create(body, arith::CmpFPredicate::OLT, own, ranks[2 * rank - 2]);
+        return arith::MaximumFOp::create(body, carried, arith::SelectOp::create(body, isBelow, own, lowest));
+      });
+    Value zero = kernel.real(0), one = kernel.real(1);
+    ranks.push_back(best);
+    ranks.push_back(fold(zero, [&](Value own, Value carried) -> Value {
+      Value isBest = arith::CmpFOp::create(body, arith::CmpFPredicate::OEQ, own, best);
+      return arith::AddFOp::create(body, carried, arith::SelectOp::create(body, isBest, one, zero));
+    }));
+  }
   Values initial(normalizer.getNumSums(), kernel.real(0));
   initial.push_back(never);
   Values sums = foldRow(emitter, kernel, row, initial, [&](const Pair &pair, Value s, ValueRange carried) {
@@ -92,8 +114,11 @@ static RowMemory emitRows(attn::AttendOp op, attn::NormalizerOp normalizer, Plan
   for (unsigned index = 0; index < normalizer.getNumWeights(); ++index)
     kernel.store(finished[index], kernel.buffer(memory.factors), {row.b, row.h, row.i, kernel.constant(index)});
   for (auto [name, stat] : llvm::zip_equal(op.getStatNames(), stats)) {
-    Value value =
-        name == attn::kMaxStat ? reference : finished[normalizer.getNumWeights() + *normalizer.getStatIndex(name)];
+    Value value = reference;
+    if (std::optional<attn::RankedStat> ranked = attn::RankedStat::parse(name))
+      value = ranks[2 * ranked->rank + ranked->isCount];
+    else if (name != attn::kMaxStat)
+      value = finished[normalizer.getNumWeights() + *normalizer.getStatIndex(name)];
     kernel.store(value, kernel.buffer(stat), {row.b, row.h, row.i});
   }
   kernel.launch();

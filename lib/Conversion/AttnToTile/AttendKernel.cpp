@@ -25,6 +25,7 @@
 #include "RowNormalizer.h"
 #include "SplitState.h"
 #include "WorkOrder.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -379,7 +380,7 @@ SplitWorkspace SplitWorkspace::allocate(PlanBuilder &plan, attn::AttendOp op, at
   ImplicitLocOpBuilder &b = plan.getBuilder();
   Value sizes[] = {splits, getAttendSize(plan, b, op, 0), getAttendSize(plan, b, op, 1), getAttendSize(plan, b, op, 2)};
   auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
-  unsigned columns = NormalizerTraits::of(definition).countColumns(definition);
+  unsigned columns = NormalizerTraits::of(definition).countColumns(definition) + 2 * attn::countRanks(op);
   for (unsigned index = 0; index < columns; ++index)
     workspace.arrays.push_back(plan.allocate(column, sizes));
   for (unsigned value = 0; value < op.getNumValues(); ++value) {

@@ -46,7 +46,8 @@ static AttendSchedule scheduleMerge(const AttendSchedule &schedule, attn::Attend
   if (!areResults)
     return merging;
   merging.valueColumns = fewColumns;
-  merging.mergedTogether = std::max<int64_t>(accumulatorsTogether / (weights * op.getNumValues()), 1);
+  int64_t accumulators = std::max<int64_t>(weights * op.getNumValues(), 1); // none: statistics alone
+  merging.mergedTogether = std::max<int64_t>(accumulatorsTogether / accumulators, 1);
   return merging;
 }
 

@@ -19,6 +19,7 @@
 #include "RecurKernels.h"
 #include "SizeRequirements.h"
 #include "StagedKeys.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Tile/TileTarget.h"
 #include "heddle/Analysis/CpuSchedule.h"
@@ -151,6 +152,7 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
     return count;
   };
   work.tableReads = countReads(op);
+  work.ranks = attn::countRanks(op);
   if (op.hasMask() && searchesTables(op))
     for (Operation &inside : op.getMask().front())
       work.apartReads += countReads(&inside);

@@ -1,5 +1,6 @@
 //===- RowNormalizer.cpp ----------------------------------------------------===//
 #include "RowNormalizer.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Attn/ScalarInterpreter.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,6 +17,7 @@ SmallVector<Value> RowState::flatten() const {
     if (value)
       values.push_back(value);
   llvm::append_range(values, sums);
+  llvm::append_range(values, ranks);
   llvm::append_range(values, accumulators);
   return values;
 }
@@ -27,7 +29,7 @@ RowState RowState::with(ValueRange values) const {
       *value = values.front();
       values = values.drop_front();
     }
-  for (Value &value : llvm::concat<Value>(state.sums, state.accumulators)) {
+  for (Value &value : llvm::concat<Value>(state.sums, state.ranks, state.accumulators)) {
     value = values.front();
     values = values.drop_front();
   }
@@ -56,7 +58,8 @@ NormalizerTraits NormalizerTraits::of(attn::NormalizerOp definition) {
 }
 
 RowNormalizer::RowNormalizer(attn::AttendOp op, attn::NormalizerOp definition, TileEmitter &emitter, int64_t rows)
-    : definition(definition), emitter(emitter), rows(rows), traits(NormalizerTraits::of(definition)) {
+    : definition(definition), emitter(emitter), rows(rows), ranks(attn::countRanks(op)),
+      traits(NormalizerTraits::of(definition)) {
   if (!definition)
     return;
   for (Region *region : definition.getRegions())
@@ -75,6 +78,7 @@ RowState RowNormalizer::initial(ArrayRef<int64_t> columnsOfValues) {
     state.presence = emitter.constantTile({rows, 1}, f32, 0);
   for (unsigned sum = 0; definition && sum < definition.getNumSums(); ++sum)
     state.sums.push_back(emitter.constantTile({rows, 1}, f32, 0));
+  state.ranks = initialRanks(emitter, rows, ranks);
   for (int64_t columns : columnsOfValues)
     for (unsigned weight = 0; weight < getNumWeights(); ++weight)
       state.accumulators.push_back(emitter.constantTile({rows, columns}, f32, 0));
@@ -112,15 +116,21 @@ Value RowNormalizer::isPresent(const RowState &state) {
   return arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, evidence, nothing);
 }
 
-FailureOr<Value> RowNormalizer::rescale(Value from, Value to) {
+FailureOr<RowNormalizer::Rescaled> RowNormalizer::rescale(const RowState &state, Value to) {
   ImplicitLocOpBuilder &b = emitter.builder();
-  FailureOr<SmallVector<Value>> factor = apply(definition.getRescale(), {{from}, {to}}, {rows, 1});
-  if (failed(factor))
+  Region &region = definition.getRescale();
+  SmallVector<Lifted> leading{{state.max}, {to}};
+  for (unsigned sum = 2; sum < definition.getNumLeading(region); ++sum)
+    leading.push_back({state.sums[sum - 2]});
+  FailureOr<SmallVector<Value>> yielded = apply(region, leading, {rows, 1});
+  if (failed(yielded))
     return failure();
   // Nothing seen so far: the state is zero, whatever the region makes of -inf.
   Value nothing = emitter.constantTile({rows, 1}, b.getF32Type(), -kInfinity);
-  Value seen = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, from, nothing);
-  return guard(seen, factor->front(), 0.0);
+  Value seen = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, state.max, nothing);
+  for (Value &value : *yielded)
+    value = guard(seen, value, 0.0);
+  return Rescaled{yielded->front(), SmallVector<Value>(llvm::drop_begin(*yielded))};
 }
 
 FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores, const Lifted &j) {
@@ -138,21 +148,23 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
   auto reduce = [&](tile::ReduceKind kind, Value tile) -> Value {
     return tile::ReduceOp::create(b, RankedTensorType::get({rows, 1}, b.getF32Type()), kind, tile, 1);
   };
-  Value factor;
+  Rescaled before;
   SmallVector<Lifted> leading{{scores}};
   if (state.max) {
     FailureOr<SmallVector<Value>> reference = apply(definition.getReference(), {{scores}, batch, head, row, j}, shape);
     if (failed(reference))
       return failure();
     Value candidate = traits.absorbsInvisible ? reference->front() : guard(visible, reference->front(), -kInfinity);
+    if (ranks)
+      state.ranks = mergeRanks(emitter, {state.ranks}, candidate);
     Value newMax = arith::MaxNumFOp::create(b, state.max, reduce(tile::ReduceKind::Max, candidate));
     RowState updated = state;
     updated.max = newMax;
     Value gauge = guard(isPresent(updated), newMax, 0.0);
-    FailureOr<Value> rescaled = rescale(state.max, gauge);
+    FailureOr<Rescaled> rescaled = rescale(state, gauge);
     if (failed(rescaled))
       return failure();
-    factor = *rescaled;
+    before = std::move(*rescaled);
     state.max = newMax;
     leading.push_back({gauge});
   }
@@ -170,12 +182,12 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
     state.presence = arith::MaxNumFOp::create(b, state.presence, reduce(tile::ReduceKind::Max, seen));
   }
   for (auto [index, sum] : llvm::enumerate(state.sums)) {
-    Value kept = factor ? scaled(emitter, sum, factor) : sum;
+    Value kept = !before.factor ? sum : before.sums.empty() ? scaled(emitter, sum, before.factor) : before.sums[index];
     sum = arith::AddFOp::create(b, kept, reduce(tile::ReduceKind::Sum, (*weights)[getNumWeights() + index]));
   }
-  if (factor)
+  if (before.factor)
     for (Value &accumulator : state.accumulators)
-      accumulator = scaled(emitter, accumulator, factor);
+      accumulator = scaled(emitter, accumulator, before.factor);
   weights->resize(getNumWeights());
   return weights;
 }
@@ -183,28 +195,32 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
 FailureOr<RowState> RowNormalizer::combine(const RowState &a, const RowState &b) {
   ImplicitLocOpBuilder &builder = emitter.builder();
   RowState result = a;
-  Value factors[2];
+  Rescaled parts[2];
   if (a.max) {
     result.max = arith::MaxNumFOp::create(builder, a.max, b.max);
     Value gauge = guard(isPresent(result), result.max, 0.0);
-    for (auto [factor, part] : llvm::zip(factors, ArrayRef<Value>{a.max, b.max})) {
-      FailureOr<Value> rescaled = rescale(part, gauge);
-      if (failed(rescaled))
+    for (auto [rescaled, part] : llvm::zip(parts, ArrayRef<const RowState *>{&a, &b})) {
+      FailureOr<Rescaled> made = rescale(*part, gauge);
+      if (failed(made))
         return failure();
-      factor = *rescaled;
+      rescaled = std::move(*made);
     }
   }
+  if (ranks)
+    result.ranks = mergeRanks(emitter, {a.ranks, b.ranks}, Value());
   if (a.presence)
     result.presence = arith::MaxNumFOp::create(builder, a.presence, b.presence);
   auto add = [&](Value left, Value right) -> Value {
-    if (factors[0]) {
-      left = scaled(emitter, left, factors[0]);
-      right = scaled(emitter, right, factors[1]);
+    if (parts[0].factor) {
+      left = scaled(emitter, left, parts[0].factor);
+      right = scaled(emitter, right, parts[1].factor);
     }
     return arith::AddFOp::create(builder, left, right);
   };
-  for (auto [sum, other] : llvm::zip(result.sums, b.sums))
-    sum = add(sum, other);
+  for (auto [index, sum] : llvm::enumerate(result.sums))
+    sum = parts[0].sums.empty()
+              ? add(sum, b.sums[index])
+              : arith::AddFOp::create(builder, parts[0].sums[index], parts[1].sums[index]).getResult();
   for (auto [accumulator, other] : llvm::zip(result.accumulators, b.accumulators))
     accumulator = add(accumulator, other);
   return result;
@@ -243,7 +259,13 @@ FailureOr<RowNormalizer::Finished> RowNormalizer::finish(const RowState &state) 
     finished.stats[name] = present ? guard(present, stat, -kInfinity) : stat;
   }
   if (state.max)
-    finished.stats["max"] = state.max;
+    finished.stats[attn::kMaxStat] = state.max;
+  Value lowest = emitter.constantTile({rows, 1}, b.getF32Type(), -kInfinity);
+  for (unsigned rank = 0; rank < ranks; ++rank) {
+    Value exists = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, state.ranks[2 * rank], lowest);
+    finished.stats["max." + std::to_string(rank + 1)] = state.ranks[2 * rank];
+    finished.stats["count." + std::to_string(rank + 1)] = guard(exists, state.ranks[2 * rank + 1], 0.0);
+  }
   return finished;
 }
 

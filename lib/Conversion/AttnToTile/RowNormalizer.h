@@ -1,10 +1,12 @@
 //===- RowNormalizer.h - what is derived from a normalizer's four regions ---===//
 //
 // A row's state is (m, R_k, A_a): the running reference, the sums, and one accumulator
-// per weight and value. Everything below follows from the four regions:
+// per weight and value; and the ranks of references that statistics ask for. Everything below follows from the four
+// regions:
 //
 //   step:     m' = max(m, max_j reference(s_j));  c = rescale(m, m')
 //             R_k = c R_k + sum_j r_k(s_j, m');    A_a = c A_a + sum_j w_a(s_j, m') v_j
+//             (or R' = what rescale makes of all R_k)
 //   combine:  the same with two states in place of a state and a block
 //   finish:   o = sum_a c_a(m, R) A_a, and the statistics
 //
@@ -15,6 +17,7 @@
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_ROWNORMALIZER_H
 #define HEDDLE_LIB_CONVERSION_ATTNTOTILE_ROWNORMALIZER_H
 
+#include "RowRanks.h"
 #include "TileEmitter.h"
 #include "dialects/Attn/AttnOps.h"
 
@@ -25,6 +28,7 @@ struct RowState {
   mlir::Value max;      ///< null without a reference
   mlir::Value presence; ///< 1 where a key was seen; null where m or the algebra tells
   llvm::SmallVector<mlir::Value> sums;
+  RowRanks ranks;
   llvm::SmallVector<mlir::Value> accumulators; ///< value-major: all weights of value 0, then of value 1, ..
 
   llvm::SmallVector<mlir::Value> flatten() const;
@@ -43,7 +47,7 @@ struct NormalizerTraits {
   bool needsPresence = false;    ///< without a reference, finish of nothing is not finite
 
   static NormalizerTraits of(attn::NormalizerOp definition);
-  /// Row vectors of a state.
+  /// Row vectors of a state but its ranks.
   unsigned countColumns(attn::NormalizerOp definition) const {
     return definition ? definition.hasReference() + needsPresence + definition.getNumSums() : 0;
   }
@@ -79,11 +83,17 @@ private:
   mlir::Value isPresent(const RowState &state);
   /// `value` where a row has seen a key, else `otherwise`.
   mlir::Value guard(mlir::Value present, mlir::Value value, double otherwise);
-  mlir::FailureOr<mlir::Value> rescale(mlir::Value from, mlir::Value to);
+  /// What a state is multiplied with when its reference changes, and its sums after that.
+  struct Rescaled {
+    mlir::Value factor;
+    llvm::SmallVector<mlir::Value> sums; ///< empty where the factor is theirs, too
+  };
+  mlir::FailureOr<Rescaled> rescale(const RowState &state, mlir::Value to);
 
   attn::NormalizerOp definition;
   TileEmitter &emitter;
   int64_t rows;
+  unsigned ranks;
   Lifted batch, head, row;
   NormalizerTraits traits;
 };

@@ -14,7 +14,8 @@ static Value combine(ImplicitLocOpBuilder &builder, tile::ReduceKind kind, Value
   bool real = isa<FloatType>(lhs.getType());
   switch (kind) {
   case tile::ReduceKind::Sum:
-    return real ? arith::AddFOp::create(builder, lhs, rhs).getResult()
+    // A product that says so, too, is contracted with it.
+    return real ? arith::AddFOp::create(builder, lhs, rhs, arith::FastMathFlags::contract).getResult()
                 : arith::AddIOp::create(builder, lhs, rhs).getResult();
   case tile::ReduceKind::Max:
     return real ? arith::MaxNumFOp::create(builder, lhs, rhs).getResult()
