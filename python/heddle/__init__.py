@@ -6,7 +6,7 @@
 weights. Everything Python does is write `attn` text and call one C function: what it prints, `heddle-opt` replays.
 """
 
-from . import convolutions, feature_maps, gates, heads, masks, normalizers, norms, positions
+from . import convolutions, feature_maps, gates, heads, masks, normalizers, norms, positions, statistics
 from ._captures import RuntimeScalar
 from ._errors import CompileError, Diagnostic, RunError, TraceError
 from ._functions import (abs, and_masks, atan2, concat, cos, erf, exp, exp2, floor, log, maximum, minimum, or_masks, sigmoid, sin,
@@ -38,4 +38,4 @@ def scalar(value):
 __all__ = ["CompileError", "Diagnostic", "Normalizer", "Report", "RunError", "Spec", "Status", "Tensor", "TraceError", "abs",
            "and_masks", "atan2", "attend", "by_lse", "by_mass", "concat", "convolutions", "cos", "erf", "exp", "exp2", "feature_maps", "floor", "gates", "heads", "log",
            "masks", "maximum", "merge", "minimum", "mixing_matrix", "normalizers", "norms", "num_threads", "or_masks", "positions", "recur", "recur_step",
-           "scalar", "set_check", "set_num_threads", "sigmoid", "sin", "softmax", "spec", "sqrt", "tanh", "view", "where"]
+           "scalar", "set_check", "set_num_threads", "sigmoid", "sin", "softmax", "spec", "sqrt", "statistics", "tanh", "view", "where"]

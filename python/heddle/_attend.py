@@ -4,17 +4,20 @@ This is all symbolic. `heddle.attend` calls it with parameters of a new function
 arrays that are being traced.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from . import _scalar
 from ._captures import element
 from ._errors import TraceError
 from ._graph import Node, Owner, Region, TensorType
+from ._passes import Passes, filled
 from ._regions import HeadsAsRows, arguments, as_they_are, mask_region, score_region
 from ._scalar import INTEGER, lift
 from ._source import here
-from ._tensor import Tensor
+from ._statistics import Wanted, ranks
+from .statistics import ColumnSum, Statistic
+from ._tensor import Tensor, elementwise
 
 
 @dataclass
@@ -37,10 +40,11 @@ class AttendSpec:
     mask_mod: Any = None
     normalizer: str = "softmax"     # symbol
     normalizer_arguments: tuple = ()
-    return_lse: bool = False
     lag: Optional[float] = None     # by how many powers of two weights may exceed 1 (see attend)
-    return_max: bool = False
     group: int = 1                  # above 1: q is (b, h, group, d), one query of so many heads (see HeadsAsRows)
+    wanted: Wanted = field(default_factory=Wanted)
+    captures: Any = None
+    symbols: list = field(default_factory=list)  # definitions that the module needs: (name, Printer -> text)
 
     @property
     def meant(self):
@@ -49,7 +53,7 @@ class AttendSpec:
 
 
 def build(spec):
-    """The tuple of result tensors: the output and, if asked for, the log-sum-exp and the largest score."""
+    """The output, and the statistics by name: those that the caller gets, and those that they are made of."""
     layout = LAYOUTS[spec.layout](spec)
     q, k, v = layout.operands()
     conditions = list(_diagonal_conditions(spec, layout))
@@ -62,7 +66,7 @@ def build(spec):
         names = ", ".join(f"{{{3 + n}}}" for n in range(len(spec.normalizer_arguments)))
         text.append(f"({names} : {', '.join(str(argument.type) for argument in spec.normalizer_arguments)})")
         operands += spec.normalizer_arguments
-    stats = [name for name, wanted in (("lse", spec.return_lse), ("max", spec.return_max)) if wanted]
+    stats = spec.wanted.names()
     if stats:
         text.append(f" stats [{', '.join(stats)}]")
     text.append(" score{r0}")
@@ -80,7 +84,18 @@ def build(spec):
     text.append(f" : ({q.type}, {k.type}, {v.type}) -> {results}")
     node = Node("".join(text), operands, types, regions)
     outputs = [Tensor(node, type, sizes if n == 0 else sizes[:3], index=n) for n, type in enumerate(types)]
-    return tuple(layout.result(output) for output in outputs)
+    empty = {statistic.name: statistic.empty for statistic in spec.wanted.of_rows()}
+    found = dict(zip(stats, outputs[1:]))
+    results = {name: layout.result(filled(output, empty[name]) if name in empty else output)
+               for name, output in found.items() if "." not in name}
+    for statistic in spec.wanted.of_ranks():
+        mass = elementwise(statistic.of, found["lse"], *(found[name] for name in ranks(statistic)))
+        results[statistic.name] = layout.result(mass)
+    passes = Passes(spec, layout, q, k, conditions, results)
+    for statistic in spec.wanted.stats:
+        if isinstance(statistic, ColumnSum):
+            results[statistic.name] = passes.column_sum(statistic)
+    return layout.result(outputs[0]), results
 
 
 def largest(*tensors, axis):
@@ -152,7 +167,7 @@ def _check_ranks(spec, rank):
             raise TraceError(f"expected {name} of rank {expected} for layout {spec.layout}, got rank {tensor.ndim}", here())
 
 
-def _paged(spec, pool, batch):
+def _paged(spec, pool, batch, lengths):
     """The keys or values of sequence b: key t is in row t % page of page block_table[b, t / page] of a pool (pages, h, page,
     d), or (pages, page, h, d) where positions come before heads."""
     order = (0, 1, 2, 3) if spec.layout == "bhtd" else (0, 2, 1, 3)  # of page, head, row, channel
@@ -170,7 +185,7 @@ def _paged(spec, pool, batch):
 
     keys = _scalar.multiply(lift(spec.block_table.sizes[1], INTEGER), page)
     return _rename("view", pool, _coordinates("bhtc", place), (None, pool.type.shape[heads], None, pool.type.shape[width]),
-                   (batch, pool.sizes[heads], keys, pool.sizes[width]), spec.kv_lengths)
+                   (batch, pool.sizes[heads], keys, pool.sizes[width]), lengths)
 
 
 class _Plain:
@@ -193,11 +208,19 @@ class _Plain:
 
     def operands(self):
         q = self.view(self.spec.q, None)
-        pools = self.spec.block_table is not None
-        k, v = (_paged(self.spec, x, lift(q.sizes[0], INTEGER)) if pools else self.view(x, self.spec.kv_lengths)
-                for x in (self.spec.k, self.spec.v))
+        self.batch = lift(q.sizes[0], INTEGER)
+        k, v = (self.keys_of(x, self.spec.kv_lengths) for x in (self.spec.k, self.spec.v))
         self.rows, self.keys = q.sizes[2] if self.spec.group == 1 else 1, k.sizes[2]
         return q, k, v
+
+    def keys_of(self, x, lengths):
+        return self.view(x, lengths) if self.spec.block_table is None else _paged(self.spec, x, self.batch, lengths)
+
+    def keys_as_rows(self):
+        """k as the rows of an operator, whose results are written as a whole; conditions for those that exist."""
+        lengths = self.spec.kv_lengths
+        exists = [] if lengths is None else [lambda b, h, i, j: _scalar.less(j, _index(lengths, b))]
+        return self.keys_of(self.spec.k, None), exists
 
     def shift(self, b):
         """len_k[b] - len_q[b]: how far the bottom-right diagonal is from the top-left one."""
@@ -208,6 +231,14 @@ class _Plain:
 
     def result(self, tensor):
         return tensor
+
+    def key_result(self, tensor):
+        """Numbers of every key."""
+        return tensor
+
+    def of_row(self, result, b, h, i):
+        """The number of a row in a result."""
+        return element(result, (b, h, i))
 
 
 class _HeadsInner(_Plain):
@@ -230,7 +261,7 @@ class _HeadsInner(_Plain):
                        injective=True)
 
 
-class _Packed:
+class _Packed(_Plain):
     """Arrays (total, h, d) that hold the sequences one after another; cu_seqlens[b] is where sequence b starts."""
 
     def __init__(self, spec):
@@ -267,11 +298,20 @@ class _Packed:
         view = self.view
         if self.spec.block_table is not None:
             q = view(self.spec.q, self.starts, row_lengths)
-            k, v = (_paged(self.spec, x, self.batch) for x in (self.spec.k, self.spec.v))
+            k, v = (_paged(self.spec, x, self.batch, self.spec.kv_lengths) for x in (self.spec.k, self.spec.v))
             self.keys = k.sizes[2]
             return q, k, v
+        self.key_lengths = key_lengths
         return (view(self.spec.q, self.starts, row_lengths), view(self.spec.k, self.key_starts, key_lengths),
                 view(self.spec.v, self.key_starts, key_lengths))
+
+    def keys_as_rows(self):
+        if self.spec.block_table is not None:
+            return super().keys_as_rows()
+        return self.view(self.spec.k, self.key_starts, self.key_lengths), []
+
+    def keys_of(self, x, lengths):
+        return _paged(self.spec, x, self.batch, lengths)
 
     def shift(self, b):
         after = _scalar.add(b, 1)
@@ -284,14 +324,23 @@ class _Packed:
         return _scalar.subtract(keys, _scalar.subtract(_index(self.starts, after), _index(self.starts, b)))
 
     def result(self, tensor):
-        total = lift(self.spec.q.sizes[0], INTEGER)
+        return self.packed(tensor, self.spec.q, self.starts, self.row_lengths)
+
+    def key_result(self, tensor):
+        return tensor if self.spec.block_table is not None else self.packed(tensor, self.spec.k, self.key_starts, self.key_lengths)
+
+    def of_row(self, result, b, h, i):
+        return element(result, (h, _scalar.add(_index(self.starts, b), i)))
+
+    def packed(self, tensor, like, starts, lengths):
+        total = lift(like.sizes[0], INTEGER)
         heads = (tensor.type.shape[1], tensor.sizes[1])
         if tensor.ndim == 4:
-            region = _coordinates("bhtc", lambda b, h, t, c: (_scalar.add(_index(self.starts, b), t), h, c))
+            region = _coordinates("bhtc", lambda b, h, t, c: (_scalar.add(_index(starts, b), t), h, c))
             return _rename("accumulate", tensor, region, (None, heads[0], tensor.type.shape[3]),
-                           (total, heads[1], tensor.sizes[3]), self.row_lengths, injective=True)
-        region = _coordinates("bht", lambda b, h, t: (h, _scalar.add(_index(self.starts, b), t)))
-        return _rename("accumulate", tensor, region, (heads[0], None), (heads[1], total), self.row_lengths, injective=True)
+                           (total, heads[1], tensor.sizes[3]), lengths, injective=True)
+        region = _coordinates("bht", lambda b, h, t: (h, _scalar.add(_index(starts, b), t)))
+        return _rename("accumulate", tensor, region, (heads[0], None), (heads[1], total), lengths, injective=True)
 
 
 LAYOUTS = {"bhtd": _Plain, "bthd": _HeadsInner, "thd": _Packed}

@@ -3,7 +3,7 @@
 import numbers
 from typing import NamedTuple
 
-from . import _arrays
+from . import _arrays, _statistics
 from ._normalizer import NAMES, Normalizer
 
 RANKS = {"bhtd": 4, "bthd": 4, "thd": 3}
@@ -12,6 +12,7 @@ RANKS = {"bhtd": 4, "bthd": 4, "thd": 3}
 class Shapes(NamedTuple):
     result: tuple
     lse: tuple
+    columns: tuple
     rows: int
     batch: int
     heads: int
@@ -61,6 +62,7 @@ def options(given):
         raise ValueError("expected no cu_seqlens_k with a block_table (cache_seqlens says the lengths), got one")
     if given.page_size is not None and not paged:
         raise ValueError(f"expected a block_table with page_size, got page_size={given.page_size!r} alone")
+    _statistics.check(given.stats, normalizer, given.lag)
     lag = given.lag
     if lag is not None and (isinstance(lag, bool) or not isinstance(lag, numbers.Real) or not 0 < lag <= 15):
         raise ValueError(f"expected lag above 0 and at most 15, got {lag!r}")
@@ -122,15 +124,15 @@ def call(given, out):
     if given.lengths is not None:
         _lengths(given.lengths_name, given.lengths, batch, keys)
     if layout == "thd":
-        result, lse = (rows, heads, value_width), (heads, rows)
+        result, lse, columns = (rows, heads, value_width), (heads, rows), (batch, heads, keys) if table is not None else (heads, keys)
     else:
         result = (batch, heads, rows, value_width) if layout == "bhtd" else (batch, rows, heads, value_width)
-        lse = (batch, heads, rows)
+        lse, columns = (batch, heads, rows), (batch, heads, keys)
     if given.sink is not None:
         _vector("sink", given.sink, "f32", heads)
     if out is not None:
         output(out, result, q)
-    return Shapes(result, lse, batch * heads * rows, batch, heads, rows, keys,
+    return Shapes(result, lse, columns, batch * heads * rows, batch, heads, rows, keys,
                   heads // key_heads if layout != "thd" and rows == 1 and key_heads == value_heads else 1)
 
 

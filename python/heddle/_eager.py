@@ -8,12 +8,12 @@ import math
 import numbers
 from typing import Any, NamedTuple
 
-from . import _arrays, _checks
+from . import _arrays, _checks, _statistics
 from ._attend import AttendSpec, build
 from ._captures import Fingerprint, RuntimeScalar
 from ._heddle import Memo
 from ._normalizer import Normalizer
-from ._plan import Call, Plan, diagonal, use_normalizer
+from ._plan import Call, Plan, diagonal, given_names, use_normalizer
 from ._relations import of_attend
 from ._scalar import Scalar
 from ._tensor import Tensor
@@ -32,12 +32,13 @@ class _Known(NamedTuple):
     shapes: _checks.Shapes
     element: str
     rows: Any       # None, or (batch, heads of k, heads of q for each): q's heads are read as rows
+    results: tuple  # (name, whether it is of keys) of each statistic
 
 
 def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None, cu_seqlens_q=None, cu_seqlens_k=None,
            kv_lengths=None, sink=None, scale=None, normalizer="softmax", layout="bhtd", return_lse=False, out=None,
            block_table=None, page_size=None, cache_seqlens=None, num_splits=None, deterministic=True, status=None,
-           lag=None, return_max=False):
+           lag=None, return_max=False, stats=()):
     """Attention: o[b, h, i] = sum_j w[b, h, i, j] v[b, h, j] over the keys j that row i sees.
 
     The first call with a new combination of functions, element type and head size compiles; lengths, batch, heads,
@@ -93,9 +94,13 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
         status: a heddle.Status, which receives what the kernels say of values that they found on the device.
         return_max: inside of a heddle.Spec, also return the largest score of each row (of "signed", of their magnitudes), float32 (B, H, T),
             behind lse where both are asked for; -inf for a row that sees nothing. For normalizers with a reference.
+        stats: names of statistics of the weights ("lse", "max", "entropy", "mean_score", "score_variance", "collision", "mean_position",
+            "count", "colsum"), and objects of heddle.statistics, which says what each is: rows' are float32 (B, H, T), or
+            (H, total) for "thd", columns' (B, H, keys). Also returned, as a dict by name.
 
     Returns:
-        The result, of q's type and layout with v's head size, or (result, lse). A row that sees nothing is 0, its lse -inf.
+        The result, of q's type and layout with v's head size; or (result, lse), (result, stats) or (result, lse, stats). A row that sees
+        nothing is 0, its lse -inf.
 
     Lengths, offsets and page numbers in arrays on a CPU are checked before the call. On a device they are not read back:
     a kernel clamps what lies outside of its array and raises a status word, which `status` tells and HEDDLE_CHECK=1 (or
@@ -109,16 +114,19 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if type(q) is Tensor:
         return _attend_traced(Call(q, k, v, score_mod, mask_mod, causal, window, None, cu_seqlens_q, cu_seqlens_k,
                                    *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
-                                   page_size, num_splits, lag), scale, out, status, return_max)
+                                   page_size, num_splits, lag, _statistics.resolve(stats)), scale, out, status, return_max)
     if return_max:
         raise NotImplementedError("expected return_max=True inside of a heddle.Spec only, got it on arrays")
     left, right = (None, None) if window is None else _bounds(window, causal)
-    if score_mod is None and mask_mod is None and type(normalizer) is str:
+    if stats != ():
+        stats = _statistics.resolve(stats)
+    if score_mod is None and mask_mod is None and type(normalizer) is str and stats == ():
         mods, leaves, names = normalizer, _NO_LEAVES, _NO_LEAVES
     else:
         found = Fingerprint()
         mods = (found.key(score_mod, root=True), found.key(mask_mod, root=True),
-                normalizer.key(found) if isinstance(normalizer, Normalizer) else normalizer)
+                normalizer.key(found) if isinstance(normalizer, Normalizer) else normalizer,
+                tuple(_statistics.key(statistic, found) for statistic in stats))
         leaves, names = found.leaves, found.names
     lengths = kv_lengths if cache_seqlens is None else cache_seqlens
 
@@ -148,22 +156,25 @@ def attend(q, k, v, *, score_mod=None, mask_mod=None, causal=False, window=None,
     if known is None:
         known = _prepare(Call(q, k, v, score_mod, mask_mod, causal, left, right, cu_seqlens_q, cu_seqlens_k,
                               *_lengths(kv_lengths, cache_seqlens), block_table, sink, normalizer, layout, return_lse,
-                              page_size, num_splits, lag), deterministic, options, values, leaves, names, out)
+                              page_size, num_splits, lag, stats), deterministic, options, values, leaves, names, out)
     if scale is None:
         values[at_scale] = known.scale
     if out is None:
         out = _arrays.empty_like(q, known.shapes.result, known.element)
         values.append(out)
-    if return_lse:
-        lse = _arrays.empty_like(q, known.shapes.lse, "f32")
-        values.append(lse)
+    results = {name: _arrays.empty_like(q, known.shapes.columns if is_of_keys else known.shapes.lse, "f32")
+               for name, is_of_keys in known.results}
+    values.extend(results.values())
     if known.rows is not None:
-        _read_heads_as_rows(values, known.rows, return_lse)
+        _read_heads_as_rows(values, known.rows, len(results))
     if known.entry is not None:
         known.entry(values, None, known.allocate, status)
     elif status is not None:
         status.reset()
-    return (out, lse) if return_lse else out
+    if stats == ():
+        return (out, results["lse"]) if return_lse else out
+    by_name = {statistic.name: results[statistic.name] for statistic in stats}
+    return (out, results["lse"], by_name) if return_lse else (out, by_name)
 
 
 def _prepare(given, deterministic, options, values, leaves, names, out):
@@ -174,7 +185,8 @@ def _prepare(given, deterministic, options, values, leaves, names, out):
     _checks.options(given)
     page = None if given.block_table is None else _checks.page_of(given.k, given.layout)
     shapes = _checks.call(given, out)
-    group = shapes.group if options[-1] else 1
+    # What looks at scores again does it by the heads of q.
+    group = shapes.group if options[-1] and not _statistics.Wanted(given.stats).look_again() else 1
     key = (options, given.q.dtype, given.q.shape[-1], given.v.shape[-1], page, group)
     plan = _plans.get(key)
     if plan is None:
@@ -182,9 +194,11 @@ def _prepare(given, deterministic, options, values, leaves, names, out):
     if leaves:
         plan.check_captures(leaves, names, shapes)
     device = _arrays.device(given.q)
+    of_keys = {statistic.name for statistic in given.stats if _statistics.is_of_keys(statistic)}
     known = _Known(plan.entry_on(device) if shapes.rows else None, plan.allocator(given.q, device),
                    1.0 / math.sqrt(given.q.shape[-1]), shapes, plan.element,
-                   (shapes.batch, shapes.heads // group, group) if shapes.rows and group > 1 else None)
+                   (shapes.batch, shapes.heads // group, group) if shapes.rows and group > 1 else None,
+                   tuple((name, name in of_keys) for name in given_names(given)))
     # What arrays on a CPU hold is checked in every call.
     checked = (given.cu_seqlens_q, given.cu_seqlens_k, given.lengths, given.block_table)
     if device[0] != "cpu" or all(array is None for array in checked):
@@ -192,13 +206,13 @@ def _prepare(given, deterministic, options, values, leaves, names, out):
     return known
 
 
-def _read_heads_as_rows(values, rows, return_lse):
-    """The arrays of a call whose plan has q's heads as rows: views of q, of the result and of its lse, which are the last."""
-    at_out = len(values) - (2 if return_lse else 1)
+def _read_heads_as_rows(values, rows, statistics):
+    """The arrays of a call whose plan has q's heads as rows: views of q, of the result and of its statistics, which are the last."""
+    at_out = len(values) - 1 - statistics
     for at in (0, at_out):
         values[at] = _arrays.split_heads(values[at], (*rows, values[at].shape[-1]))
-    if return_lse:
-        values[-1] = _arrays.split_heads(values[-1], rows)
+    for at in range(at_out + 1, len(values)):
+        values[at] = _arrays.split_heads(values[at], rows)
 
 
 def _lengths(kv_lengths, cache_seqlens):
@@ -238,8 +252,8 @@ def _attend_traced(given, scale, out, status, return_max):
     left, right = (None, None) if given.left is None else _traced_bounds(given.left, given.causal, trace)
     arrays = [trace.tensor(getattr(given, name), name) for name in ("q", "k", "v")]
     spec = AttendSpec(*arrays, 1.0 / math.sqrt(arrays[0].type.shape[-1]) if scale is None else trace.number(scale, "scale"),
-                      given.layout, diagonal(given.causal), left, right, return_lse=given.return_lse,
-                      lag=given.lag and float(given.lag), return_max=return_max)
+                      given.layout, diagonal(given.causal), left, right, lag=given.lag and float(given.lag),
+                      wanted=_statistics.Wanted(given.stats, None, given.return_lse, return_max))
     for name, array in (("cu_seqlens_q", given.cu_seqlens_q), ("cu_seqlens_k", given.cu_seqlens_k),
                         ("kv_lengths", given.lengths), ("block_table", given.block_table)):
         setattr(spec, name, None if array is None else trace.tensor(array, name))
@@ -247,11 +261,13 @@ def _attend_traced(given, scale, out, status, return_max):
         raise ValueError(f"expected k of type with pages of page_size={given.page_size!r}, got {spec.k.type}")
     spec.score_mod, spec.mask_mod = trace.captures.bind(given.score_mod, given.mask_mod)
     sinks = None if given.sink is None else trace.tensor(given.sink, "sink")
-    for name, define in use_normalizer(spec, given.normalizer, sinks, trace.captures):
-        trace.symbols[name] = define
+    use_normalizer(spec, given.normalizer, sinks, trace.captures)
     trace.relations += of_attend(spec, sinks)
-    results = build(spec)
-    return results if given.return_lse or return_max else results[0]
+    out, results = build(spec)
+    trace.symbols.update(spec.symbols)
+    plain = [results[name] for name, wanted in (("lse", given.return_lse), ("max", return_max)) if wanted]
+    by_name = [{statistic.name: results[statistic.name] for statistic in given.stats}] if given.stats else []
+    return (out, *plain, *by_name) if plain or by_name else out
 
 
 def _traced_bounds(window, causal, trace):

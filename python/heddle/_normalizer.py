@@ -3,7 +3,6 @@
 import hashlib
 import re
 
-from . import _scalar
 from ._captures import Fingerprint
 from ._errors import TraceError
 from ._graph import RESERVED, Owner, Printer, Region, Scope, TensorType
@@ -23,6 +22,7 @@ class Normalizer:
 
         weight(s, m) -> w, or (w_0, .., r_0, ..)         what a key adds to the `weights` sums of values, then to plain sums
         rescale(old, new) -> x                           weight(s, new) == x * weight(s, old)
+          or (old, new, R_0, ..) -> (x, R_0', ..)        where plain sums move in another way: what becomes of each
         finish(m, R_0, ..) -> c, or (c_0, .., stat, ..)  the row's result is sum_a c_a * (sum of w_a times values)
 
     Without `reference` and `rescale` (give both or neither) `weight` and `finish` take no m. Functions may also take
@@ -69,6 +69,9 @@ def _one(*sums):
     return 1.0
 
 
+_REGIONS = ("reference", "rescale", "weight", "finish")
+
+
 class TracedNormalizer:
     """A normalizer as four regions. `parameters` are what it reads of the function, its header's arguments: those given, then its
     captures, then traced arrays. `meant` maps positions of the operator to those that its functions are about."""
@@ -85,13 +88,15 @@ class TracedNormalizer:
         self.traced = {}  # what -> (arguments, results, owner)
         if has_reference:
             self.trace("reference", reference, ("s",), ("b", "h", "i", "j"), 1)
-            self.trace("rescale", rescale, ("old", "new"), (), 1)
         values = self.trace("weight", weight, ("s", "m") if has_reference else ("s",), ("b", "h", "i", "j"), None)
         self.sums = len(values) - self.weights
         if self.sums < 0:
             raise TraceError(f"expected a weight function that returns {self.weights} or more numbers, got {len(values)}",
                              location_of(weight))
         sums = tuple("l" if self.sums == 1 else f"l{n}" for n in range(self.sums))
+        if has_reference:
+            moves = self.sums > 0 and count_positional(rescale) != 2
+            self.trace("rescale", rescale, ("old", "new", *sums) if moves else ("old", "new"), (), 1 + len(sums) if moves else 1)
         self.trace("finish", finish, (("m",) if has_reference else ()) + sums, ("b", "h", "i"), self.weights + len(self.stats))
         for value in _read_from_outside([value for _, values, _ in self.traced.values() for value in values]):
             if not any(value is known for known in self.parameters):
@@ -101,14 +106,14 @@ class TracedNormalizer:
                     value.hint = f"array{len(self.parameters)}"
                 self.parameters.append(value)
         self.regions = {what: Region((*names, *self.parameters), values, owner, isolated=True, hidden=len(self.parameters))
-                        for what, (names, values, owner) in self.traced.items()}
+                        for what, (names, values, owner) in sorted(self.traced.items(), key=lambda item: _REGIONS.index(item[0]))}
         self.name = normalizer.name or self.generated_name()
 
     def trace(self, what, function, floats, positions, count):
         owner = Owner()
         names = arguments(owner, *floats, *positions, floats=floats)
         takes = count_positional(function)
-        if takes is None or takes <= len(floats):
+        if not hasattr(function, "takes_positions") and (takes is None or takes <= len(floats)):
             given = names[:len(floats)]
         else:
             given = [*names[:len(floats)], *(self.meant(*names[len(floats):]) if positions else ())]
@@ -156,20 +161,3 @@ def _read_from_outside(values):
 def check_name(name):
     if name not in NAMES:
         raise ValueError(f"expected one of {', '.join(NAMES)} or a heddle.Normalizer as normalizer, got {name!r}")
-
-
-def softmax_of_row_sinks(sink):
-    """The prelude's softmax_sink where heads are rows, so that a row's sink is not known by the operator's head alone.
-    `sink`: a captured array."""
-    def finish(m, total, b, h, i):
-        top = _scalar.maximum(m, sink[h])
-        scale = _scalar.exp(_scalar.subtract(m, top))
-        denominator = _scalar.add(_scalar.multiply(scale, total), _scalar.exp(_scalar.subtract(sink[h], top)))
-        return _scalar.divide(scale, denominator), _scalar.add(top, _scalar.log(denominator))
-
-    def weight(s, m):
-        weight = _scalar.exp(_scalar.subtract(s, m))
-        return weight, weight
-
-    return Normalizer(reference=lambda s: s, rescale=lambda old, new: _scalar.exp(_scalar.subtract(old, new)), weight=weight,
-                      finish=finish, stats=("lse",), name="softmax_row_sink")

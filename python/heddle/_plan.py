@@ -6,8 +6,10 @@ from . import _arrays, _compiler
 from ._attend import AttendSpec, build
 from ._captures import CapturedArray, Captures
 from ._graph import Program, TensorType
-from ._normalizer import Normalizer, TracedNormalizer, check_name, softmax_of_row_sinks
+from ._normalizer import Normalizer, TracedNormalizer, check_name
 from ._scalar import FLOAT, INTEGER, Scalar
+from ._softmax import FUNCTIONS, with_sinks
+from ._statistics import Wanted, composed, functions_of
 from ._tensor import parameter
 
 
@@ -34,6 +36,7 @@ class Call(NamedTuple):
     page_size: Any
     num_splits: Any
     lag: Any
+    stats: tuple = ()   # statistics, resolved
 
 
 def diagonal(causal):
@@ -68,8 +71,8 @@ class Plan:
 
         width, value_width = given.q.shape[-1], given.v.shape[-1]
         spec = AttendSpec(queries(width), array("k", width, paged), array("v", value_width, paged),
-                          Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), return_lse=given.return_lse,
-                          lag=given.lag and float(given.lag), group=group)
+                          Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), lag=given.lag and float(given.lag),
+                          group=group, wanted=Wanted(given.stats, return_lse=given.return_lse))
         parameters = [spec.q, spec.k, spec.v]
 
         def optional(name, value, type):
@@ -89,14 +92,16 @@ class Plan:
         spec.left = optional("left", given.left, INTEGER)
         spec.right = optional("right", given.right, INTEGER)
         spec.score_mod, spec.mask_mod = captures.bind(given.score_mod, given.mask_mod)
-        symbols = use_normalizer(spec, given.normalizer, sinks, captures)
-        results = build(spec)
+        use_normalizer(spec, given.normalizer, sinks, captures)
+        out, stats = build(spec)
+        self.results = given_names(given)
+        results = (out, *(stats[name] for name in self.results))
         parameters += captures.parameters
         self.captures = captures
         # The name tells it where only the pack is there: `heddle explain`.
         name = "attend_heads_as_rows" if group > 1 else "attend"
-        self.program = Program(name, tuple(parameters), (), results, symbols)
-        self.names = [p.hint for p in parameters] + ["out", "lse"][:len(results)]
+        self.program = Program(name, tuple(parameters), (), results, tuple(spec.symbols))
+        self.names = [p.hint for p in parameters] + ["out", *self.results]
         kinds = {FLOAT: "f", INTEGER: "i"}
         self.kinds = "".join(kinds.get(p.type, "t") if isinstance(p.type, str) else "t" for p in parameters) + "t" * len(results)
         inner = [0, 2, 1, 3]
@@ -132,18 +137,28 @@ class Plan:
         return None if device[0] == "cpu" else _arrays.workspace_allocator(like)
 
 
+def given_names(given):
+    """The statistics that a call gets, by name, each once."""
+    return tuple(dict.fromkeys(["lse"] * given.return_lse + [statistic.name for statistic in given.stats]))
+
+
 def use_normalizer(spec, normalizer, sinks, captures):
-    """Set the normalizer of a spec; returns the definitions that the module needs."""
-    if isinstance(normalizer, Normalizer):
-        traced = TracedNormalizer(normalizer, captures, spec.meant)
+    """Set the normalizer of a spec: one of the prelude, or one that the module has to define."""
+    spec.captures = captures
+    if not isinstance(normalizer, Normalizer):
+        check_name(normalizer)
+    of_rows = spec.wanted.of_rows()
+    if isinstance(normalizer, Normalizer) or of_rows or (sinks is not None and spec.group > 1):
+        base = with_sinks(CapturedArray(sinks)) if sinks is not None else FUNCTIONS.get(normalizer, normalizer) if isinstance(
+            normalizer, str) else normalizer
+        # In the order in which a call looks for captures.
+        captures.bind(*(function for function in base.functions if function), *(
+            function for statistic in spec.wanted.stats for function in functions_of(statistic) if function))
+        traced = TracedNormalizer(composed(base, of_rows), captures, spec.meant, () if sinks is None else (sinks,))
+        spec.wanted.base = base
         spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
-        return ((traced.name, traced.text),)
-    check_name(normalizer)
-    spec.normalizer = normalizer
-    if sinks is not None and spec.group > 1:
-        traced = TracedNormalizer(softmax_of_row_sinks(CapturedArray(sinks)), captures, spec.meant, (sinks,))
-        spec.normalizer, spec.normalizer_arguments = traced.name, tuple(traced.parameters)
-        return ((traced.name, traced.text),)
+        spec.symbols.append((traced.name, traced.text))
+        return
+    spec.normalizer, spec.wanted.base = normalizer, FUNCTIONS.get(normalizer)
     if sinks is not None:
         spec.normalizer, spec.normalizer_arguments = "softmax_sink", (sinks,)
-    return ()

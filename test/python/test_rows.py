@@ -27,8 +27,8 @@ def test_a_row_says_the_same_to_both(name):
     for shape in ((2, 4, 2, 200, 333), (1, 2, 2, 70, 0)):
         arrays, values = drawn(row, *shape)
         got = spec(*arrays, *values)
-        want = rows.reference(torch, row, *arrays, values)
-        oracle.check(want.numpy(), got.float().numpy(), row.dtype, name)
+        for result, want in zip(got if row.stats else [got], rows.results(torch, row, *arrays, values), strict=True):
+            oracle.check(want.numpy(), result.float().numpy(), row.dtype, name)
 
 
 def test_a_reference_of_some_rows():

@@ -72,26 +72,38 @@ class Measure:
     def check(self, shape):
         """[shape, error, whether four launches agree, whether all is well]."""
         q, k, v, values = self.draw(*shape)
-        o = self.torch.full((*q.shape[:3], v.shape[3]), math.nan, dtype=q.dtype, device=self.device)
-        (result,), same = four_launches(self.torch, self.launcher(self.name, [q, k, v, *values, o]), [o])
-        worst = error(result, rows.reference(self.torch, self.row, q, k, v, values))
+        results, same = four_launches(self.torch, *self.call(self.name, q, k, v, values))
+        worst = self.worst(results, rows.results(self.torch, self.row, q, k, v, values))
         return [list(shape), worst, same, worst < TOLERANCE[self.row.dtype] and same]
+
+    def call(self, name, q, k, v, values):
+        """(what runs the spec of a row, its results)."""
+        outputs = [self.torch.empty(*q.shape[:3], v.shape[3], dtype=q.dtype, device=self.device)]
+        for statistic in rows.ROWS[name].stats:
+            length = (k if statistic == "colsum" else q).shape[2]
+            outputs.append(self.torch.empty(*q.shape[:2], length, dtype=self.torch.float32, device=self.device))
+        return self.launcher(name, [q, k, v, *values, *outputs]), outputs
+
+    @staticmethod
+    def worst(results, wanted):
+        return max(error(got, want) for got, want in zip(results, wanted) if want is not None)
 
     def time(self, length, tokens=rows.TOKENS, with_flex=False):
         """(as `check`, on some rows; {candidate: [milliseconds, TFLOP/s]}) of sequences of a length."""
         torch, row, batch = self.torch, self.row, max(1, tokens // length)
         q, k, v, values = self.draw(batch, row.heads, row.heads, length, length)
-        o = torch.empty_like(v)
-        calls = {"heddle": self.launcher(self.name, [q, k, v, *values, o])}
+        run, outputs = self.call(self.name, q, k, v, values)
+        calls = {"heddle": run}
         flops = 2.0 * batch * row.heads * (row.d + row.e)
         work = {"heddle": flops * rows.visible_pairs(torch, row, values, length, self.device)}
         some = torch.randint(length, (16,), generator=self.generator, device=self.device)
-        (result,), same = four_launches(torch, calls["heddle"], [o])
-        worst = error(result[:, :, some], rows.reference(torch, row, q, k, v, values, some))
+        results, same = four_launches(torch, run, outputs)
+        wanted = rows.results(torch, row, q, k, v, values, some)
+        worst = self.worst([result[:, :, some] if want is not None else result for result, want in zip(results, wanted)], wanted)
         if row.is_plain:
             calls |= sdpa(torch, q, k, v, row.change is rows.CAUSAL)
         if row.plain:
-            calls["plain"] = self.launcher(row.plain, [q, k, v, torch.empty_like(v)])
+            calls["plain"] = self.call(row.plain, q, k, v, [])[0]
             work["plain"] = flops * rows.visible_pairs(torch, rows.ROWS[row.plain], [], length, self.device)
         if with_flex and row.normalizer == "softmax" and self.device != "cpu":
             calls["flex"] = flex(torch, q, k, v, length, *rows.modifiers(torch, row, values))

@@ -62,6 +62,7 @@ class Row:
     plain: Optional[str] = None        # the row whose rate this one's is a share of
     must: tuple = ()                   # ((rival or "plain", least ratio of rates), ..)
     lag: Optional[float] = None        # of heddle.attend
+    stats: tuple = ()                  # more results, by their names; see STATISTICS
 
     @property
     def is_plain(self):
@@ -192,6 +193,11 @@ ROWS = {
     "sinks_bf16_128": Row(change=SINKS, normalizer="sinks", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     "full_lag_bf16_128": Row(lengths=ALL, plain="full_bf16_128", lag=8.0),
     "causal_lag_bf16_128": Row(change=CAUSAL, lengths=ALL, plain="causal_bf16_128", lag=8.0),
+    "entropy_bf16_128": Row(stats=("entropy",), lengths=(4096, 16384), plain="full_bf16_128", must=(("plain", 0.95),)),
+    "entropy_causal_bf16_128": Row(change=CAUSAL, stats=("entropy",), lengths=(4096, 16384), plain="causal_bf16_128", must=(("plain", 0.95),)),
+    "moments_bf16_128": Row(stats=("entropy", "mean_score", "score_variance", "collision"), lengths=(4096,), plain="full_bf16_128"),
+    "colsum_bf16_128": Row(change=CAUSAL, stats=("colsum",), lengths=(4096, 16384), plain="causal_bf16_128"),
+    "topk_mass_bf16_128": Row(stats=("topk_mass",), lengths=(4096,), plain="full_bf16_128"),
     # Checked, not timed.
     "causal_f16_64": Row("f16", 64, 64, CAUSAL),
     "causal_f32_64": Row("f32", 64, 64, CAUSAL),
@@ -213,7 +219,8 @@ def spec(name, row=None):
     def attend(q, k, v, *values):
         mask, score = (make and make(heddle, *values) for make in (row.change.mask, row.change.score))
         weights = {"sink": values[0]} if row.normalizer == "sinks" else {"normalizer": row.normalizer}
-        return heddle.attend(q, k, v, mask_mod=mask, score_mod=score, lag=row.lag, **weights)
+        result = heddle.attend(q, k, v, mask_mod=mask, score_mod=score, lag=row.lag, stats=row.stats, **weights)
+        return (result[0], *result[1].values()) if row.stats else result
 
     attend.__name__ = name
     attend.__signature__ = inspect.Signature([inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in given])
@@ -233,6 +240,11 @@ def modifiers(torch, row, values):
 
 def reference(torch, row, q, k, v, values, rows=None):
     """The result in float64, of all rows or of those that an array names. Computed from the definition."""
+    return results(torch, row, q, k, v, values, rows)[0]
+
+
+def results(torch, row, q, k, v, values, rows=None):
+    """The result and the statistics, likewise; None for what some rows do not tell."""
     values = [x.double() if hasattr(x, "is_floating_point") and x.is_floating_point() and x.numel() < 1 << 20 else x for x in values]
     mask, score = modifiers(torch, row, values)
     heads, keys = q.shape[1], k.shape[2]
@@ -244,7 +256,15 @@ def reference(torch, row, q, k, v, values, rows=None):
     if score is not None:
         x = score(x, *at)
     seen = torch.ones_like(x, dtype=torch.bool) if mask is None else mask(*at).expand(x.shape)
-    return weights(torch, row, x, seen, values) @ v
+    p = weights(torch, row, x, seen, values)
+    return [p @ v, *(None if name == "colsum" and len(rows) < q.shape[2] else STATISTICS[name](torch, p, x) for name in row.stats)]
+
+
+# Of the probabilities p of scores x. No key: 0.
+STATISTICS = {"entropy": lambda torch, p, x: -torch.xlogy(p, p).sum(-1), "mean_score": lambda torch, p, x: (p * x).sum(-1),
+              "score_variance": lambda torch, p, x: (p * (x - (p * x).sum(-1, keepdim=True)) ** 2).sum(-1),
+              "collision": lambda torch, p, x: (p * p).sum(-1), "colsum": lambda torch, p, x: p.sum(-2),
+              "topk_mass": lambda torch, p, x: p.topk(min(4, p.shape[-1]), -1).values.sum(-1)}
 
 
 def weights(torch, row, x, seen, values):

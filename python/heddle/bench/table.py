@@ -14,7 +14,8 @@ NAMES = (*(name for name, row in rows.ROWS.items() if row.lengths), *VIEWS)
 
 def launcher(name, arguments):
     """A row's spec, compiled for where its arrays are."""
-    spec, (*inputs, out) = rows.spec(name), arguments
+    spec, count = rows.spec(name), 1 + len(rows.ROWS[name].stats)
+    inputs, out = arguments[:-count], arguments[-count:] if count > 1 else arguments[-1]
     return lambda: spec(*inputs, out=out)
 
 
