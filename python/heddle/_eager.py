@@ -195,7 +195,7 @@ def _prepare(given, deterministic, options, values, leaves, names, out):
         plan.check_captures(leaves, names, shapes)
     device = _arrays.device(given.q)
     of_keys = {statistic.name for statistic in given.stats if _statistics.is_of_keys(statistic)}
-    known = _Known(plan.entry_on(device) if shapes.rows else None, plan.allocator(given.q, device),
+    known = _Known(plan.entry_on(device) if shapes.rows or of_keys else None, plan.allocator(given.q, device),
                    1.0 / math.sqrt(given.q.shape[-1]), shapes, plan.element,
                    (shapes.batch, shapes.heads // group, group) if shapes.rows and group > 1 else None,
                    tuple((name, name in of_keys) for name in given_names(given)))

@@ -269,5 +269,21 @@ HYBRIDS = {
     "norm_behind": lambda q, k, v: _plain.layer_norm(recurrence(q, k, v)),
 }
 
+
+
+def _with(statistic, causal=False):
+    """The result, and a statistic of the probabilities of all pairs."""
+    def reference(q, k, v):
+        s = scores(q, k)
+        i, j = np.ogrid[:s.shape[2], :s.shape[3]]
+        e = np.where((j <= i) | (not causal), np.exp(s), 0)
+        p = e / e.sum(-1, keepdims=True)
+        return p @ v, statistic(p, i, j)
+    return reference
+
+
+STATISTICS = {"entropy": _with(lambda p, i, j: -(p * np.log(p)).sum(-1)), "mass": _with(lambda p, i, j: (p * (abs(i - j) < 4)).sum(-1)),
+              "top": _with(lambda p, i, j: np.sort(p, -1)[..., -2:].sum(-1)), "columns": _with(lambda p, i, j: p.sum(2), causal=True)}
+
 REFERENCES = {"masks": MASKS, "scores": SCORES, "normalizers": NORMALIZERS, "positions": POSITIONS, "feature_maps": FEATURE_MAPS, "gates": GATES,
-              "hybrids": HYBRIDS}
+              "hybrids": HYBRIDS, "statistics": STATISTICS}

@@ -139,6 +139,26 @@ def test_packed_sequences():
             assert oracle.error(want[name][0], stats[name][:, part]) < 1e-5, name
 
 
+def test_packed_sequences_of_other_lengths_than_their_keys():
+    rows, keys = np.array([0, 9, 9, 20], np.int32), np.array([0, 30, 35, 80], np.int32)
+    generator = np.random.default_rng(15)
+    q, k, v = (generator.standard_normal((total, 2, 16)).astype(np.float32) for total in (20, 80, 80))
+    _, stats = heddle.attend(q, k, v, layout="thd", cu_seqlens_q=rows, cu_seqlens_k=keys, causal=True, stats=("entropy", "colsum"))
+    for b in range(3):
+        own = slice(rows[b], rows[b + 1]), slice(keys[b], keys[b + 1])
+        x = [part[place].swapaxes(0, 1)[None] for part, place in zip((q, k), own)]
+        want = expected(scores(*x), oracle.visible(x[0].shape[2], x[1].shape[2], True))
+        assert oracle.error(want["colsum"][0], stats["colsum"][:, own[1]]) < 1e-5
+        assert oracle.error(want["entropy"][0], stats["entropy"][:, own[0]]) < 1e-5
+
+
+def test_no_rows_and_no_keys():
+    for rows, keys in ((0, 5), (5, 0)):
+        q, k, v = arrays(16, 1, 2, 2, rows, keys)
+        _, stats = heddle.attend(q, k, v, stats=ALL)
+        assert (stats["colsum"] == 0).all() and (stats["entropy"] == 0).all() and (stats["lse"] == -np.inf).all()
+
+
 def test_in_a_spec_and_what_follows_from_them():
     q, k, v = arrays(10, 1, 4, 2, 50, 50)
     first = heddle.scalar(0.5)

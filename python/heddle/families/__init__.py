@@ -10,7 +10,7 @@ import importlib
 from ._idea import Grid, Idea, idea
 
 #: The families, in the order of a reader.
-FAMILIES = ("masks", "scores", "normalizers", "positions", "feature_maps", "gates", "hybrids")
+FAMILIES = ("masks", "scores", "normalizers", "positions", "feature_maps", "gates", "hybrids", "statistics")
 
 __all__ = ["FAMILIES", "Grid", "Idea", "idea", "load"]
 
