@@ -49,13 +49,14 @@ static bool isMadeOfMaximum(Value value, scf::ForOp loop) {
          llvm::any_of(definition->getOperands(), [&](Value operand) { return isMadeOfMaximum(operand, loop); });
 }
 
-/// `value`, or what is chosen between it and a constant for want of anything to choose.
+/// `value`, or what is chosen between it and a constant for want of anything to choose. Other uses need no choice: of
+/// the same two references the factor is 1.
 static Value behindGuard(Value value) {
-  if (!value.hasOneUse())
-    return value;
-  auto select = dyn_cast<arith::SelectOp>(*value.user_begin());
-  return select && select.getTrueValue() == value && UniformTile::match(select.getFalseValue()) ? select.getResult()
-                                                                                                : value;
+  for (Operation *user : value.getUsers())
+    if (auto select = dyn_cast<arith::SelectOp>(user);
+        select && select.getTrueValue() == value && UniformTile::match(select.getFalseValue()))
+      return select.getResult();
+  return value;
 }
 
 /// Whether all that is done with `factor` is multiplying values that the loop carries.

@@ -72,3 +72,32 @@ func.func @read_elsewhere(%s: !S, %n: index, %none: !R) -> !R attributes {tile.k
   }
   return %r#1 : !R
 }
+
+// A sum that moves in its own way reads the factor and the difference, too: of the reference that is used.
+
+// CHECK-LABEL: func.func @moved_sum(
+// CHECK:         %[[USED:.+]] = arith.select %[[RISES:.+]], %{{.+}}, %{{.+}} : tensor<16x1xi1>
+// CHECK:         %[[D:.+]] = arith.subf %{{.+}}, %[[USED]]
+// CHECK:         %[[F:.+]] = math.exp2 %[[D]]
+// CHECK:         %[[GUARDED:.+]] = arith.select %{{.+}}, %[[F]], %{{.+}}
+// CHECK:         arith.select %[[RISES]], %[[GUARDED]], %{{.+}}
+// CHECK:         arith.mulf %{{.+}}, %[[F]]
+// CHECK:         math.fma %{{.+}}, %[[D]]
+func.func @moved_sum(%s: !S, %n: index, %none: !R, %zero: !R) -> (!R, !R) attributes {tile.kernel, tile.lag = 8.0 : f32} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %outside = arith.constant dense<0.0> : !R
+  %r:3 = scf.for %i = %c0 to %n step %c1 iter_args(%m = %none, %l = %zero, %u = %zero) -> (!R, !R, !R) {
+    %x = tile.reduce max %s dim 1 : !S -> !R
+    %top = arith.maxnumf %m, %x : !R
+    %seen = arith.cmpf ogt, %m, %none : !R
+    %d = arith.subf %m, %top : !R
+    %f = math.exp2 %d : !R
+    %guarded = arith.select %seen, %f, %outside : tensor<16x1xi1>, !R
+    %scaled = arith.mulf %l, %guarded : !R
+    %fu = arith.mulf %u, %f : !R
+    %moved = math.fma %l, %d, %fu : !R
+    scf.yield %top, %scaled, %moved : !R, !R, !R
+  }
+  return %r#1, %r#2 : !R, !R
+}
