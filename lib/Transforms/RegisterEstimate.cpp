@@ -14,10 +14,19 @@ using namespace heddle;
 /// Addresses, loop counters, fragments on their way to the matrix unit.
 static constexpr int64_t registerAllowance = 40;
 
+/// A product that is contracted with the sum that alone reads it: it is added up element by element.
+static bool isContracted(Operation *op) {
+  auto product = dyn_cast<arith::MulFOp>(op);
+  return product && product->hasOneUse() && isa<tile::ReduceOp>(*product->user_begin()) &&
+         bitEnumContainsAll(product.getFastmath(), arith::FastMathFlags::contract);
+}
+
 /// A constant or repeated value takes no registers of its own, and a position is a constant away from the first.
 int64_t heddle::registersOf(Value value) {
   Operation *definition = value.getDefiningOp();
   if (isa_and_nonnull<arith::ConstantOp, tensor::SplatOp, tile::BroadcastOp, tile::IotaOp>(definition))
+    return 0;
+  if (definition && isContracted(definition))
     return 0;
   if (auto real = dyn_cast_or_null<arith::SIToFPOp>(definition); real && real.getIn().getDefiningOp<tile::IotaOp>())
     return 0;
@@ -36,6 +45,22 @@ static bool isReadAfter(Value value, Operation &op, const LivenessBlockInfo &inf
          });
 }
 
+/// Whether, from `op` on, only contracted products read a value: its elements go as those of the other factor come.
+static bool isUsedUp(Value value, Operation &op, const LivenessBlockInfo &info) {
+  if (info.isLiveOut(value))
+    return false;
+  bool any = false;
+  for (Operation *user : value.getUsers()) {
+    Operation *here = op.getBlock()->findAncestorOpInBlock(*user);
+    if (!here || here->isBeforeInBlock(&op))
+      continue;
+    if (!isContracted(user))
+      return false;
+    any = true;
+  }
+  return any;
+}
+
 /// The most registers at any operation of `block`, with `outer` alive all through it.
 static int64_t mostAlive(Block &block, const Liveness &liveness, const DenseSet<Value> &outer) {
   const LivenessBlockInfo *info = liveness.getLiveness(&block);
@@ -44,7 +69,7 @@ static int64_t mostAlive(Block &block, const Liveness &liveness, const DenseSet<
     DenseSet<Value> live(outer), beyond(outer);
     // An operand that dies here gives its registers to the result.
     for (Value value : info->currentlyLiveValues(&op))
-      if (value.getDefiningOp() != &op) {
+      if (value.getDefiningOp() != &op && !isUsedUp(value, op, *info)) {
         live.insert(value);
         if (op.getNumRegions() != 0 && isReadAfter(value, op, *info))
           beyond.insert(value);

@@ -72,6 +72,24 @@ struct SinkBelowReduce : OpRewritePattern<tile::ReduceOp> {
   }
 };
 
+struct SinkBelowBound : OpRewritePattern<arith::MaximumFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::MaximumFOp op, PatternRewriter &rewriter) const override {
+    auto scaled = matchPositiveScale(op.getLhs());
+    std::optional<UniformTile> bound = UniformTile::match(op.getRhs());
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    APFloat scale(0.0f);
+    bool isKnown = scaled && (scaled->second.number || matchPattern(scaled->second.scalar, m_ConstantFloat(&scale)));
+    if (!isKnown || !bound || !bound->number || !type)
+      return rewriter.notifyMatchFailure(op, "not a scaled tile and a number");
+    UniformTile quotient{{}, *bound->number / scaled->second.number.value_or(scale)};
+    Value raised =
+        arith::MaximumFOp::create(rewriter, op.getLoc(), scaled->first, quotient.getTile(rewriter, op.getLoc(), type));
+    rewriter.replaceOpWithNewOp<arith::MulFOp>(op, raised, scaled->second.getTile(rewriter, op.getLoc(), type));
+    return success();
+  }
+};
+
 /// A branch whose two sides yield tiles scaled alike yields the tiles.
 struct SinkBelowBranch : OpRewritePattern<scf::IfOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -101,7 +119,7 @@ struct SinkBelowBranch : OpRewritePattern<scf::IfOp> {
 struct TileSinkScale : heddle::impl::TileSinkScaleBase<TileSinkScale> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SinkBelowSelect, SinkBelowReduce, SinkBelowBranch>(&getContext());
+    patterns.add<SinkBelowSelect, SinkBelowReduce, SinkBelowBound, SinkBelowBranch>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

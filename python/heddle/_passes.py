@@ -7,9 +7,8 @@ from ._normalizer import Normalizer, TracedNormalizer
 from ._regions import mask_region, score_region
 from ._softmax import exponential
 from ._statistics import give, several
-from .statistics import LEAST
 
-_INFINITY = float("inf")
+_INFINITY, _LEAST = float("inf"), -3.0e38  # less -inf is -inf
 
 
 class Passes:
@@ -53,7 +52,7 @@ class Passes:
             # is visible. The reference tells whether a key was seen at all.
             def score_mod(s, b, h, i, j):
                 s = s if given is None else given(s, b, h, i, j)
-                return s - maximum(layout.of_row(lse, b, h, i), LEAST)
+                return s - maximum(layout.of_row(lse, b, h, i), _LEAST)
 
             summed = Normalizer(reference=lambda s: s, rescale=lambda old, new: 1.0, weight=lambda s, m: (exp(s),) * 2,
                                 finish=lambda m, total: (1.0, total), stats=("sum",))

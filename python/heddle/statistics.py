@@ -27,12 +27,11 @@ import math
 from dataclasses import dataclass
 from typing import Callable, Optional
 
-from ._functions import exp, log, maximum, minimum, where
+from ._functions import exp, log, minimum, where
 
 __all__ = ["ColumnSum", "Statistic", "Sum", "TopMass", "mass"]
 
 _LOG2E = 1.0 / math.log(2.0)
-LEAST = -3.0e38  # times a weight of 0 it is 0, which -inf is not
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +39,7 @@ class Sum:
     """One number that a row adds up over the keys it sees, streamed as the denominator is.
 
     term: f(x, m, w [, b, h, q_idx, kv_idx]) of a key: x its score, m the row's running maximum, w = exp(x - m) what it adds to the
-        denominator. It should be 0 at x = -inf, w = 0; if it is not, the kernel asks of every pair whether it is visible.
+        denominator. It should be 0 for w = 0 and an x of -1e30; if it is not, the kernel asks of every pair whether it is visible.
     move: f(old, new, factor, total, sum, *beside): what the sum becomes when the maximum changes; factor = exp(old - new), total = sum w.
         Default: factor * sum, right for a term that is w times something without m.
     beside: other sums that `move` reads, as they were.
@@ -104,11 +103,11 @@ def mass(mask_mod, name="mass"):
 
 # Sums relative to m, so that nothing is lost where one key has it all; in units of log 2, whose exponent the weight is made of anyway.
 def _excess(x, m, w):
-    return w * maximum((x - m) * _LOG2E, LEAST)
+    return w * ((x - m) * _LOG2E)
 
 
 def _squared_excess(x, m, w):
-    excess = maximum((x - m) * _LOG2E, -1e18)
+    excess = (x - m) * _LOG2E
     return w * excess * excess
 
 
@@ -139,7 +138,7 @@ KNOWN = {statistic.name: statistic for statistic in (
     Statistic("collision", (Sum(lambda x, m, w: w * w, lambda old, new, factor, total, squares: factor * factor * squares),),
               lambda m, c, total, squares: c * c * squares),
     Statistic("mean_position", (Sum(lambda x, m, w, b, h, i, j: w * j),), lambda m, c, total, position: position / total),
-    Statistic("count", (Sum(lambda x, m, w: where(x > LEAST, 1.0, 0.0), lambda old, new, factor, total, count: count),),
+    Statistic("count", (Sum(lambda x, m, w: where(x > -1e29, 1.0, 0.0), lambda old, new, factor, total, count: count),),
               lambda m, c, total, count: count),
     TopMass(4),
     ColumnSum())}

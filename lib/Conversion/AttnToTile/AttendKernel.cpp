@@ -259,7 +259,7 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
   if (failed(scores))
     return failure();
   FailureOr<SmallVector<Value>> weights =
-      op.isNormalized() ? normalizer.step(state, scores->front(), j) : std::move(scores);
+      op.isNormalized() ? normalizer.step(state, scores->front(), j, isPartial) : std::move(scores);
   if (failed(weights))
     return failure();
 

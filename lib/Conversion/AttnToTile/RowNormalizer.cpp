@@ -4,12 +4,15 @@
 #include "dialects/Attn/ScalarInterpreter.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace heddle;
 
 static constexpr double kInfinity = std::numeric_limits<double>::infinity();
+/// Far below any score, and no infinity: a product with 0 is 0.
+static constexpr double kLowest = -1e30;
 
 SmallVector<Value> RowState::flatten() const {
   SmallVector<Value> values;
@@ -47,19 +50,33 @@ NormalizerTraits NormalizerTraits::of(attn::NormalizerOp definition) {
     std::optional<SmallVector<attn::Scalar>> results = attn::ScalarInterpreter().evaluate(region, arguments);
     return results && llvm::all_of(*results, [&](attn::Scalar result) { return holds(result.real); });
   };
-  traits.absorbsInvisible = yieldsOnly(definition.getWeight(), -kInfinity, [](double w) { return w == 0.0; });
-  if (definition.hasReference())
-    traits.absorbsInvisible &=
-        yieldsOnly(definition.getReference(), -kInfinity, [](double m) { return m == -kInfinity; });
-  else
+  auto isZero = [](double w) { return w == 0.0; };
+  traits.absorbsInvisible = yieldsOnly(definition.getWeight(), -kInfinity, isZero);
+  if (definition.hasReference()) {
+    bool isLowest = yieldsOnly(definition.getReference(), -kInfinity, [](double m) { return m == -kInfinity; });
+    traits.absorbsLowest = isLowest && !traits.absorbsInvisible && yieldsOnly(definition.getWeight(), kLowest, isZero);
+    traits.absorbsInvisible &= isLowest;
+  } else
     traits.needsPresence =
         definition.getNumStats() || !yieldsOnly(definition.getFinish(), 0.0, [](double c) { return std::isfinite(c); });
   return traits;
 }
 
+/// Whether a score is made of dots and numbers by operations that make no infinity of what is in range.
+static bool makesFiniteScores(attn::AttendOp op) {
+  return llvm::all_of(op.getScore().getOps(), [](Operation &inside) {
+    if (auto constant = dyn_cast<arith::ConstantOp>(inside)) {
+      auto real = dyn_cast<FloatAttr>(constant.getValue());
+      return !real || real.getValue().isFinite();
+    }
+    return isa<attn::YieldOp, arith::AddFOp, arith::SubFOp, arith::MulFOp, arith::NegFOp, math::FmaOp, math::TanhOp,
+               arith::SIToFPOp, arith::IndexCastOp, arith::AddIOp, arith::SubIOp, arith::MulIOp>(inside);
+  });
+}
+
 RowNormalizer::RowNormalizer(attn::AttendOp op, attn::NormalizerOp definition, TileEmitter &emitter, int64_t rows)
     : definition(definition), emitter(emitter), rows(rows), ranks(attn::countRanks(op)),
-      traits(NormalizerTraits::of(definition)) {
+      hasFiniteScores(makesFiniteScores(op)), traits(NormalizerTraits::of(definition)) {
   if (!definition)
     return;
   for (Region *region : definition.getRegions())
@@ -133,7 +150,25 @@ FailureOr<RowNormalizer::Rescaled> RowNormalizer::rescale(const RowState &state,
   return Rescaled{yielded->front(), SmallVector<Value>(llvm::drop_begin(*yielded))};
 }
 
-FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores, const Lifted &j) {
+Value RowNormalizer::boundBelow(Value scores, Value isPartial) {
+  ImplicitLocOpBuilder &b = emitter.builder();
+  auto type = cast<RankedTensorType>(scores.getType());
+  auto bounded = [&]() -> Value {
+    Value lowest = emitter.constantTile(type.getShape(), type.getElementType(), kLowest);
+    return arith::MaximumFOp::create(b, scores, lowest);
+  };
+  if (!hasFiniteScores)
+    return bounded();
+  auto branch = scf::IfOp::create(b, type, isPartial, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  scf::YieldOp::create(b, bounded());
+  b.setInsertionPointToStart(branch.elseBlock());
+  scf::YieldOp::create(b, scores);
+  return branch.getResult(0);
+}
+
+FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores, const Lifted &j, Value isPartial) {
   ImplicitLocOpBuilder &b = emitter.builder();
   auto type = cast<RankedTensorType>(scores.getType());
   ArrayRef<int64_t> shape = type.getShape();
@@ -141,7 +176,8 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
     return SmallVector<Value>{scores};
 
   Value visible;
-  if (!traits.absorbsInvisible || state.presence) {
+  bool isAbsorbed = traits.absorbsInvisible || traits.absorbsLowest;
+  if (!isAbsorbed || state.presence) {
     Value invisible = emitter.constantTile(shape, type.getElementType(), -kInfinity);
     visible = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT, scores, invisible);
   }
@@ -154,7 +190,7 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
     FailureOr<SmallVector<Value>> reference = apply(definition.getReference(), {{scores}, batch, head, row, j}, shape);
     if (failed(reference))
       return failure();
-    Value candidate = traits.absorbsInvisible ? reference->front() : guard(visible, reference->front(), -kInfinity);
+    Value candidate = isAbsorbed ? reference->front() : guard(visible, reference->front(), -kInfinity);
     if (ranks)
       state.ranks = mergeRanks(emitter, {state.ranks}, candidate);
     Value newMax = arith::MaxNumFOp::create(b, state.max, reduce(tile::ReduceKind::Max, candidate));
@@ -168,11 +204,13 @@ FailureOr<SmallVector<Value>> RowNormalizer::step(RowState &state, Value scores,
     state.max = newMax;
     leading.push_back({gauge});
   }
+  if (traits.absorbsLowest)
+    leading.front() = {boundBelow(scores, isPartial)};
   llvm::append_values(leading, batch, head, row, j);
   FailureOr<SmallVector<Value>> weights = apply(definition.getWeight(), leading, shape);
   if (failed(weights))
     return failure();
-  if (!traits.absorbsInvisible)
+  if (!isAbsorbed)
     for (Value &weight : *weights)
       weight = guard(visible, weight, 0.0);
   if (state.presence) {

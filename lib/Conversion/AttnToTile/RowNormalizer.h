@@ -44,6 +44,7 @@ mlir::FailureOr<RowState> loopOver(mlir::ImplicitLocOpBuilder &builder, mlir::Va
 /// What the regions imply about keys that are not visible, found by evaluating them at such a score.
 struct NormalizerTraits {
   bool absorbsInvisible = false; ///< weight(-inf, 0) is 0 and reference(-inf) is -inf
+  bool absorbsLowest = false;    ///< not so, but the weight of a score far below all others is 0
   bool needsPresence = false;    ///< without a reference, finish of nothing is not finite
 
   static NormalizerTraits of(attn::NormalizerOp definition);
@@ -64,7 +65,9 @@ public:
   RowState initial(llvm::ArrayRef<int64_t> columnsOfValues);
 
   /// The weights (one tile per weight) of a block of scores; updates max, sums and presence and rescales accumulators.
-  mlir::FailureOr<llvm::SmallVector<mlir::Value>> step(RowState &state, mlir::Value scores, const Lifted &j);
+  /// `isPartial` (i1): whether the block has pairs that the mask hides.
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> step(RowState &state, mlir::Value scores, const Lifted &j,
+                                                       mlir::Value isPartial);
 
   mlir::FailureOr<RowState> combine(const RowState &a, const RowState &b);
 
@@ -81,6 +84,8 @@ private:
   mlir::FailureOr<llvm::SmallVector<mlir::Value>> apply(mlir::Region &region, llvm::ArrayRef<Lifted> leading,
                                                         llvm::ArrayRef<int64_t> shape);
   mlir::Value isPresent(const RowState &state);
+  /// Scores without -inf: where they may have it.
+  mlir::Value boundBelow(mlir::Value scores, mlir::Value isPartial);
   /// `value` where a row has seen a key, else `otherwise`.
   mlir::Value guard(mlir::Value present, mlir::Value value, double otherwise);
   /// What a state is multiplied with when its reference changes, and its sums after that.
@@ -94,6 +99,7 @@ private:
   TileEmitter &emitter;
   int64_t rows;
   unsigned ranks;
+  bool hasFiniteScores; ///< of visible pairs
   Lifted batch, head, row;
   NormalizerTraits traits;
 };
