@@ -69,7 +69,7 @@ TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
 LISTED = {"causal_bf16_128": (24, 0), "relu2_bf16_128": (16, 0), "sinks_bf16_128": (16, 0), "full_bf16_256": (36, 2), "causal_bf16_256": (36, 2),
           "full_bf16_512": (16, 0), "documents_bf16_128": (40, 2), "relative_bf16_128": (220, 84), "prefix_bf16_128": (36, 4),
           "sink_window_bf16_128": (76, 14), "dilated_bf16_128": (16, 0), "strided_window_bf16_80_96": (64, 12),
-          "dilated_window_f16_64": (320, 124), "causal_lag_bf16_128": (24, 0), "colsum_bf16_128": (24, 0)}
+          "dilated_window_f16_64": (320, 124), "causal_lag_bf16_128": (24, 0), "colsum_bf16_128": (24, 0), "entropy_causal_bf16_128": (24, 0)}
 
 
 def check(made, name, allowed_spill, allowed_in_loops=0):
