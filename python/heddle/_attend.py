@@ -15,7 +15,7 @@ from ._passes import Passes, filled
 from ._regions import HeadsAsRows, arguments, as_they_are, mask_region, score_region
 from ._scalar import INTEGER, lift
 from ._source import here
-from ._statistics import Wanted, ranks
+from ._statistics import Wanted
 from .statistics import ColumnSum, Statistic
 from ._tensor import Tensor, elementwise
 
@@ -89,7 +89,7 @@ def build(spec):
     results = {name: layout.result(filled(output, empty[name]) if name in empty else output)
                for name, output in found.items() if "." not in name}
     for statistic in spec.wanted.of_ranks():
-        mass = elementwise(statistic.of, found["lse"], *(found[name] for name in ranks(statistic)))
+        mass = elementwise(statistic.of, found["lse"], *(found[name] for name in spec.wanted.ranks(statistic)))
         results[statistic.name] = layout.result(mass)
     passes = Passes(spec, layout, q, k, conditions, results)
     for statistic in spec.wanted.stats:

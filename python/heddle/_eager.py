@@ -253,7 +253,7 @@ def _attend_traced(given, scale, out, status, return_max):
     arrays = [trace.tensor(getattr(given, name), name) for name in ("q", "k", "v")]
     spec = AttendSpec(*arrays, 1.0 / math.sqrt(arrays[0].type.shape[-1]) if scale is None else trace.number(scale, "scale"),
                       given.layout, diagonal(given.causal), left, right, lag=given.lag and float(given.lag),
-                      wanted=_statistics.Wanted(given.stats, None, given.return_lse, return_max))
+                      wanted=_statistics.Wanted(given.stats, None, given.return_lse, return_max, given.lag))
     for name, array in (("cu_seqlens_q", given.cu_seqlens_q), ("cu_seqlens_k", given.cu_seqlens_k),
                         ("kv_lengths", given.lengths), ("block_table", given.block_table)):
         setattr(spec, name, None if array is None else trace.tensor(array, name))

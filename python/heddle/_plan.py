@@ -72,7 +72,7 @@ class Plan:
         width, value_width = given.q.shape[-1], given.v.shape[-1]
         spec = AttendSpec(queries(width), array("k", width, paged), array("v", value_width, paged),
                           Scalar(None, FLOAT, hint="scale"), order, diagonal(given.causal), lag=given.lag and float(given.lag),
-                          group=group, wanted=Wanted(given.stats, return_lse=given.return_lse))
+                          group=group, wanted=Wanted(given.stats, return_lse=given.return_lse, lag=given.lag))
         parameters = [spec.q, spec.k, spec.v]
 
         def optional(name, value, type):

@@ -73,17 +73,24 @@ class Wanted:
     base: Normalizer = None  # the attend's normalizer, as functions that are bound; where something is made of it
     return_lse: bool = False
     return_max: bool = False
+    lag: float = None
 
     def names(self):
         """Statistics of the operator, each once: what the caller gets, then what is needed for it."""
         names = ["lse"] * self.return_lse + ["max"] * self.return_max
         names += [s.name for s in self.stats if isinstance(s, (Named, Statistic))] + ["lse"] * self.look_again()
         for statistic in self.of_ranks():
-            names += ["lse", *ranks(statistic)]
+            names += ["lse", *self.ranks(statistic)]
         return list(dict.fromkeys(names))
 
     def of_ranks(self):
         return [s for s in self.stats if isinstance(s, TopMass)]
+
+    def ranks(self, statistic):
+        """The operator's names of what a TopMass is made of. A running maximum that does not lag is the largest."""
+        if statistic.count == 1 and self.lag is None:
+            return ["max"]
+        return [f"{what}.{rank + 1}" for rank in range(statistic.count) for what in ("max", "count")]
 
     def look_again(self):
         """Whether something needs passes of its own."""
@@ -92,11 +99,6 @@ class Wanted:
     def of_rows(self):
         """Statistics that finish yields."""
         return [s for s in self.stats if isinstance(s, Statistic)]
-
-
-def ranks(statistic):
-    """The operator's names of what a TopMass is made of."""
-    return [f"{what}.{rank + 1}" for rank in range(statistic.count) for what in ("max", "count")]
 
 
 def _with_beside(sums):

@@ -82,13 +82,15 @@ class ColumnSum:
 @dataclass(frozen=True, eq=False)
 class TopMass:
     """The sum of the `count` largest p of a row, of its `count` largest distinct scores and how many keys have each, which the kernel
-    keeps: exact where scores are equal, too. Six operations a pair and rank; the largest alone is `max`, and costs nothing."""
+    keeps: exact where scores are equal, too. Six operations a pair and rank; the largest alone is `max`, and costs nothing without lag."""
 
     count: int
     name: str = "topk_mass"
 
     def of(self, lse, *levels):
-        """From scores and counts in turn, the largest first."""
+        """From scores and counts in turn, the largest first; or from the largest score alone."""
+        if len(levels) == 1:
+            return exp(where(lse > -math.inf, levels[0] - lse, -math.inf))
         left, total = float(self.count), 0.0
         for score, count in zip(levels[::2], levels[1::2]):
             taken = minimum(count, left)
