@@ -32,3 +32,25 @@ func.func @negative(%s: tensor<16x32xf32>) -> tensor<16x1xf32> {
   %m = tile.reduce max %x dim 1 : tensor<16x32xf32> -> tensor<16x1xf32>
   return %m : tensor<16x1xf32>
 }
+
+// A bound is divided by a factor that is known, and both sides of a branch are scaled alike.
+
+// CHECK-LABEL: func.func @bounded(
+// CHECK-SAME:    %[[X:[^:]+]]: tensor<16x32xf32>, %[[IF:[^:]+]]: i1
+// CHECK:         %[[CHOSEN:.+]] = scf.if %[[IF]]
+// CHECK:           %[[RAISED:.+]] = arith.maximumf %[[X]], %{{.+}}
+// CHECK:           scf.yield %[[RAISED]]
+// CHECK:           scf.yield %[[X]]
+// CHECK:         arith.mulf %[[CHOSEN]]
+func.func @bounded(%x: tensor<16x32xf32>, %if: i1) -> tensor<16x32xf32> {
+  %half = arith.constant dense<0.5> : tensor<16x32xf32>
+  %low = arith.constant dense<-1.0e30> : tensor<16x32xf32>
+  %s = arith.mulf %x, %half : tensor<16x32xf32>
+  %y = scf.if %if -> (tensor<16x32xf32>) {
+    %m = arith.maximumf %s, %low : tensor<16x32xf32>
+    scf.yield %m : tensor<16x32xf32>
+  } else {
+    scf.yield %s : tensor<16x32xf32>
+  }
+  return %y : tensor<16x32xf32>
+}
