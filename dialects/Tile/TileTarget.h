@@ -17,6 +17,8 @@ inline constexpr llvm::StringLiteral kTargetAttr = "tile.target";
 inline constexpr llvm::StringLiteral kAlignmentAttr = "tile.alignment";
 /// On a kernel: the warps that its tile sizes were chosen for.
 inline constexpr llvm::StringLiteral kWarpsAttr = "tile.warps";
+/// On a kernel, a unit attribute: its sizes leave room for right operands of products that warps compute and put there.
+inline constexpr llvm::StringLiteral kPutsOperandsAttr = "tile.puts_operands";
 /// On a kernel: a power of two by which numbers relative to a running maximum may exceed 1, before it is raised.
 inline constexpr llvm::StringLiteral kLagAttr = "tile.lag";
 

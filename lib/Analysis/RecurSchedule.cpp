@@ -23,7 +23,8 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   constexpr int64_t allowance = 40;
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isPlain || work.elementBytes != 2 || work.keyWidth % groupRows || work.keyWidth > groups * groupRows)
+  if (!work.isPlain || work.isGatedByChannel || work.elementBytes != 2 || work.keyWidth % groupRows ||
+      work.keyWidth > groups * groupRows)
     return std::nullopt;
   RecurSchedule schedule = given;
   schedule.chunk = groups * groupRows;
@@ -48,10 +49,50 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   return schedule;
 }
 
+/// With a gate per channel the channels are the rows of the consuming groups, so that each element of a chunk is one
+/// thread's, and the state is shared out as ever. Chunks of 64 tokens, because what is computed of queries and keys
+/// goes through shared memory beside them; each group multiplies all their rows.
+static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr target, const RecurWork &work,
+                                                          const RecurSchedule &given) {
+  constexpr int64_t groupRows = 64, groupThreads = 128, maxGroups = 2, maxColumns = 128, stages = 2;
+  /// Beyond tiles, in a consumer: cursors, descriptors, vectors of the channels.
+  constexpr int64_t allowance = 40;
+  /// Barriers, and numbers on their way between threads.
+  constexpr int64_t fewBytes = 2048;
+  if (!work.isPlain || !work.isGatedByChannel || work.elementBytes != 2 || work.gateBytes != 2 ||
+      work.keyWidth % groupRows || work.keyWidth > maxGroups * groupRows || (given.chunk && given.chunk != kChunk))
+    return std::nullopt;
+  RecurSchedule schedule = given;
+  int64_t groups = work.keyWidth / groupRows;
+  schedule.chunk = kChunk;
+  schedule.warps = 4 * groups;
+  schedule.hasChannelRows = true;
+  schedule.putsOperands = true;
+  schedule.fillsMachine = true;
+  if (!schedule.valueColumns)
+    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
+  // The state, the result and the scores, of 64 rows each, and a tile of channels and tokens.
+  int64_t registers = (2 * schedule.valueColumns + 2 * schedule.chunk) * groupRows / groupThreads + allowance;
+  int64_t perToken = (3 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
+  // Queries and keys as products read them, the latter once more where they are split, the state, and two triangles.
+  int64_t put = (3 * work.keyWidth * schedule.chunk + work.keyWidth * schedule.valueColumns +
+                 2 * schedule.chunk * schedule.chunk) *
+                work.elementBytes;
+  int64_t bytes = stages * schedule.chunk * perToken + put;
+  if (registers > divideRegisters(target, groups, 1).consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
+    return std::nullopt;
+  schedule.note = llvm::formatv(
+      "chunks of {0} tokens with {1} channels as rows, {2} columns of a state of {1}x{3}, {4} "
+      "consuming and 4 copying warps, {5} stages: {6} registers, {7} bytes of shared memory",
+      schedule.chunk, work.keyWidth, schedule.valueColumns, work.valueWidth, schedule.warps, stages, registers, bytes);
+  return schedule;
+}
+
 RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given) {
   if (target && target.getHasWarpgroupMma() && target.getHasBulkCopy())
-    if (std::optional<RecurSchedule> schedule = chooseWarpgroupSchedule(target, work, given))
-      return *schedule;
+    for (auto choose : {chooseWarpgroupSchedule, chooseChannelSchedule})
+      if (std::optional<RecurSchedule> schedule = choose(target, work, given))
+        return *schedule;
   RecurSchedule schedule = given;
   if (!schedule.chunk)
     schedule.chunk = kChunk;
@@ -61,6 +102,8 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
     schedule.splitsSums = true;
     schedule.fillsMachine = true;
   }
+  schedule.hasChannelRows = !isGpu && work.isSimple && work.isGatedByChannel && work.elementBytes == 2 &&
+                            llvm::isPowerOf2_64(schedule.chunk) && schedule.chunk > 1;
   int64_t level2 = target && target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
   int64_t budget = isGpu ? kWarps * 32 * kStateRegisters * 4 : level2 / 4, perColumn = work.keyWidth * 4;
   if (!schedule.valueColumns) {

@@ -178,8 +178,9 @@ std::optional<LoopParts> LoopParts::split(scf::ForOp loop) {
   for (auto [index, yielded] : llvm::enumerate(loop.getYieldedValues()))
     if (!parts.isLate(index) && betweenValues.contains(yielded))
       return std::nullopt;
-  auto isProduct = [](Operation *op) { return isa<warp::MmaOp>(op); };
-  if (!lastProduct || llvm::any_of(parts.between, isProduct))
+  // Nor may products of A read what is late, be it through a slot.
+  auto feedsProducts = [](Operation *op) { return isa<warp::MmaOp, warp::PutOp>(op); };
+  if (!lastProduct || llvm::any_of(parts.between, feedsProducts))
     return std::nullopt;
   auto afterLast = std::next(llvm::find(parts.rest, lastProduct));
   parts.issue.assign(parts.rest.begin(), afterLast);

@@ -72,24 +72,62 @@ static bool isBulk(Value slot) {
 static bool isUsedInInnermostLoop(warp::RingOp ring) {
   return llvm::any_of(ring->getUsers(), [](Operation *user) {
     auto loop = user->getParentOfType<scf::ForOp>();
-    return loop && !loop.getBody()->walk([](scf::ForOp) { return WalkResult::interrupt(); }).wasInterrupted();
+    auto isOften = [](scf::ForOp inner) {
+      return inner->hasAttr(tile::kSeldomAttr) ? WalkResult::advance() : WalkResult::interrupt();
+    };
+    return loop && !loop.getBody()->walk(isOften).wasInterrupted();
   });
 }
 
-/// The slots of such a ring. What a piece of work begins with is known late where its number comes from a counter: then
-/// the copies run one more step ahead, if that fits.
-static int64_t chooseStages(func::FuncOp kernel, ArrayRef<warp::RingOp> rings, bool hasCounter) {
-  constexpr int64_t usual = 2, more = 3, alignment = 1024;
-  tile::TargetAttr target = hasCounter ? tile::getTarget(kernel) : tile::TargetAttr();
-  if (!target)
-    return usual;
-  int64_t bytes = alignment; // barriers
-  kernel.walk([&](warp::RingOp ring) {
-    warp::RingType type = ring.getResult().getType();
-    int64_t stages = llvm::is_contained(rings, ring) && isUsedInInnermostLoop(ring) ? more : type.getStages();
-    bytes += llvm::alignTo(type.getSlot().getBytes() * stages, alignment);
+/// Whether a slot is read to registers before an iteration's first product (but for what is seldom): then there is
+/// time to fill it again behind that.
+static bool isReadAtOnce(warp::RingOp ring) {
+  return llvm::all_of(ring->getUsers(), [](Operation *user) {
+    auto receive = dyn_cast<warp::ReceiveOp>(user);
+    if (!receive)
+      return true;
+    Block &block = *receive->getBlock();
+    auto isProduct = [](Operation &op) { return isa<warp::MmaOp>(op); };
+    auto firstProduct = llvm::find_if(block, isProduct);
+    return llvm::all_of(receive->getUsers(), [&](Operation *reader) {
+      return reader->getBlock() != &block ||
+             (isa<warp::LoadOp>(reader) && firstProduct != block.end() && reader->isBeforeInBlock(&*firstProduct));
+    });
   });
-  return bytes <= target.getSharedBytesPerBlock() ? more : usual;
+}
+
+/// How many slots each of `rings` has that is filled ahead. What a piece of work begins with is known late where its
+/// number comes from a counter: then the copies run one more step ahead, if that fits. Where not even two slots each
+/// fit, rings that can do with one have one.
+static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef<warp::RingOp> rings, bool hasCounter) {
+  constexpr int64_t usual = 2, more = 3, alignment = 1024;
+  DenseMap<Operation *, int64_t> stages;
+  auto setStages = [&](int64_t count, function_ref<bool(warp::RingOp)> isMeant) {
+    for (warp::RingOp ring : rings)
+      if (isUsedInInnermostLoop(ring) && isMeant(ring))
+        stages[ring] = count;
+  };
+  auto all = [](warp::RingOp) { return true; };
+  setStages(usual, all);
+  auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+  if (!target)
+    return stages;
+  auto fits = [&] {
+    int64_t bytes = alignment; // barriers
+    kernel.walk([&](warp::RingOp ring) {
+      warp::RingType type = ring.getResult().getType();
+      int64_t count = stages.contains(ring) ? stages.lookup(ring) : type.getStages();
+      bytes += llvm::alignTo(type.getSlot().getBytes() * count, alignment);
+    });
+    return bytes <= target.getSharedBytesPerBlock();
+  };
+  if (!fits())
+    setStages(1, isReadAtOnce);
+  if (!hasCounter)
+    return stages;
+  DenseMap<Operation *, int64_t> fewer = stages;
+  setStages(more, all);
+  return fits() ? stages : fewer;
 }
 
 /// Whether two rings are used in different loops or branches of one block of operations, one after the other.
@@ -189,12 +227,12 @@ static LogicalResult specialize(func::FuncOp kernel) {
     if (ring.getResult().getType().getBulk())
       rings.push_back(ring);
   });
-  int64_t stages = chooseStages(kernel, rings, !sent.empty());
+  DenseMap<Operation *, int64_t> stages = chooseStages(kernel, rings, !sent.empty());
   for (warp::RingOp ring : rings) {
     warp::RingType type = ring.getResult().getType();
-    if (isUsedInInnermostLoop(ring))
+    if (int64_t count = stages.lookup(ring))
       ring.getResult().setType(
-          warp::RingType::get(kernel.getContext(), stages, type.getSlot(), true, type.getGathered()));
+          warp::RingType::get(kernel.getContext(), count, type.getSlot(), true, type.getGathered()));
     if (failed(threadCursor(ring)))
       return failure();
   }

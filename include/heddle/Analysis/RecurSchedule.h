@@ -21,6 +21,10 @@ struct RecurWork {
   /// Keys and values are arrays as they lie in memory, every row reads the state of its own token, and nothing but
   /// products goes over the pairs of a chunk and the state.
   bool isPlain = false;
+  /// Every row reads the state of its own token, and there are neither masses nor segments.
+  bool isSimple = false;
+  bool isGatedByChannel = false;
+  int64_t gateBytes = 0; ///< of an element of such a gate, if it is an array as it lies in memory; else 0
 };
 
 struct RecurSchedule {
@@ -32,7 +36,9 @@ struct RecurSchedule {
   bool fillsMachine = false; ///< where heads are few, blocks own fewer columns, or segments of the tokens
   bool splitsSums = false;   ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   bool weighsKeys = false;   ///< decays to the chunk's end go into keys, a left operand, not into values, a right one
-  std::string note;          ///< for people: the choice and its budget
+  bool hasChannelRows = false; ///< gates per channel: a chunk is computed with channels as rows (ChannelChunk.h)
+  bool putsOperands = false;   ///< right operands that warps compute have room in shared memory
+  std::string note;            ///< for people: the choice and its budget
 };
 
 /// Completes what `given` leaves open. `target` may be null.

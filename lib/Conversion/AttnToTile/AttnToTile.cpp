@@ -62,7 +62,7 @@ private:
   LogicalResult emitAnchored(Operation *op);
   LogicalResult emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs);
   LogicalResult emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs);
-  void noteSchedule(StringRef note, int64_t warps);
+  void noteSchedule(StringRef note, int64_t warps, bool putsOperands = false);
   Value placeOf(Value tensor);
 
   func::FuncOp function;
@@ -176,9 +176,11 @@ static RecurWork describeWork(attn::RecurOp op) {
   auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
   RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
   work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
-  bool isByChannel = op.isGatedByChannel();
-  work.isPlain = isPlain(op.getKey()) && isPlain(op.getValue()) && !op.hasAt() && !op.getMass() && !op.getSegments() &&
-                 !isByChannel;
+  work.isSimple = !op.hasAt() && !op.getMass() && !op.getSegments();
+  work.isPlain = work.isSimple && isPlain(op.getKey()) && isPlain(op.getValue());
+  work.isGatedByChannel = op.isGatedByChannel();
+  if (work.isGatedByChannel && isPlain(op.getGate()))
+    work.gateBytes = op.getGate().getType().getElementTypeBitWidth() / 8;
   return work;
 }
 
@@ -292,12 +294,12 @@ LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutp
   if (failed(emitRecur(plan, op, complete, outputs)))
     return failure();
   if (target)
-    noteSchedule(complete.note, complete.warps);
+    noteSchedule(complete.note, complete.warps, complete.putsOperands);
   return success();
 }
 
 /// What was chosen, and why not something else, goes with the kernels.
-void FunctionEmitter::noteSchedule(StringRef note, int64_t warps) {
+void FunctionEmitter::noteSchedule(StringRef note, int64_t warps, bool putsOperands) {
   if (note.empty())
     return;
   Builder builder(function.getContext());
@@ -306,6 +308,8 @@ void FunctionEmitter::noteSchedule(StringRef note, int64_t warps) {
       kernel->setAttr(kScheduleAttr, builder.getStringAttr(note));
       if (warps)
         kernel->setAttr(tile::kWarpsAttr, builder.getI64IntegerAttr(warps));
+      if (putsOperands)
+        kernel->setAttr(tile::kPutsOperandsAttr, builder.getUnitAttr());
     }
 }
 

@@ -2,6 +2,7 @@
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_RECURKERNEL_H
 #define HEDDLE_LIB_CONVERSION_ATTNTOTILE_RECURKERNEL_H
 
+#include "ChannelChunk.h"
 #include "ChunkDecay.h"
 #include "RecurKernels.h"
 
@@ -28,7 +29,7 @@ public:
               const SegmentWorkspace *workspace = nullptr)
       : op(op), schedule(schedule), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
         emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
-        keyWidth(llvm::alignTo(op.getKeyWidth(), 16)),
+        keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule.chunk, keyWidth),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
 
   mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);
@@ -97,7 +98,9 @@ private:
   TileMath math;
   ChunkDecay decay;
   BlockPlace place;
-  int64_t keyWidth, columns;
+  int64_t keyWidth;
+  ChannelChunk channelChunk; ///< instead of `decay` where the schedule says so
+  int64_t columns;
   mlir::Value firstColumn, isFirstSlice, length;
   mlir::Value segment, segments;   ///< this block's, and how many; null where there is one
   mlir::Value limit;               ///< where the sequence ends; null where its arrays do

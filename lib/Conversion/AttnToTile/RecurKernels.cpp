@@ -188,15 +188,28 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     FailureOr<Chunk> chunk = loadChunk(number);
     if (!queries || failed(chunk))
       return failure();
-    FailureOr<Rows> rows = readRows(queries, *chunk, state);
-    if (failed(rows))
-      return failure();
-    State next = advance(state, *chunk);
+    FailureOr<Rows> rows = Rows();
+    State next;
+    if (schedule.hasChannelRows) {
+      FailureOr<ChannelChunk::Result> result =
+          channelChunk.visit(place, row, queries, chunk->keys, chunk->values, state.sums);
+      if (failed(result))
+        return failure();
+      *rows = {result->rows, {}};
+      next.sums = result->state;
+    } else {
+      rows = readRows(queries, *chunk, state);
+      if (failed(rows))
+        return failure();
+      next = advance(state, *chunk);
+    }
     if (failed(storeRows(row, *rows, outputs)))
       return failure();
     return next.flatten();
   };
   auto [first, end] = chunkRange();
+  if (schedule.hasChannelRows)
+    channelChunk.start();
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), initial->flatten(), visit);
   if (failed(last))
     return failure();

@@ -25,6 +25,7 @@
 #include "lib/Conversion/TileToWarp/Layouts.h"
 #include "lib/Conversion/TileToWarp/NextItems.h"
 #include "lib/Conversion/TileToWarp/RowCoordinates.h"
+#include "lib/Conversion/TileToWarp/SeldomReads.h"
 #include "lib/Conversion/TileToWarp/TileSlots.h"
 #include "lib/Conversion/TileToWarp/Transfers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -199,7 +200,7 @@ LogicalResult KernelScheduler::placeDots() {
     operands.insert(dot.getRhs());
     Value lhs;
     if (slots->holds(dot.getLhs()) || dot.getTransA()) {
-      lhs = slots->slotOf(dot.getLhs());
+      lhs = slots->slotOf(dot.getLhs(), /*isForProduct=*/true);
     } else {
       auto fragment = layouts.asLeftOperand(dot.getLhs().getType());
       if (!fragment)
@@ -320,6 +321,7 @@ LogicalResult KernelScheduler::run() {
   inlineForall();
   foldTransposes();
   foldRowMasks(kernel);
+  readAgainInSeldomLoops(kernel);
   hasWarpgroups = hasWarpgroups && suitsWarpgroups(kernel, layouts.warps());
   slots.emplace(kernel, hasWarpgroups);
   if (failed(layouts.encodeAll()))

@@ -136,23 +136,41 @@ bool heddle::suitsRowCopies(tile::GatherOp gather) {
          (!gather.getMask() || isOfPositions(gather.getMask()));
 }
 
-static bool isOfProducts(Value tile);
-
-/// A right operand of a product of warpgroups: copied to a slot, or made of products and put there. (Other tiles are
-/// made of loads that wait for memory.)
-static bool suitsRing(Value operand) {
-  if (auto gather = operand.getDefiningOp<tile::GatherOp>())
-    return suitsSwizzledSlot(gather.getResult().getType()) && suitsRowCopies(gather);
-  if (auto load = operand.getDefiningOp<tile::LoadOp>())
-    return suitsBulkCopy(load);
-  return suitsSwizzledSlot(cast<RankedTensorType>(operand.getType())) && isOfProducts(operand);
-}
-
 /// A conversion of what products have summed up, or of what a loop carries.
 static bool isOfProducts(Value tile) {
   auto narrowed = tile.getDefiningOp<arith::TruncFOp>();
   Value source = narrowed ? narrowed.getIn() : tile;
   return source.getDefiningOp<tile::DotOp>() || isa<BlockArgument>(source);
+}
+
+/// Whether warps have all that a tile is computed of at hand: in registers, or in slots that copies fill.
+static bool isAtHand(Value tile) {
+  auto type = dyn_cast<RankedTensorType>(tile.getType());
+  Operation *op = tile.getDefiningOp();
+  if (!type || !op || isa<tile::DotOp, tile::ReduceOp, tile::IotaOp, tensor::SplatOp, arith::ConstantOp>(op))
+    return true;
+  if (auto load = dyn_cast<tile::LoadOp>(op))
+    return suitsBulkCopy(load);
+  bool isKnown =
+      isa<tile::BroadcastOp, tile::TransposeOp, scf::IfOp, scf::ForOp>(op) || OpTrait::hasElementwiseMappableTraits(op);
+  return isKnown && llvm::all_of(op->getOperands(), isAtHand);
+}
+
+/// An operand of a product of warpgroups that warps put to shared memory. Without room for more, this is made of
+/// products alone: other tiles are made of loads that wait for memory.
+static bool suitsPut(Value operand) {
+  Operation *kernel = operand.getParentRegion()->getParentOfType<func::FuncOp>();
+  return suitsSwizzledSlot(cast<RankedTensorType>(operand.getType())) &&
+         (isOfProducts(operand) || (kernel->hasAttr(tile::kPutsOperandsAttr) && isAtHand(operand)));
+}
+
+/// A right operand of a product of warpgroups: copied to a slot, or put there.
+static bool suitsRing(Value operand) {
+  if (auto gather = operand.getDefiningOp<tile::GatherOp>())
+    return suitsSwizzledSlot(gather.getResult().getType()) && suitsRowCopies(gather);
+  if (auto load = operand.getDefiningOp<tile::LoadOp>())
+    return suitsBulkCopy(load);
+  return suitsPut(operand);
 }
 
 /// The products of a warpgroup: 64 rows for four warps, up to 256 columns. Fewer rows than the warps have are
@@ -165,7 +183,9 @@ static bool suitsWarpgroup(tile::DotOp dot, int64_t warps) {
   return warps % 4 == 0 && result.getDimSize(0) % groupRows == 0 && groups % (result.getDimSize(0) / groupRows) == 0 &&
          result.getDimSize(1) % 8 == 0 && result.getDimSize(1) <= maxColumns && depth % 16 == 0 &&
          suitsRing(dot.getRhs()) &&
-         (left ? suitsBulkCopy(left) : lhs.getElementTypeBitWidth() == 16 && !dot.getTransA());
+         (left              ? suitsBulkCopy(left)
+          : dot.getTransA() ? suitsPut(dot.getLhs())
+                            : lhs.getElementTypeBitWidth() == 16);
 }
 
 /// The rows of a group are those of its warps, none twice, in one product at least: the others are small beside it.

@@ -1,0 +1,138 @@
+//===- ChannelChunk.cpp - a chunk of tokens whose channels decay apart ------===//
+#include "ChannelChunk.h"
+#include "dialects/Tile/TileDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace heddle;
+using arith::CmpIPredicate;
+
+static constexpr double kLog2E = 1.44269504088896340736;
+/// exp of it is 0 in f32. A gate that is less is taken as this, so that sums of gates stay small, and of -inf (forget
+/// everything) finite. Types of 16 bits have it exactly.
+static constexpr double kLeastGate = -104;
+/// A power of two that operands of products may be multiplied or divided by: far from where their type ends, so that it
+/// costs neither of what they were nor of what they are multiplied with.
+static constexpr double kMostSplit = 64;
+
+Value ChannelChunk::transposed(Value tile) {
+  auto type = TileMath::typeOf(tile);
+  return tile::TransposeOp::create(b(), type.clone({type.getDimSize(1), type.getDimSize(0)}), tile);
+}
+
+Value ChannelChunk::inBase2(Value sums) { return math.mul(sums, math.number(kLog2E)); }
+
+/// 1 where `mask`, else 0, as an operand of products of the gates.
+static Value asOperand(TileMath &math, Value mask, Type element) {
+  return math.narrow(math.select(mask, math.number(1), math.number(0)), element);
+}
+
+void ChannelChunk::start() {
+  Value zero = kernel.constant(0);
+  i = emitter.materialize(Lifted::positions(0, size, zero), {});
+  j = emitter.materialize(Lifted::positions(1, size, zero), {});
+  path = asOperand(math, pairMask(CmpIPredicate::sle), getElementTypeOrSelf(op.getGate().getType()));
+}
+
+/// Sums of the gates of every channel, in base 2: column t adds up the tokens that are 1 in column t of `path`.
+Value ChannelChunk::sumsOver(Value path) { return inBase2(math.dot(gates, path, math.zeros({width, size}))); }
+
+/// Of every channel, width x 1.
+Value ChannelChunk::sumsOfHalf(Value wideGates, bool isFirst) {
+  Value half = emitter.constantTile({1, 1}, b().getI32Type(), size / 2);
+  Value isInside = math.compare(isFirst ? CmpIPredicate::slt : CmpIPredicate::sge, j, half);
+  return inBase2(math.sum(math.select(isInside, wideGates, math.number(0)), 1));
+}
+
+/// Whether every channel can be split in the middle of the chunk: a number of the block.
+Value ChannelChunk::areWeak(Value first, Value second) {
+  Value most = math.larger(math.sub(math.number(0), first), math.sub(math.number(0), second));
+  most = tile::ReduceOp::create(b(), TileMath::typeOf(most).clone({1, 1}), tile::ReduceKind::Max, most, 0);
+  Value number = tile::ScalarOp::create(b(), b().getF32Type(), most);
+  Value limit = arith::ConstantOp::create(b(), b().getF32FloatAttr(kMostSplit));
+  return arith::CmpFOp::create(b(), arith::CmpFPredicate::OLE, number, limit);
+}
+
+/// Adds the pairs of tokens whose positions differ in `bit` (an index) and in no higher one. Masks are comparisons with
+/// numbers of a row or a column that depend on the bit, so that nothing has to be kept for them.
+Value ChannelChunk::weightsOfBit(Value bit, Value weights) {
+  Type i32 = b().getI32Type();
+  auto number = [&](int64_t value) { return emitter.constantTile({1, size}, i32, value); };
+  auto shift = [&](Value positions) -> Value {
+    Value count = arith::IndexCastOp::create(b(), i32, bit);
+    return emitter.materialize({count}, TileMath::typeOf(positions).getShape());
+  };
+  Value halfI = arith::ShRUIOp::create(b(), i, shift(i)), halfJ = arith::ShRUIOp::create(b(), j, shift(j));
+  Value odd = arith::AndIOp::create(b(), halfJ, number(1));
+  Value isUpper = math.compare(CmpIPredicate::ne, odd, number(0));
+  // From token j of an upper half back to its middle, or of a lower half on to it.
+  Value next = arith::AddIOp::create(b(), j, number(1)), halfNext = arith::AddIOp::create(b(), halfJ, number(1));
+  Value lower = arith::ShLIOp::create(b(), halfJ, shift(j)), upper = arith::ShLIOp::create(b(), halfNext, shift(j));
+  Value begin = arith::SelectOp::create(b(), isUpper, lower, next);
+  Value end = arith::SelectOp::create(b(), isUpper, next, upper);
+  Value mask =
+      arith::AndIOp::create(b(), math.compare(CmpIPredicate::sge, i, begin), math.compare(CmpIPredicate::slt, i, end));
+  Value decay = math.exp2(sumsOver(asOperand(math, mask, TileMath::typeOf(gates).getElementType())));
+  Value product = math.dot(math.narrow(math.mul(wideQueries, decay), element),
+                           math.narrow(math.mul(wideKeys, decay), element), math.zeros({size, size}), /*transX=*/true);
+  // Token j in the lower half of a group, and i in the upper one.
+  Value partner = arith::SelectOp::create(b(), isUpper, number(-1), halfNext);
+  Value isPair = math.compare(CmpIPredicate::eq, halfI, partner);
+  return math.select(isPair, product, weights);
+}
+
+/// The weights of all pairs, whatever the gates are.
+Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
+  Value diagonal = math.dot(queries, keys, math.zeros({size, size}), /*transX=*/false, /*transY=*/true);
+  Value bits = kernel.constant(llvm::Log2_64(size));
+  FailureOr<SmallVector<Value>> weights =
+      loopOver(b(), kernel.constant(0), bits, kernel.constant(1), {diagonal},
+               [&](Value bit, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+                 bit.getParentBlock()->getParentOp()->setAttr(tile::kSeldomAttr, b().getUnitAttr());
+                 return SmallVector<Value>{weightsOfBit(bit, carried.front())};
+               });
+  return weights->front();
+}
+
+FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
+                                                    Value keys, Value values, Value state) {
+  Value gate = op.getGate();
+  element = TileMath::typeOf(keys).getElementType();
+  Lifted channels = Lifted::positions(1, width, kernel.constant(0));
+  Value read = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
+  if (!read)
+    return failure();
+  Value wideGates = math.larger(math.wide(transposed(read)), math.number(kLeastGate));
+  gates = math.narrow(wideGates, TileMath::typeOf(read).getElementType());
+  Value sums = sumsOver(path), first = sumsOfHalf(wideGates, true), second = sumsOfHalf(wideGates, false);
+  Value all = math.add(first, second), isWeak = areWeak(first, second);
+  auto whereWeak = [&](Value x, Value y) -> Value {
+    Value condition = emitter.materialize({isWeak}, {width, 1});
+    return arith::SelectOp::create(b(), condition, x, math.repeat(y, {width, 1}));
+  };
+  Value point = whereWeak(first, math.number(0)), anchor = whereWeak(first, all);
+
+  Value before = math.narrow(math.mul(state, math.exp2(point)), element);
+  wideQueries = math.wide(transposed(queries));
+  Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element);
+  wideKeys = math.wide(transposed(keys));
+  Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element);
+
+  auto branch = scf::IfOp::create(b(), math.zeros({size, size}).getType(), isWeak, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    Value weights = math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true);
+    scf::YieldOp::create(b(), weights);
+    b().setInsertionPointToStart(branch.elseBlock());
+    weights = weightsBySplits(queries, keys);
+    scf::YieldOp::create(b(), weights);
+  }
+  // Products that wait for nothing come first.
+  Value rows = math.dot(asking, before, math.zeros({size, TileMath::typeOf(values).getDimSize(1)}), /*transX=*/true);
+  Value added = math.dot(asked, values, math.mul(state, math.exp2(anchor)));
+  // After the product: what is above the diagonal may be infinite.
+  Value weights = math.select(pairMask(CmpIPredicate::sge), branch.getResult(0), math.number(0));
+  rows = math.dot(math.narrow(weights, element), values, rows);
+  return Result{rows, math.mul(added, math.exp2(math.sub(all, anchor)))};
+}

@@ -1,0 +1,73 @@
+//===- ChannelChunk.h - a chunk of tokens whose channels decay apart --------===//
+//
+// With a gate per channel what decays is a row of the state, so everything here has channels as rows and tokens as
+// columns: sums of gates over tokens are products with a triangle of ones, and what belongs to a channel is a column.
+// With b_i the sums up to and with token i, and points r and s between 0 and b_C for each channel
+//
+//   o_i = (q_i exp(b_i - r)) (exp(r) S) + sum_{j <= i} w_ij v_j
+//   S'  = exp(b_C - s) (exp(s) S + sum_j (k_j exp(s - b_j)) v_j^T)
+//
+// Where no channel decays by more than 2^-64 in either half of the chunk, r = s is the sum of the first half, and
+//
+//   w_ij = (q_i exp(b_i - r)) (k_j exp(r - b_j))
+//
+// has factors between 2^-64 and 2^64, of which nothing that matters is lost. That is looked at in every chunk. Where
+// one does, r is 0 and s is b_C, so that no factor exceeds 1, and pairs are sorted by the highest bit in which i and j
+// differ: for bit n, all pairs of an aligned group of 2^(n+1) tokens have i in its upper and j in its lower half, and
+// the middle is a point that is safe for all of them. That is one product for each bit, masked to its pairs, and the
+// diagonal, which has no decay.
+//
+// Tests: test/python/test_recur_channels.py, test/Conversion/attn-to-tile-recur-channels.mlir.
+//===----------------------------------------------------------------------===//
+#ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_CHANNELCHUNK_H
+#define HEDDLE_LIB_CONVERSION_ATTNTOTILE_CHANNELCHUNK_H
+
+#include "BlockPlace.h"
+#include "TileMath.h"
+#include "dialects/Attn/AttnOps.h"
+
+namespace heddle {
+
+class ChannelChunk {
+public:
+  /// Chunks of `size` tokens, a power of two; `width` channels, padded.
+  ChannelChunk(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, int64_t size, int64_t width)
+      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(size), width(width) {}
+
+  /// What all chunks have in common: in front of their loop.
+  void start();
+
+  /// Rows of the result, and the state behind the chunk.
+  struct Result {
+    mlir::Value rows, state;
+  };
+  /// The chunk at tokens `row`, after `state`. Queries and keys are size x width.
+  mlir::FailureOr<Result> visit(const BlockPlace &place, const Lifted &row, mlir::Value queries, mlir::Value keys,
+                                mlir::Value values, mlir::Value state);
+
+private:
+  mlir::ImplicitLocOpBuilder &b() { return math.b(); }
+  mlir::Value transposed(mlir::Value tile);
+  mlir::Value inBase2(mlir::Value sums);
+  mlir::Value pairMask(mlir::arith::CmpIPredicate predicate) { return math.compare(predicate, i, j); }
+  mlir::Value sumsOver(mlir::Value path);
+  mlir::Value sumsOfHalf(mlir::Value wideGates, bool isFirst);
+  mlir::Value areWeak(mlir::Value first, mlir::Value second);
+  mlir::Value weightsBySplits(mlir::Value queries, mlir::Value keys);
+  mlir::Value weightsOfBit(mlir::Value bit, mlir::Value weights);
+
+  attn::RecurOp op;
+  TileEmitter &emitter;
+  KernelBuilder &kernel;
+  TileMath math;
+  int64_t size, width;
+  mlir::Value i, j;                  ///< positions in a chunk, size x 1 and 1 x size
+  mlir::Value path;                  ///< 1 where token i adds to the sum up to token j, size x size
+  mlir::Value gates;                 ///< logarithms, width x size, in the type they came in
+  mlir::Value wideQueries, wideKeys; ///< f32, width x size
+  mlir::Type element;                ///< of operands of products
+};
+
+} // namespace heddle
+
+#endif

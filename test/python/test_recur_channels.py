@@ -1,0 +1,63 @@
+"""Gates per channel of narrow recurrences on a CPU, whose tile program is a GPU's: chunks split in their middle and chunks that
+cannot be, for gates of every strength."""
+import numpy as np
+import pytest
+
+import heddle
+from recur_oracle import difference, recurrence, wide
+
+ml_dtypes = pytest.importorskip("ml_dtypes")
+BF16 = ml_dtypes.bfloat16
+CHUNK = 64
+
+
+def one_strong_token(generator, shape):
+    """Weak gates but for one token of one channel in each chunk, which alone is beyond what a chunk is split at."""
+    gate = -np.abs(generator.standard_normal(shape)) / 50
+    gate[:, :, 5::CHUNK, 3] = -60
+    return gate
+
+
+def mixed(generator, shape):
+    gate = np.where(generator.random(shape) < 0.02, -200 * generator.random(shape), -generator.random(shape) / 100)
+    gate[..., ::7] = -6 * generator.random(gate[..., ::7].shape)
+    gate[..., 3] = 0
+    return gate
+
+
+GATES = {
+    "near 1": lambda generator, shape: np.full(shape, -1e-4),
+    "1": lambda generator, shape: np.zeros(shape),
+    "1e-15 in a chunk": lambda generator, shape: np.full(shape, -34.5 / CHUNK),
+    "1e-40 in a chunk": lambda generator, shape: np.full(shape, -92.1 / CHUNK),
+    "1e-40 in the second half": lambda generator, shape: np.where(np.arange(shape[2])[:, None] % CHUNK >= 32, -92.1 / 32, 0) * np.ones(shape),
+    "forgets": lambda generator, shape: np.where(generator.random(shape) < 0.05, -np.inf, -0.1),
+    "one strong token": one_strong_token,
+    "mixed": mixed,
+}
+
+
+@pytest.mark.parametrize("gate_type", [np.float32, BF16])
+@pytest.mark.parametrize("name", list(GATES))
+def test_gates(name, gate_type):
+    generator = np.random.default_rng(len(name))
+    b, h, key_heads, d, e = 2, 4, 2, 32, 48
+    for t in (1000, 64, 63, 5):
+        q, k, v = (generator.standard_normal((b, n, t, w), np.float32).astype(BF16) for n, w in ((h, d), (key_heads, d), (key_heads, e)))
+        gate = GATES[name](generator, (b, key_heads, t, d)).astype(gate_type)
+        state = generator.standard_normal((b, h, d, e), np.float32)
+        out = np.full((b, h, t, e), np.nan, BF16)
+        got, final = heddle.recur(q, k, v, gate=gate, initial_state=state, return_final_state=True, out=out, scale=0.5)
+        expected, s, _ = recurrence(*(wide(x, h) for x in (q, k, v)), wide(gate, h), state, scale=0.5)
+        assert difference(got, expected) < 6e-3
+        assert difference(final, s) < 6e-3
+
+
+@pytest.mark.parametrize("size", [16, 32, 128])
+def test_chunks_change_nothing(size):
+    generator = np.random.default_rng(size)
+    q, k, v = (generator.standard_normal((1, 2, 150, 16), np.float32).astype(BF16) for _ in range(3))
+    for make in GATES.values():
+        gate = make(generator, (1, 2, 150, 16)).astype(np.float32)
+        got = heddle.recur(q, k, v, gate=gate, chunk_size=size, scale=1.0)
+        assert difference(got, recurrence(*(wide(x, 2) for x in (q, k, v)), wide(gate, 2))[0]) < 6e-3
