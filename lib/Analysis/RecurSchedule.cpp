@@ -59,7 +59,7 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   constexpr int64_t allowance = 40;
   /// Barriers, and numbers on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isPlain || !work.isGatedByChannel || work.elementBytes != 2 || work.gateBytes != 2 ||
+  if (!work.isPlain || !work.isGatedByChannel || work.elementBytes != 2 || !work.gateBytes ||
       work.keyWidth % groupRows || work.keyWidth > maxGroups * groupRows || (given.chunk && given.chunk != kChunk))
     return std::nullopt;
   RecurSchedule schedule = given;
@@ -69,17 +69,22 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   schedule.hasChannelRows = true;
   schedule.putsOperands = true;
   schedule.fillsMachine = true;
-  if (!schedule.valueColumns)
-    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
+  schedule.splitsSums = true;
+  if (!schedule.valueColumns) // gates of f32 leave room for half of the columns
+    schedule.valueColumns = std::min(work.valueWidth, work.gateBytes == 2 ? maxColumns : maxColumns / 2);
   // The state, the result and the scores, of 64 rows each, and a tile of channels and tokens.
   int64_t registers = (2 * schedule.valueColumns + 2 * schedule.chunk) * groupRows / groupThreads + allowance;
-  int64_t perToken = (3 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
-  // Queries and keys as products read them, the latter once more where they are split, the state, and two triangles.
-  int64_t put = (3 * work.keyWidth * schedule.chunk + work.keyWidth * schedule.valueColumns +
+  int64_t perToken = (2 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
+  // Gates, which are read at once; queries and keys as products read them, and once more where they are split; the
+  // state, and two triangles.
+  int64_t single = work.gateBytes * work.keyWidth * schedule.chunk;
+  int64_t put = (4 * work.keyWidth * schedule.chunk + work.keyWidth * schedule.valueColumns +
                  2 * schedule.chunk * schedule.chunk) *
                 work.elementBytes;
-  int64_t bytes = stages * schedule.chunk * perToken + put;
-  if (registers > divideRegisters(target, groups, 1).consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
+  int64_t bytes = stages * schedule.chunk * perToken + single + put;
+  int64_t consumer = divideRegisters(target, groups, 1).consumer;
+  if (registers > (consumer ? consumer : target.getRegistersPerThread()) ||
+      bytes + fewBytes > target.getSharedBytesPerBlock())
     return std::nullopt;
   schedule.note = llvm::formatv(
       "chunks of {0} tokens with {1} channels as rows, {2} columns of a state of {1}x{3}, {4} "

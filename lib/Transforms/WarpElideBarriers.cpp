@@ -8,6 +8,7 @@
 #include "dialects/Warp/WarpOps.h"
 #include "heddle/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace heddle {
 #define GEN_PASS_DEF_WARPELIDEBARRIERS
@@ -17,12 +18,39 @@ namespace heddle {
 using namespace mlir;
 using namespace heddle;
 
-static void visit(Block &block) {
-  bool reads = true, writes = true; // of shared memory, since the last barrier
+/// Whether `op` reads memory that acquiring a slot may free: not that of bulk rings, which share it with nothing.
+static bool readsThreadSlots(Operation &op) {
+  return llvm::any_of(op.getOperands(), [](Value operand) {
+    auto receive = operand.getDefiningOp<warp::ReceiveOp>();
+    return isa<warp::SlotType, warp::RingType>(operand.getType()) &&
+           !(receive && receive.getRing().getType().getBulk());
+  });
+}
+
+namespace {
+/// What has been done to shared memory since the last barrier.
+struct Accesses {
+  bool reads = true, writes = true;
+};
+} // namespace
+
+static Accesses visit(Block &block, Accesses since = {});
+
+/// A branch goes on from where it is; a loop's body may come behind itself.
+static Accesses visitRegions(Operation &op, Accesses since) {
+  bool isBranch = isa<scf::IfOp>(op), isLoop = isa<scf::ForOp>(op);
+  Accesses behind = isBranch && !op.getRegion(1).empty() ? Accesses{false, false} : since;
+  for (Region &region : op.getRegions())
+    for (Block &nested : region) {
+      Accesses end = visit(nested, isBranch ? since : Accesses());
+      behind = {behind.reads || end.reads, behind.writes || end.writes};
+    }
+  return isBranch || isLoop ? behind : Accesses();
+}
+
+static Accesses visit(Block &block, Accesses since) {
+  auto &[reads, writes] = since;
   for (Operation &op : block) {
-    for (Region &region : op.getRegions())
-      for (Block &nested : region)
-        visit(nested);
     // The barriers of bulk rings order their own slots only.
     auto isBulk = [](auto access) { return access.getRing().getType().getBulk(); };
     if (auto acquire = dyn_cast<warp::AcquireOp>(op); acquire && isBulk(acquire))
@@ -30,7 +58,7 @@ static void visit(Block &block) {
     if (auto receive = dyn_cast<warp::ReceiveOp>(op); receive && isBulk(receive))
       continue;
     if (op.getNumRegions() != 0) {
-      reads = writes = true;
+      since = visitRegions(op, since);
     } else if (auto acquire = dyn_cast<warp::AcquireOp>(op)) {
       if (!reads)
         acquire.setOrdered(true);
@@ -46,9 +74,10 @@ static void visit(Block &block) {
     } else if (isa<warp::CopyOp, warp::GatherOp, warp::PutOp, warp::SendOp>(op)) {
       writes = true;
     } else if (isa<warp::LoadOp, warp::MmaOp, warp::ReduceOp, warp::TakeOp>(op)) {
-      reads = true;
+      reads |= readsThreadSlots(op);
     }
   }
+  return since;
 }
 
 namespace {

@@ -186,8 +186,11 @@ std::optional<LoopParts> LoopParts::split(scf::ForOp loop) {
   parts.issue.assign(parts.rest.begin(), afterLast);
   parts.rest.erase(parts.rest.begin(), afterLast);
   parts.findCarried(loop);
-  // A slot that both parts read would have to be kept for an iteration more.
-  if (llvm::any_of(parts.carried, [](Value value) { return isa<warp::SlotType>(value.getType()); }))
+  // A slot that both parts read would have to be kept for an iteration more, and a product that goes on accumulating be
+  // under way all through one.
+  if (llvm::any_of(parts.carried, [](Value value) {
+        return isa<warp::SlotType>(value.getType()) || value.getDefiningOp<warp::MmaOp>();
+      }))
     return std::nullopt;
   parts.findMakers();
   return parts;

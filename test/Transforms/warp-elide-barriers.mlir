@@ -47,3 +47,40 @@ func.func @bulk(%c: i32) attributes {warp.kernel} {
   %t = warp.receive %bulk at %c : !Bulk -> !warp.slot<16x64xbf16, <swizzle = 128>>
   return
 }
+
+// -----
+
+!Bulk = !warp.ring<1 of 16x16xbf16, <swizzle = 32>, bulk>
+!BulkSlot = !warp.slot<16x16xbf16, <swizzle = 32>>
+!Slot = !warp.slot<16x16xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 16x16xbf16, <pad = 16>>
+!Tile = tensor<16x16xbf16, #warp.frag<acc, warps = 1>>
+
+// Reading a bulk slot is nobody else's business; and a branch goes on from where it is: what one of its sides puts, the next
+// receive waits for.
+
+// CHECK-LABEL: func.func @branches
+// CHECK-SAME: %[[A:[a-z0-9]+]]: !warp.ring{{[^%]+}}, %[[B:[a-z0-9]+]]: !warp.ring{{[^%]+}}, %{{[a-z0-9]+}}: i32
+func.func @branches(%a: !Ring, %b: !Ring, %c: i32, %condition: i1, %bulk: !Bulk) attributes {warp.kernel} {
+  // CHECK: warp.acquire %[[A]] :
+  %w = warp.acquire %a : !Ring -> !Slot
+  %f = warp.receive %bulk at %c : !Bulk -> !BulkSlot
+  %t = warp.load %f[0, 0] : !BulkSlot -> !Tile
+  // CHECK: warp.acquire %[[B]] ordered :
+  %x = warp.acquire %b : !Ring -> !Slot
+  warp.put %t to %w[0] : !Tile to !Slot
+  // CHECK: warp.receive %[[A]] :
+  %g = warp.receive %a : !Ring -> !Slot
+  scf.if %condition {
+    // CHECK: warp.receive %[[A]] ordered :
+    %h = warp.receive %a : !Ring -> !Slot
+  }
+  // CHECK: warp.receive %[[A]] ordered :
+  %i = warp.receive %a : !Ring -> !Slot
+  scf.if %condition {
+    warp.put %t to %x[0] : !Tile to !Slot
+  }
+  // CHECK: warp.receive %[[B]] :
+  %j = warp.receive %b : !Ring -> !Slot
+  return
+}

@@ -218,3 +218,38 @@ func.func @first(%q: !Slot, %k: !Slot, %v: !Slot, %m: index, %n: index, %some: i
   }
   return %r : !S
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!P = tensor<64x64xbf16, #acc>
+!A = tensor<64x64xbf16, #warp.frag<a, warps = 4>>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>>
+
+// What the late product has summed up goes to the first one through a slot: that cannot wait an iteration.
+
+// CHECK-LABEL: func.func @through_a_slot
+// CHECK-NOT: scf.if
+// CHECK: scf.for
+// CHECK: warp.put
+// CHECK: warp.mma
+// CHECK: warp.mma
+func.func @through_a_slot(%q: !Slot, %v: !Slot, %ring: !Ring, %n: index) -> !S attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : !S
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%o = %zero) -> !S {
+    %x = arith.truncf %o : !S to !P
+    %w = warp.acquire %ring : !Ring -> !Slot
+    warp.put %x to %w[0] : !P to !Slot
+    %k = warp.receive %ring : !Ring -> !Slot
+    %s = warp.mma %q, %k, %zero {transB, async} : !Slot, !Slot -> !S
+    %p = arith.truncf %s : !S to !P
+    %a = warp.convert %p : !P -> !A
+    %t = warp.mma %a, %v, %o {async} : !A, !Slot -> !S
+    scf.yield %t : !S
+  }
+  return %r : !S
+}

@@ -210,3 +210,43 @@ func.func @pieces(%k: !M, %ends: memref<?xindex>, %o: memref<?x64xf32>, %counter
   return
 }
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!M = memref<?x64xbf16>
+!T = tensor<64x64xbf16, #acc>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// Where two slots of each ring do not fit, one that is read to registers before the first product has one.
+
+// CHECK-LABEL: func.func @short
+// CHECK: warp.ring : <2 of
+// CHECK-NEXT: warp.ring : <1 of
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 32768>} {
+func.func @short(%m: !M, %o: memref<?x64xf32>, %n: index) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : !S
+  %kr = warp.ring : !Ring
+  %gr = warp.ring : !Ring
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %zero) -> !S {
+    %gf = warp.acquire %gr : !Ring -> !Slot
+    warp.copy %m[%i, %c0] to %gf by 16 : !M to !Slot
+    %g = warp.receive %gr : !Ring -> !Slot
+    %gt = warp.load %g[0, 0] : !Slot -> !T
+    %kf = warp.acquire %kr : !Ring -> !Slot
+    warp.copy %m[%i, %c0] to %kf by 16 : !M to !Slot
+    %k = warp.receive %kr : !Ring -> !Slot
+    %s = warp.mma %k, %k, %acc {transB, async} : !Slot, !Slot -> !S
+    %d = warp.wait %s : !S
+    %w = arith.extf %gt : !T to !S
+    %y = arith.addf %d, %w : !S
+    scf.yield %y : !S
+  }
+  tile.store %r, %o[%c0, %c0] : !S, memref<?x64xf32>
+  return
+}
+}

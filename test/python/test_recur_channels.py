@@ -1,10 +1,19 @@
 """Gates per channel of narrow recurrences on a CPU, whose tile program is a GPU's: chunks split in their middle and chunks that
 cannot be, for gates of every strength."""
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from assembly import ROOT, tool
+from attn_text import recurrence as text_of
 
 import heddle
 from recur_oracle import difference, recurrence, wide
+
+torch = pytest.importorskip("torch")
+sys.path.insert(0, str(ROOT / "test/gpu"))
+from packs import Pack  # noqa: E402
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 BF16 = ml_dtypes.bfloat16
@@ -61,3 +70,27 @@ def test_chunks_change_nothing(size):
         gate = make(generator, (1, 2, 150, 16)).astype(np.float32)
         got = heddle.recur(q, k, v, gate=gate, chunk_size=size, scale=1.0)
         assert difference(got, recurrence(*(wide(x, 2) for x in (q, k, v)), wide(gate, 2))[0]) < 6e-3
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory):
+    """A pack whose recurrence divides its tokens into three segments."""
+    path = tmp_path_factory.mktemp("packs") / "recur.pack"
+    command = [tool("heddle-compile"), "-", "--target=cpu", "--schedule=splits=3", "-o", path]
+    subprocess.run(command, input=text_of("channel", dtype="bf16", width=32), text=True, check=True)
+    return Pack(ROOT / "build/runtime/libheddle_rt.so.1", path)
+
+
+@pytest.mark.parametrize("name", list(GATES))
+@pytest.mark.parametrize("tokens", [300, 70])
+def test_segments(segmented, name, tokens):
+    generator = np.random.default_rng(tokens)
+    q, k, v = (torch.from_numpy(generator.standard_normal((1, n, tokens, 32), np.float32)).bfloat16() for n in (4, 2, 2))
+    gate = torch.from_numpy(GATES[name](generator, (1, 4, tokens, 32))).bfloat16()
+    state = torch.from_numpy(generator.standard_normal((1, 4, 32, 32), np.float32))
+    outputs = [torch.full_like(x, float("nan")) for x in (q, state)]
+    segmented.launcher([q, k, v, gate, state, *outputs])()
+    plain = [x.double().numpy() for x in (q, k, v, gate, state)]
+    wanted = recurrence(plain[0], wide(plain[1], 4), wide(plain[2], 4), plain[3], plain[4])
+    for result, exact in zip(outputs, wanted):
+        assert difference(result.double().numpy(), exact) < 6e-3

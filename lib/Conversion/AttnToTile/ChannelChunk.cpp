@@ -31,14 +31,39 @@ void ChannelChunk::start() {
   Value zero = kernel.constant(0);
   i = emitter.materialize(Lifted::positions(0, size, zero), {});
   j = emitter.materialize(Lifted::positions(1, size, zero), {});
-  path = asOperand(math, pairMask(CmpIPredicate::sle), getElementTypeOrSelf(op.getGate().getType()));
+  path = asOperand(math, pairMask(CmpIPredicate::sle), gateElement());
 }
 
-/// Sums of the gates of every channel, in base 2: column t adds up the tokens that are 1 in column t of `path`.
-Value ChannelChunk::sumsOver(Value path) { return inBase2(math.dot(gates, path, math.zeros({width, size}))); }
+/// Of products of gates.
+Type ChannelChunk::gateElement() {
+  Type type = getElementTypeOrSelf(op.getGate().getType());
+  return type.isF32() && splitsSums ? b().getBF16Type() : type;
+}
+
+LogicalResult ChannelChunk::readGates(const BlockPlace &place, const Lifted &row) {
+  Value gate = op.getGate();
+  Lifted channels = Lifted::positions(1, width, kernel.constant(0));
+  Value read = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
+  if (!read)
+    return failure();
+  wideGates = math.larger(math.wide(transposed(read)), math.number(kLeastGate));
+  gates = {math.narrow(wideGates, gateElement())};
+  // Two terms of 8 bits are as much as a gate of narrow operands needs.
+  if (TileMath::typeOf(read).getElementType() != gateElement())
+    gates.push_back(math.narrow(math.sub(wideGates, math.wide(gates.front())), gateElement()));
+  return success();
+}
+
+/// Sums of the gates of every channel: column t adds up the tokens that are 1 in column t of `path`.
+Value ChannelChunk::sumsOver(Value path) {
+  Value sums = math.zeros({width, size});
+  for (Value term : gates)
+    sums = math.dot(term, path, sums);
+  return sums;
+}
 
 /// Of every channel, width x 1.
-Value ChannelChunk::sumsOfHalf(Value wideGates, bool isFirst) {
+Value ChannelChunk::sumsOfHalf(bool isFirst) {
   Value half = emitter.constantTile({1, 1}, b().getI32Type(), size / 2);
   Value isInside = math.compare(isFirst ? CmpIPredicate::slt : CmpIPredicate::sge, j, half);
   return inBase2(math.sum(math.select(isInside, wideGates, math.number(0)), 1));
@@ -72,7 +97,7 @@ Value ChannelChunk::weightsOfBit(Value bit, Value weights) {
   Value end = arith::SelectOp::create(b(), isUpper, next, upper);
   Value mask =
       arith::AndIOp::create(b(), math.compare(CmpIPredicate::sge, i, begin), math.compare(CmpIPredicate::slt, i, end));
-  Value decay = math.exp2(sumsOver(asOperand(math, mask, TileMath::typeOf(gates).getElementType())));
+  Value decay = math.exp2(inBase2(sumsOver(asOperand(math, mask, gateElement()))));
   Value product = math.dot(math.narrow(math.mul(wideQueries, decay), element),
                            math.narrow(math.mul(wideKeys, decay), element), math.zeros({size, size}), /*transX=*/true);
   // Token j in the lower half of a group, and i in the upper one.
@@ -96,16 +121,12 @@ Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
 
 FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
                                                     Value keys, Value values, Value state) {
-  Value gate = op.getGate();
   element = TileMath::typeOf(keys).getElementType();
-  Lifted channels = Lifted::positions(1, width, kernel.constant(0));
-  Value read = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
-  if (!read)
+  if (failed(readGates(place, row)))
     return failure();
-  Value wideGates = math.larger(math.wide(transposed(read)), math.number(kLeastGate));
-  gates = math.narrow(wideGates, TileMath::typeOf(read).getElementType());
-  Value sums = sumsOver(path), first = sumsOfHalf(wideGates, true), second = sumsOfHalf(wideGates, false);
-  Value all = math.add(first, second), isWeak = areWeak(first, second);
+  // What is decided of the gates waits for other threads; the product of the sums runs beside that.
+  Value product = sumsOver(path), first = sumsOfHalf(true), second = sumsOfHalf(false);
+  Value all = math.add(first, second), isWeak = areWeak(first, second), sums = inBase2(product);
   auto whereWeak = [&](Value x, Value y) -> Value {
     Value condition = emitter.materialize({isWeak}, {width, 1});
     return arith::SelectOp::create(b(), condition, x, math.repeat(y, {width, 1}));
@@ -135,4 +156,14 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   Value weights = math.select(pairMask(CmpIPredicate::sge), branch.getResult(0), math.number(0));
   rows = math.dot(math.narrow(weights, element), values, rows);
   return Result{rows, math.mul(added, math.exp2(math.sub(all, anchor)))};
+}
+
+FailureOr<ChannelChunk::Segment> ChannelChunk::advance(const BlockPlace &place, const Lifted &row, Value keys,
+                                                       Value values, Value state) {
+  if (failed(readGates(place, row)))
+    return failure();
+  Value sums = inBase2(sumsOver(path)), all = math.add(sumsOfHalf(true), sumsOfHalf(false));
+  Value left = math.mul(math.wide(transposed(keys)), math.exp2(math.sub(all, sums)));
+  left = math.narrow(left, TileMath::typeOf(keys).getElementType());
+  return Segment{math.dot(left, values, math.mul(state, math.exp2(all))), all};
 }

@@ -25,14 +25,17 @@
 #include "BlockPlace.h"
 #include "TileMath.h"
 #include "dialects/Attn/AttnOps.h"
+#include "heddle/Analysis/RecurSchedule.h"
 
 namespace heddle {
 
 class ChannelChunk {
 public:
-  /// Chunks of `size` tokens, a power of two; `width` channels, padded.
-  ChannelChunk(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, int64_t size, int64_t width)
-      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(size), width(width) {}
+  /// `width` channels, padded.
+  ChannelChunk(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, const RecurSchedule &schedule,
+               int64_t width)
+      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(schedule.chunk), width(width),
+        splitsSums(schedule.splitsSums) {}
 
   /// What all chunks have in common: in front of their loop.
   void start();
@@ -45,13 +48,22 @@ public:
   mlir::FailureOr<Result> visit(const BlockPlace &place, const Lifted &row, mlir::Value queries, mlir::Value keys,
                                 mlir::Value values, mlir::Value state);
 
+  /// The state behind the chunk after `state`, and the sums of its gates, width x 1.
+  struct Segment {
+    mlir::Value state, sums;
+  };
+  mlir::FailureOr<Segment> advance(const BlockPlace &place, const Lifted &row, mlir::Value keys, mlir::Value values,
+                                   mlir::Value state);
+
 private:
   mlir::ImplicitLocOpBuilder &b() { return math.b(); }
   mlir::Value transposed(mlir::Value tile);
   mlir::Value inBase2(mlir::Value sums);
   mlir::Value pairMask(mlir::arith::CmpIPredicate predicate) { return math.compare(predicate, i, j); }
+  mlir::Type gateElement();
+  mlir::LogicalResult readGates(const BlockPlace &place, const Lifted &row);
   mlir::Value sumsOver(mlir::Value path);
-  mlir::Value sumsOfHalf(mlir::Value wideGates, bool isFirst);
+  mlir::Value sumsOfHalf(bool isFirst);
   mlir::Value areWeak(mlir::Value first, mlir::Value second);
   mlir::Value weightsBySplits(mlir::Value queries, mlir::Value keys);
   mlir::Value weightsOfBit(mlir::Value bit, mlir::Value weights);
@@ -61,11 +73,13 @@ private:
   KernelBuilder &kernel;
   TileMath math;
   int64_t size, width;
-  mlir::Value i, j;                  ///< positions in a chunk, size x 1 and 1 x size
-  mlir::Value path;                  ///< 1 where token i adds to the sum up to token j, size x size
-  mlir::Value gates;                 ///< logarithms, width x size, in the type they came in
-  mlir::Value wideQueries, wideKeys; ///< f32, width x size
-  mlir::Type element;                ///< of operands of products
+  bool splitsSums;
+  mlir::Value i, j;                     ///< positions in a chunk, size x 1 and 1 x size
+  mlir::Value path;                     ///< 1 where token i adds to the sum up to token j, size x size
+  mlir::Value wideGates;                ///< logarithms, width x size
+  llvm::SmallVector<mlir::Value> gates; ///< the same as operands of products: terms
+  mlir::Value wideQueries, wideKeys;    ///< f32, width x size
+  mlir::Type element;                   ///< of operands of products
 };
 
 } // namespace heddle

@@ -13,7 +13,7 @@ namespace heddle {
 enum class RecurRole { Whole, States, Rows };
 
 /// Values of the plan: how many segments there are, and what they leave: sums (segment, b, h, d, e) and, with a gate,
-/// the sum of their gates in base 2 (segment, b, h).
+/// the sum of their gates in base 2 (segment, b, h), of each channel if it has one of its own (segment, b, h, d).
 struct SegmentWorkspace {
   mlir::Value segments, sums, decays;
 };
@@ -29,7 +29,7 @@ public:
               const SegmentWorkspace *workspace = nullptr)
       : op(op), schedule(schedule), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
         emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
-        keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule.chunk, keyWidth),
+        keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule, keyWidth),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
 
   mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);

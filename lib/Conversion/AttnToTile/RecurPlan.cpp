@@ -47,7 +47,8 @@ private:
 
 /// Whether what a segment adds and the sum of its gates say all that the next ones need.
 bool RecurPlan::canDivide() {
-  return !op.hasAt() && !op.getMass() && !op.getSegments() && !op.isGatedByChannel() && !isOneToken(op);
+  return !op.hasAt() && !op.getMass() && !op.getSegments() && (!op.isGatedByChannel() || schedule.hasChannelRows) &&
+         !isOneToken(op);
 }
 
 /// `count` arrays of each kind: no segments, no workspace.
@@ -58,8 +59,11 @@ SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
   Value sizes[] = {count, batch, heads};
   workspace.sums =
       plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth(), op.getValueWidth()}, f32), sizes);
+  SmallVector<int64_t> shape(3, kDynamic);
+  if (op.isGatedByChannel())
+    shape.push_back(op.getKeyWidth());
   if (op.getGate())
-    workspace.decays = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, f32), sizes);
+    workspace.decays = plan.allocate(MemRefType::get(shape, f32), sizes);
   return workspace;
 }
 

@@ -27,7 +27,16 @@ std::pair<Value, Value> RecurKernel::chunkRange() {
 LogicalResult RecurKernel::storeSegment() {
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     FailureOr<Chunk> chunk = loadChunk(number);
-    if (failed(chunk) || failed(decay.start(place, chunk->row, chunk->present)))
+    if (failed(chunk))
+      return failure();
+    if (schedule.hasChannelRows) {
+      FailureOr<ChannelChunk::Segment> behind =
+          channelChunk.advance(place, chunk->row, chunk->keys, chunk->values, carried.front());
+      if (failed(behind))
+        return failure();
+      return SmallVector<Value>{behind->state, math.add(carried.back(), behind->sums)};
+    }
+    if (failed(decay.start(place, chunk->row, chunk->present)))
       return failure();
     SmallVector<Value> next{advance(State::of(carried.front()), *chunk).sums};
     if (decay.getAllSums())
@@ -36,15 +45,21 @@ LogicalResult RecurKernel::storeSegment() {
   };
   SmallVector<Value> nothing{math.zeros({keyWidth, columns})};
   if (workspace->decays)
-    nothing.push_back(math.zeros({1, 1}));
+    nothing.push_back(math.zeros({schedule.hasChannelRows ? keyWidth : 1, 1}));
   auto [first, end] = chunkRange();
+  if (schedule.hasChannelRows)
+    channelChunk.start();
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), nothing, visit);
   if (failed(last))
     return failure();
   tile::StoreOp::create(b(), last->front(), kernel.import(workspace->sums),
                         ValueRange{segment, place.batch, place.head, constant(0), firstColumn}, Value(), IntegerAttr(),
                         UnitAttr());
-  if (workspace->decays) { // of several slices each stores the same
+  if (schedule.hasChannelRows) { // of several slices each stores the same
+    tile::StoreOp::create(b(), last->back(), kernel.import(workspace->decays),
+                          ValueRange{segment, place.batch, place.head, constant(0)}, Value(), IntegerAttr(),
+                          b().getUnitAttr());
+  } else if (workspace->decays) {
     Value sum = tile::ScalarOp::create(b(), b().getF32Type(), last->back());
     memref::StoreOp::create(b(), sum, kernel.import(workspace->decays), ValueRange{segment, place.batch, place.head});
   }
@@ -59,7 +74,12 @@ FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
   Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();
   auto fold = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     Value before = carried.front();
-    if (decays) {
+    if (schedule.hasChannelRows) {
+      Value read = tile::LoadOp::create(b(), TileMath::typeOf(before).clone({keyWidth, 1}), decays,
+                                        ValueRange{number, place.batch, place.head, constant(0)}, Value(),
+                                        IntegerAttr(), b().getUnitAttr());
+      before = math.mul(before, math.exp2(read));
+    } else if (decays) {
       Value sum = memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head});
       before = math.mul(before, math.exp2(emitter.materialize({sum}, {1, 1})));
     }

@@ -73,11 +73,22 @@ static bool suitsSwizzledSlot(RankedTensorType tile) {
   return tile.getElementTypeBitWidth() == 16 && tile.getDimSize(0) % 8 == 0 && swizzleOf(tile);
 }
 
+/// Tiles of 32-bit elements are as large as two of others: where they are read as their transposes, which pass through
+/// shared memory anyway, and room was left for them.
+static bool isRoomFor(func::FuncOp kernel, tile::LoadOp load) {
+  RankedTensorType tile = load.getResult().getType();
+  auto isTranspose = [](Operation *user) { return isa<tile::TransposeOp>(user); };
+  return suitsSwizzledSlot(tile) ||
+         (kernel->hasAttr(tile::kPutsOperandsAttr) && tile.getElementType().isF32() && tile.getDimSize(0) % 8 == 0 &&
+          swizzleOf(tile) && llvm::all_of(load->getUsers(), isTranspose));
+}
+
 bool heddle::suitsBulkCopy(tile::LoadOp load) {
   constexpr int64_t maxRank = 5, maxBoxRows = 256;
   RankedTensorType tile = load.getResult().getType();
   int64_t rank = cast<MemRefType>(load.getSource().getType()).getRank();
-  return !load.getColumn() && rank > 1 && rank <= maxRank && kernelOf(load.getSource()) && suitsSwizzledSlot(tile) &&
+  func::FuncOp kernel = kernelOf(load.getSource());
+  return !load.getColumn() && rank > 1 && rank <= maxRank && kernel && isRoomFor(kernel, load) &&
          tile.getDimSize(0) <= maxBoxRows && startsAtPieces(load) && isOnlyRead(load.getSource());
 }
 
@@ -169,7 +180,7 @@ static bool suitsRing(Value operand) {
   if (auto gather = operand.getDefiningOp<tile::GatherOp>())
     return suitsSwizzledSlot(gather.getResult().getType()) && suitsRowCopies(gather);
   if (auto load = operand.getDefiningOp<tile::LoadOp>())
-    return suitsBulkCopy(load);
+    return suitsSwizzledSlot(load.getResult().getType()) && suitsBulkCopy(load);
   return suitsPut(operand);
 }
 
@@ -183,7 +194,7 @@ static bool suitsWarpgroup(tile::DotOp dot, int64_t warps) {
   return warps % 4 == 0 && result.getDimSize(0) % groupRows == 0 && groups % (result.getDimSize(0) / groupRows) == 0 &&
          result.getDimSize(1) % 8 == 0 && result.getDimSize(1) <= maxColumns && depth % 16 == 0 &&
          suitsRing(dot.getRhs()) &&
-         (left              ? suitsBulkCopy(left)
+         (left              ? suitsSwizzledSlot(lhs) && suitsBulkCopy(left)
           : dot.getTransA() ? suitsPut(dot.getLhs())
                             : lhs.getElementTypeBitWidth() == 16);
 }

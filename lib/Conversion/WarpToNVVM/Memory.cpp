@@ -186,7 +186,25 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
     int64_t width = accessWidth(op, tile);
     ValueRange registers = adaptor.getValue();
     if (movesPieces(op, access)) {
-      storePieces(builder, access, tile, registers);
+      // Groups of warps that hold the same share the work.
+      constexpr int64_t groupWarps = 4;
+      int64_t warps = cast<warp::FragAttr>(tile.getEncoding()).getWarps(), all = consumerWarps(builder);
+      int64_t pieces = registers.size() / pieceRegisters;
+      int64_t copies = std::max<int64_t>(warps % groupWarps == 0 && all % warps == 0 ? all / warps : 1, 1);
+      copies = pieces % copies == 0 ? copies : 1;
+      if (copies == 1) {
+        storePieces(builder, access, tile, registers, 0, pieces);
+        rewriter.eraseOp(op);
+        return success();
+      }
+      Value copy = arith::DivUIOp::create(builder, warpIndex(builder), constantI32(builder, warps));
+      for (int64_t number = 0; number < copies; ++number) {
+        Value isThis = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, copy, constantI32(builder, number));
+        auto branch = scf::IfOp::create(builder, isThis, /*withElseRegion=*/false);
+        ImplicitLocOpBuilder inner(op.getLoc(), branch.getThenBodyBuilder());
+        TileAccess own(inner, memory, indices, limit, op.getRowDim(), op.getColumn(), tile);
+        storePieces(inner, own, tile, registers, pieces / copies * number, pieces / copies * (number + 1));
+      }
       rewriter.eraseOp(op);
       return success();
     }
@@ -206,6 +224,7 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
 private:
   /// Four atoms side by side make a row of 16 bytes for each of the four lanes that share it.
   static constexpr int64_t pieceAtoms = 4, atomRegisters = 4, atomColumns = 8;
+  static constexpr int64_t pieceRegisters = pieceAtoms * atomRegisters;
 
   static bool movesPieces(tile::StoreOp op, const TileAccess &access) {
     RankedTensorType tile = op.getValue().getType();
@@ -215,13 +234,14 @@ private:
            access.hasAllColumns();
   }
 
+  /// Pieces from `begin` to `end` of a thread's.
   static void storePieces(ImplicitLocOpBuilder &builder, TileAccess &access, RankedTensorType tile,
-                          ValueRange registers) {
+                          ValueRange registers, int64_t begin, int64_t end) {
     Value member = arith::AndIOp::create(builder, laneIndex(builder), constantI32(builder, pieceAtoms - 1));
     // A lane's own column is 2 * member of an atom; its piece is all of atom `member`.
     Value distance = arith::MulIOp::create(builder, member, constantI32(builder, 2 * (atomColumns - 2)));
     auto pair = VectorType::get(2, tile.getElementType());
-    for (int64_t first = 0, count = registers.size(); first < count; first += pieceAtoms * atomRegisters)
+    for (int64_t first = begin * pieceRegisters; first < end * pieceRegisters; first += pieceRegisters)
       for (int64_t half : {0, 2}) {
         Registers words;
         for (int64_t atom = 0; atom < pieceAtoms; ++atom) {

@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -114,9 +115,22 @@ Registers unpackPairs(ImplicitLocOpBuilder &builder, ValueRange words, Type elem
   return registers;
 }
 
+/// Whether more is put to such a slot before the next barrier: one fence is enough for both.
+bool isFencedLater(warp::PutOp op) {
+  for (Operation *next = op->getNextNode(); next; next = next->getNextNode()) {
+    if (auto put = dyn_cast<warp::PutOp>(next); put && put.getDest().getType().isSwizzled())
+      return true;
+    bool isQuiet = isa<warp::LoadOp, warp::ReleaseOp, warp::PutOp, warp::ConvertOp>(next) || isMemoryEffectFree(next);
+    auto acquire = dyn_cast<warp::AcquireOp>(next);
+    if (next->getNumRegions() != 0 || !(isQuiet || (acquire && acquire.getOrdered())))
+      return false;
+  }
+  return false;
+}
+
 /// What threads have written to a swizzled slot, products of warpgroups read through another proxy.
-void fenceForProducts(ImplicitLocOpBuilder &builder, warp::SlotType slot) {
-  if (slot.isSwizzled())
+void fenceForProducts(ImplicitLocOpBuilder &builder, warp::PutOp op) {
+  if (op.getDest().getType().isSwizzled() && !isFencedLater(op))
     inlineAsm(builder, {}, {}, "fence.proxy.async.shared::cta;", "~{memory}");
 }
 
@@ -130,7 +144,7 @@ struct LowerPut : OpConversionPattern<warp::PutOp> {
     if (op.getDest().getType().isSwizzled() && op.getColumn() == 0 && isOfFragments(tile)) {
       storeFragments(builder, adaptor.getDest()[0], op.getDest().getType(), cast<warp::FragAttr>(tile.getEncoding()),
                      tile.getShape(), packPairs(builder, registers));
-      fenceForProducts(builder, op.getDest().getType());
+      fenceForProducts(builder, op);
       rewriter.eraseOp(op);
       return success();
     }
@@ -154,7 +168,7 @@ struct LowerPut : OpConversionPattern<warp::PutOp> {
       OpBuilder inner = branch.getThenBodyBuilder();
       LLVM::StoreOp::create(inner, op.getLoc(), value, pointer);
     }
-    fenceForProducts(builder, op.getDest().getType());
+    fenceForProducts(builder, op);
     rewriter.eraseOp(op);
     return success();
   }
