@@ -28,9 +28,9 @@ static bool readsThreadSlots(Operation &op) {
 }
 
 namespace {
-/// What has been done to shared memory since the last barrier.
+/// What has been done to shared memory since the last barrier; copies take more than a barrier.
 struct Accesses {
-  bool reads = true, writes = true;
+  bool reads = true, puts = true, copies = true;
 };
 } // namespace
 
@@ -39,17 +39,17 @@ static Accesses visit(Block &block, Accesses since = {});
 /// A branch goes on from where it is; a loop's body may come behind itself.
 static Accesses visitRegions(Operation &op, Accesses since) {
   bool isBranch = isa<scf::IfOp>(op), isLoop = isa<scf::ForOp>(op);
-  Accesses behind = isBranch && !op.getRegion(1).empty() ? Accesses{false, false} : since;
+  Accesses behind = isBranch && !op.getRegion(1).empty() ? Accesses{false, false, false} : since;
   for (Region &region : op.getRegions())
     for (Block &nested : region) {
       Accesses end = visit(nested, isBranch ? since : Accesses());
-      behind = {behind.reads || end.reads, behind.writes || end.writes};
+      behind = {behind.reads || end.reads, behind.puts || end.puts, behind.copies || end.copies};
     }
   return isBranch || isLoop ? behind : Accesses();
 }
 
 static Accesses visit(Block &block, Accesses since) {
-  auto &[reads, writes] = since;
+  auto &[reads, puts, copies] = since;
   for (Operation &op : block) {
     // The barriers of bulk rings order their own slots only.
     auto isBulk = [](auto access) { return access.getRing().getType().getBulk(); };
@@ -65,15 +65,20 @@ static Accesses visit(Block &block, Accesses since) {
       else if (!acquire.getOrdered())
         reads = false;
     } else if (auto receive = dyn_cast<warp::ReceiveOp>(op)) {
-      if (!writes)
+      if (!puts && !copies)
         receive.setOrdered(true);
       else if (!receive.getOrdered())
-        reads = writes = false;
+        reads = puts = copies = false;
     } else if (isa<warp::SyncOp>(op)) {
       reads = false;
-    } else if (isa<warp::CopyOp, warp::GatherOp, warp::PutOp, warp::SendOp>(op)) {
-      writes = true;
-    } else if (isa<warp::LoadOp, warp::MmaOp, warp::ReduceOp, warp::TakeOp>(op)) {
+    } else if (isa<warp::CopyOp, warp::GatherOp>(op)) {
+      copies = true;
+    } else if (isa<warp::PutOp, warp::SendOp>(op)) {
+      puts = true;
+    } else if (isa<warp::ReduceOp>(op)) { // parts, a barrier, and all read them
+      puts = false;
+      reads = true;
+    } else if (isa<warp::LoadOp, warp::MmaOp, warp::TakeOp>(op)) {
       reads |= readsThreadSlots(op);
     }
   }

@@ -174,6 +174,11 @@ std::optional<LoopParts> LoopParts::split(scf::ForOp loop) {
         lastProduct = &op;
     }
   }
+  // The products of C are waited for at its end, so nothing of it may read them.
+  auto isOfProduct = [](Value value) { return isa_and_nonnull<warp::MmaOp>(value.getDefiningOp()); };
+  for (Operation *op : parts.late)
+    if (!isa<warp::MmaOp>(op) && llvm::any_of(op->getOperands(), isOfProduct))
+      return std::nullopt;
   // What goes around the loop early must not come from what is late.
   for (auto [index, yielded] : llvm::enumerate(loop.getYieldedValues()))
     if (!parts.isLate(index) && betweenValues.contains(yielded))

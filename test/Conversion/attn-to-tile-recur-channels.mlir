@@ -19,18 +19,19 @@
 // CHECK:           %[[GN:.+]] = arith.truncf {{.*}} to tensor<128x64xbf16>
 // CHECK:           tile.dot %[[GN]], %[[PATH]],
 // CHECK-COUNT-2:   tile.reduce sum {{.*}} dim 1 : tensor<128x64xf32> -> tensor<128x1xf32>
-// CHECK:           tile.reduce max {{.*}} dim 0
-// CHECK:           %[[WEAK:.+]] = arith.cmpf ole,
 // CHECK:           %[[SN:.+]] = arith.truncf {{.*}} : tensor<128x128xf32> to tensor<128x128xbf16>
 // CHECK:           %[[Q:.+]] = arith.truncf {{.*}} to tensor<128x64xbf16>
 // CHECK:           %[[K:.+]] = arith.truncf {{.*}} to tensor<128x64xbf16>
-// CHECK:           %[[W:.+]] = scf.if %[[WEAK]] -> (tensor<64x64xf32>) {
-// CHECK-NEXT:        tile.dot %[[Q]], %[[K]], {{.*}} {transA}
-// CHECK:           } else {
+// CHECK:           tile.reduce max {{.*}} dim 0
+// CHECK:           %[[STRONG:.+]] = arith.cmpf ugt,
+// CHECK:           %[[SPLIT:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transA}
+// CHECK:           scf.if %[[STRONG]] -> (tensor<64x64xf32>) {
 // CHECK:             tile.dot {{.*}} {transB}
 // CHECK:             scf.for
 // CHECK-COUNT-2:       tile.dot
 // CHECK:             } {tile.seldom}
+// CHECK:           } else {
+// CHECK-NEXT:        scf.yield %[[SPLIT]]
 // CHECK:           %[[R:.+]] = tile.dot %[[Q]], %[[SN]], {{.*}} {transA}
 // CHECK:           tile.dot %[[K]], %{{.+}}, %{{.+}} : tensor<128x64xbf16>, tensor<64x128xbf16>
 // CHECK:           %[[P:.+]] = arith.truncf {{.*}} to tensor<64x64xbf16>

@@ -24,10 +24,9 @@ import recur_oracle  # noqa: E402
 
 CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?")
          for dtype in ("bf16", "f32") for gate in ("none", "head", "token", "channel") for step in ("", "_step")
-         for width in (128 if dtype == "bf16" and gate != "channel" else 64,)}
+         for width in (128 if dtype == "bf16" else 64,)}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
-TIMED = {"none_bf16_128": LONG, "head_bf16_128": LONG, "token_bf16_128": LONG,
-         "channel_bf16_64": ((8, 16, 4096),), "token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
+TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
 
 
 def for_a_device(number, row):

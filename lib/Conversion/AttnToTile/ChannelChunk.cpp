@@ -69,13 +69,17 @@ Value ChannelChunk::sumsOfHalf(bool isFirst) {
   return inBase2(math.sum(math.select(isInside, wideGates, math.number(0)), 1));
 }
 
-/// Whether every channel can be split in the middle of the chunk: a number of the block.
-Value ChannelChunk::areWeak(Value first, Value second) {
-  Value most = math.larger(math.sub(math.number(0), first), math.sub(math.number(0), second));
-  most = tile::ReduceOp::create(b(), TileMath::typeOf(most).clone({1, 1}), tile::ReduceKind::Max, most, 0);
+/// How far a channel decays in the half where it does so more, as a positive power of two.
+Value ChannelChunk::decayOf(Value first, Value second) {
+  return math.larger(math.sub(math.number(0), first), math.sub(math.number(0), second));
+}
+
+/// Whether some channel cannot be split in the middle of the chunk: a number of the block.
+Value ChannelChunk::isAnyStrong(Value decays) {
+  Value most = tile::ReduceOp::create(b(), TileMath::typeOf(decays).clone({1, 1}), tile::ReduceKind::Max, decays, 0);
   Value number = tile::ScalarOp::create(b(), b().getF32Type(), most);
   Value limit = arith::ConstantOp::create(b(), b().getF32FloatAttr(kMostSplit));
-  return arith::CmpFOp::create(b(), arith::CmpFPredicate::OLE, number, limit);
+  return arith::CmpFOp::create(b(), arith::CmpFPredicate::UGT, number, limit);
 }
 
 /// Adds the pairs of tokens whose positions differ in `bit` (an index) and in no higher one. Masks are comparisons with
@@ -124,30 +128,30 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   element = TileMath::typeOf(keys).getElementType();
   if (failed(readGates(place, row)))
     return failure();
-  // What is decided of the gates waits for other threads; the product of the sums runs beside that.
   Value product = sumsOver(path), first = sumsOfHalf(true), second = sumsOfHalf(false);
-  Value all = math.add(first, second), isWeak = areWeak(first, second), sums = inBase2(product);
-  auto whereWeak = [&](Value x, Value y) -> Value {
-    Value condition = emitter.materialize({isWeak}, {width, 1});
-    return arith::SelectOp::create(b(), condition, x, math.repeat(y, {width, 1}));
-  };
-  Value point = whereWeak(first, math.number(0)), anchor = whereWeak(first, all);
+  Value all = math.add(first, second), decays = decayOf(first, second), sums = inBase2(product);
+  Value isWeak =
+      arith::CmpFOp::create(b(), arith::CmpFPredicate::OLE, decays, math.repeat(math.number(kMostSplit), {width, 1}));
+  Value point = arith::SelectOp::create(b(), isWeak, first, math.zeros({width, 1}));
+  Value anchor = arith::SelectOp::create(b(), isWeak, first, all);
 
   Value before = math.narrow(math.mul(state, math.exp2(point)), element);
   wideQueries = math.wide(transposed(queries));
   Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element);
   wideKeys = math.wide(transposed(keys));
   Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element);
+  // One barrier is for this and for the operands of products that stand before it.
+  Value isStrong = isAnyStrong(decays);
 
-  auto branch = scf::IfOp::create(b(), math.zeros({size, size}).getType(), isWeak, /*withElseRegion=*/true);
+  Value split = math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true);
+  auto branch = scf::IfOp::create(b(), split.getType(), isStrong, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(branch.thenBlock());
-    Value weights = math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true);
+    Value weights = weightsBySplits(queries, keys);
     scf::YieldOp::create(b(), weights);
     b().setInsertionPointToStart(branch.elseBlock());
-    weights = weightsBySplits(queries, keys);
-    scf::YieldOp::create(b(), weights);
+    scf::YieldOp::create(b(), split);
   }
   // Products that wait for nothing come first.
   Value rows = math.dot(asking, before, math.zeros({size, TileMath::typeOf(values).getDimSize(1)}), /*transX=*/true);

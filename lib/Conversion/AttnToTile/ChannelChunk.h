@@ -7,12 +7,13 @@
 //   o_i = (q_i exp(b_i - r)) (exp(r) S) + sum_{j <= i} w_ij v_j
 //   S'  = exp(b_C - s) (exp(s) S + sum_j (k_j exp(s - b_j)) v_j^T)
 //
-// Where no channel decays by more than 2^-64 in either half of the chunk, r = s is the sum of the first half, and
+// Where a channel does not decay by more than 2^-64 in either half of the chunk, r = s is the sum of the first half;
+// else r is 0 and s is b_C, so that no factor exceeds 1. If it is so for all channels, then
 //
-//   w_ij = (q_i exp(b_i - r)) (k_j exp(r - b_j))
+//   w_ij = (q_i exp(b_i - r)) (k_j exp(s - b_j))
 //
-// has factors between 2^-64 and 2^64, of which nothing that matters is lost. That is looked at in every chunk. Where
-// one does, r is 0 and s is b_C, so that no factor exceeds 1, and pairs are sorted by the highest bit in which i and j
+// has factors between 2^-64 and 2^64, of which nothing that matters is lost. That is looked at in every chunk. If it is
+// not, pairs are sorted by the highest bit in which i and j
 // differ: for bit n, all pairs of an aligned group of 2^(n+1) tokens have i in its upper and j in its lower half, and
 // the middle is a point that is safe for all of them. That is one product for each bit, masked to its pairs, and the
 // diagonal, which has no decay.
@@ -64,7 +65,8 @@ private:
   mlir::LogicalResult readGates(const BlockPlace &place, const Lifted &row);
   mlir::Value sumsOver(mlir::Value path);
   mlir::Value sumsOfHalf(bool isFirst);
-  mlir::Value areWeak(mlir::Value first, mlir::Value second);
+  mlir::Value decayOf(mlir::Value first, mlir::Value second);
+  mlir::Value isAnyStrong(mlir::Value decays);
   mlir::Value weightsBySplits(mlir::Value queries, mlir::Value keys);
   mlir::Value weightsOfBit(mlir::Value bit, mlir::Value weights);
 
