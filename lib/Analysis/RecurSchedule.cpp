@@ -70,25 +70,25 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   schedule.putsOperands = true;
   schedule.fillsMachine = true;
   schedule.splitsSums = true;
-  if (!schedule.valueColumns) // gates of f32 leave room for half of the columns
-    schedule.valueColumns = std::min(work.valueWidth, work.gateBytes == 2 ? maxColumns : maxColumns / 2);
+  if (!schedule.valueColumns)
+    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
   // The state, the result and the scores, of 64 rows each, and a tile of channels and tokens.
   int64_t registers = (2 * schedule.valueColumns + 2 * schedule.chunk) * groupRows / groupThreads + allowance;
-  int64_t perToken = (2 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
-  // Gates, which are read at once; queries and keys as products read them, and once more where they are split; the
-  // state, and two triangles.
-  int64_t single = work.gateBytes * work.keyWidth * schedule.chunk;
+  // Queries, keys and gates are read at once, and have a second slot where there is room; values have two. Beside them,
+  // queries and keys as products read them, and once more where they are split, the state, and two triangles.
+  int64_t perToken = 2 * work.keyWidth * work.elementBytes + work.keyWidth * work.gateBytes +
+                     stages * schedule.valueColumns * work.elementBytes;
   int64_t put = (4 * work.keyWidth * schedule.chunk + work.keyWidth * schedule.valueColumns +
                  2 * schedule.chunk * schedule.chunk) *
                 work.elementBytes;
-  int64_t bytes = stages * schedule.chunk * perToken + single + put;
+  int64_t bytes = schedule.chunk * perToken + put;
   int64_t consumer = divideRegisters(target, groups, 1).consumer;
   if (registers > (consumer ? consumer : target.getRegistersPerThread()) ||
       bytes + fewBytes > target.getSharedBytesPerBlock())
     return std::nullopt;
   schedule.note = llvm::formatv(
       "chunks of {0} tokens with {1} channels as rows, {2} columns of a state of {1}x{3}, {4} "
-      "consuming and 4 copying warps, {5} stages: {6} registers, {7} bytes of shared memory",
+      "consuming and 4 copying warps, 1 to {5} stages: {6} registers, at least {7} bytes of shared memory",
       schedule.chunk, work.keyWidth, schedule.valueColumns, work.valueWidth, schedule.warps, stages, registers, bytes);
   return schedule;
 }

@@ -98,35 +98,40 @@ static bool isReadAtOnce(warp::RingOp ring) {
 
 /// How many slots each of `rings` has that is filled ahead. What a piece of work begins with is known late where its
 /// number comes from a counter: then the copies run one more step ahead, if that fits. Where not even two slots each
-/// fit, rings that can do with one have one.
+/// fit, rings that can do with one have one, the largest first.
 static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef<warp::RingOp> rings, bool hasCounter) {
-  constexpr int64_t usual = 2, more = 3, alignment = 1024;
+  constexpr int64_t usual = 2, more = 3, barrierBytes = 2 * 8;
   DenseMap<Operation *, int64_t> stages;
-  auto setStages = [&](int64_t count, function_ref<bool(warp::RingOp)> isMeant) {
+  auto setStages = [&](int64_t count) {
     for (warp::RingOp ring : rings)
-      if (isUsedInInnermostLoop(ring) && isMeant(ring))
+      if (isUsedInInnermostLoop(ring))
         stages[ring] = count;
   };
-  auto all = [](warp::RingOp) { return true; };
-  setStages(usual, all);
+  setStages(usual);
   auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   if (!target)
     return stages;
   auto fits = [&] {
-    int64_t bytes = alignment; // barriers
+    int64_t bytes = 0;
     kernel.walk([&](warp::RingOp ring) {
       warp::RingType type = ring.getResult().getType();
       int64_t count = stages.contains(ring) ? stages.lookup(ring) : type.getStages();
-      bytes += llvm::alignTo(type.getSlot().getBytes() * count, alignment);
+      bytes += llvm::alignTo(type.getSlot().getBytes() * count, type.getSlot().isSwizzled() ? 1024 : 128);
+      bytes += type.getBulk() ? barrierBytes * count : 0;
     });
     return bytes <= target.getSharedBytesPerBlock();
   };
-  if (!fits())
-    setStages(1, isReadAtOnce);
+  SmallVector<warp::RingOp> bySize(rings);
+  llvm::stable_sort(bySize, [](warp::RingOp a, warp::RingOp b) {
+    return a.getResult().getType().getSlot().getBytes() > b.getResult().getType().getSlot().getBytes();
+  });
+  for (warp::RingOp ring : bySize)
+    if (!fits() && stages.contains(ring) && isReadAtOnce(ring))
+      stages[ring] = 1;
   if (!hasCounter)
     return stages;
   DenseMap<Operation *, int64_t> fewer = stages;
-  setStages(more, all);
+  setStages(more);
   return fits() ? stages : fewer;
 }
 

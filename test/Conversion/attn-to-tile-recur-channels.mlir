@@ -26,9 +26,9 @@
 // CHECK:           %[[STRONG:.+]] = arith.cmpf ugt,
 // CHECK:           %[[SPLIT:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transA}
 // CHECK:           scf.if %[[STRONG]] -> (tensor<64x64xf32>) {
-// CHECK:             tile.dot {{.*}} {transB}
 // CHECK:             scf.for
 // CHECK-COUNT-2:       tile.dot
+// CHECK:               tile.reduce sum {{.*}} dim 0
 // CHECK:             } {tile.seldom}
 // CHECK:           } else {
 // CHECK-NEXT:        scf.yield %[[SPLIT]]
@@ -46,9 +46,9 @@
 // FOUR:         scf.for {{.*}} -> (tensor<128x128xf32>) {
 // FOUR:           tile.load {{.*}} column : memref<4x?x?x128xf32{{.*}} -> tensor<128x1xf32>
 
-// Gates of f32 are two terms for the matrix unit, and leave room for half of the columns.
+// Gates of f32 are two terms for the matrix unit.
 // CHECK-LABEL: func.func private @wide_0(
-// CHECK-SAME:    64 columns of a state of 128x128
+// CHECK-SAME:    128 columns of a state of 128x128
 // CHECK:           %[[G:.+]] = tile.load {{.*}} -> tensor<64x128xf32>
 // CHECK:           tile.transpose %[[G]]
 // CHECK-COUNT-2:   tile.dot {{.*}} : tensor<128x64xbf16>, tensor<64x64xbf16>

@@ -84,3 +84,26 @@ func.func @branches(%a: !Ring, %b: !Ring, %c: i32, %condition: i1, %bulk: !Bulk)
   %j = warp.receive %b : !Ring -> !Slot
   return
 }
+
+// -----
+
+!Slot = !warp.slot<64x16xbf16, <pad = 16>>
+!Ring = !warp.ring<1 of 64x16xbf16, <pad = 16>>
+!Parts = !warp.slot<4x1xf32, <>>
+!PartsRing = !warp.ring<1 of 4x1xf32, <>>
+!Tile = tensor<64x16xbf16, #warp.frag<acc, warps = 4>>
+!Column = tensor<64x1xf32, #warp.slice<1, <acc, warps = 4>>>
+
+// A reduction across warps has a barrier of its own, which is one for what has been put before it.
+
+// CHECK-LABEL: func.func @reduced
+// CHECK: warp.reduce
+// CHECK-NEXT: warp.receive %{{.+}} ordered :
+func.func @reduced(%ring: !Ring, %parts: !PartsRing, %t: !Tile, %x: !Column) attributes {warp.kernel} {
+  %w = warp.acquire %ring : !Ring -> !Slot
+  warp.put %t to %w[0] : !Tile to !Slot
+  %p = warp.acquire %parts : !PartsRing -> !Parts
+  %m = warp.reduce max %x via %p : !Column via !Parts -> tensor<1x1xf32, #warp.uniform>
+  %r = warp.receive %ring : !Ring -> !Slot
+  return
+}

@@ -107,15 +107,16 @@ Value ChannelChunk::weightsOfBit(Value bit, Value weights) {
   // Token j in the lower half of a group, and i in the upper one.
   Value partner = arith::SelectOp::create(b(), isUpper, number(-1), halfNext);
   Value isPair = math.compare(CmpIPredicate::eq, halfI, partner);
-  return math.select(isPair, product, weights);
+  // Computed in each step, which takes less than to bring it into the loop.
+  Value diagonal = math.select(pairMask(CmpIPredicate::eq), math.sum(math.mul(wideQueries, wideKeys), 0), weights);
+  return math.select(isPair, product, diagonal);
 }
 
 /// The weights of all pairs, whatever the gates are.
-Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
-  Value diagonal = math.dot(queries, keys, math.zeros({size, size}), /*transX=*/false, /*transY=*/true);
+Value ChannelChunk::weightsBySplits() {
   Value bits = kernel.constant(llvm::Log2_64(size));
   FailureOr<SmallVector<Value>> weights =
-      loopOver(b(), kernel.constant(0), bits, kernel.constant(1), {diagonal},
+      loopOver(b(), kernel.constant(0), bits, kernel.constant(1), {math.zeros({size, size})},
                [&](Value bit, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
                  bit.getParentBlock()->getParentOp()->setAttr(tile::kSeldomAttr, b().getUnitAttr());
                  return SmallVector<Value>{weightsOfBit(bit, carried.front())};
@@ -126,6 +127,8 @@ Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
 FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
                                                     Value keys, Value values, Value state) {
   element = TileMath::typeOf(keys).getElementType();
+  // All that is read of memory to registers comes first: its slots can be filled again.
+  Value turnedQueries = transposed(queries), turnedKeys = transposed(keys);
   if (failed(readGates(place, row)))
     return failure();
   Value product = sumsOver(path), first = sumsOfHalf(true), second = sumsOfHalf(false);
@@ -136,9 +139,9 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   Value anchor = arith::SelectOp::create(b(), isWeak, first, all);
 
   Value before = math.narrow(math.mul(state, math.exp2(point)), element);
-  wideQueries = math.wide(transposed(queries));
+  wideQueries = math.wide(turnedQueries);
   Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element);
-  wideKeys = math.wide(transposed(keys));
+  wideKeys = math.wide(turnedKeys);
   Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element);
   // One barrier is for this and for the operands of products that stand before it.
   Value isStrong = isAnyStrong(decays);
@@ -148,7 +151,7 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   {
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(branch.thenBlock());
-    Value weights = weightsBySplits(queries, keys);
+    Value weights = weightsBySplits();
     scf::YieldOp::create(b(), weights);
     b().setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(b(), split);

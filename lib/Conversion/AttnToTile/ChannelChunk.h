@@ -67,7 +67,7 @@ private:
   mlir::Value sumsOfHalf(bool isFirst);
   mlir::Value decayOf(mlir::Value first, mlir::Value second);
   mlir::Value isAnyStrong(mlir::Value decays);
-  mlir::Value weightsBySplits(mlir::Value queries, mlir::Value keys);
+  mlir::Value weightsBySplits();
   mlir::Value weightsOfBit(mlir::Value bit, mlir::Value weights);
 
   attn::RecurOp op;
