@@ -27,28 +27,54 @@ static bool readsThreadSlots(Operation &op) {
   });
 }
 
+/// A copy by threads, which a receive has to wait for with more than a barrier.
+static bool isThreadCopy(Operation *op) {
+  if (!isa<warp::CopyOp, warp::GatherOp>(op))
+    return false;
+  return llvm::none_of(op->getOperands(), [](Value operand) {
+    auto acquire = operand.getDefiningOp<warp::AcquireOp>();
+    return acquire && acquire.getRing().getType().getBulk();
+  });
+}
+
 namespace {
-/// What has been done to shared memory since the last barrier; copies take more than a barrier.
+/// What has been done to shared memory since the last barrier.
 struct Accesses {
-  bool reads = true, puts = true, copies = true;
+  bool reads, puts, copies;
+};
+
+class BarrierElision {
+public:
+  explicit BarrierElision(func::FuncOp kernel) {
+    bool hasCopies =
+        kernel.walk([](Operation *op) { return isThreadCopy(op) ? WalkResult::interrupt() : WalkResult::advance(); })
+            .wasInterrupted();
+    anything = {true, true, hasCopies};
+    for (Block &block : kernel.getBody())
+      visit(block, anything);
+  }
+
+private:
+  Accesses visit(Block &block, Accesses since);
+  Accesses visitRegions(Operation &op, Accesses since);
+
+  Accesses anything; ///< that a kernel may have done
 };
 } // namespace
 
-static Accesses visit(Block &block, Accesses since = {});
-
 /// A branch goes on from where it is; a loop's body may come behind itself.
-static Accesses visitRegions(Operation &op, Accesses since) {
+Accesses BarrierElision::visitRegions(Operation &op, Accesses since) {
   bool isBranch = isa<scf::IfOp>(op), isLoop = isa<scf::ForOp>(op);
   Accesses behind = isBranch && !op.getRegion(1).empty() ? Accesses{false, false, false} : since;
   for (Region &region : op.getRegions())
     for (Block &nested : region) {
-      Accesses end = visit(nested, isBranch ? since : Accesses());
+      Accesses end = visit(nested, isBranch ? since : anything);
       behind = {behind.reads || end.reads, behind.puts || end.puts, behind.copies || end.copies};
     }
-  return isBranch || isLoop ? behind : Accesses();
+  return isBranch || isLoop ? behind : anything;
 }
 
-static Accesses visit(Block &block, Accesses since) {
+Accesses BarrierElision::visit(Block &block, Accesses since) {
   auto &[reads, puts, copies] = since;
   for (Operation &op : block) {
     // The barriers of bulk rings order their own slots only.
@@ -71,7 +97,7 @@ static Accesses visit(Block &block, Accesses since) {
         reads = puts = copies = false;
     } else if (isa<warp::SyncOp>(op)) {
       reads = false;
-    } else if (isa<warp::CopyOp, warp::GatherOp>(op)) {
+    } else if (isThreadCopy(&op)) {
       copies = true;
     } else if (isa<warp::PutOp, warp::SendOp>(op)) {
       puts = true;
@@ -89,8 +115,7 @@ namespace {
 struct WarpElideBarriersPass : heddle::impl::WarpElideBarriersBase<WarpElideBarriersPass> {
   void runOnOperation() override {
     if (getOperation()->hasAttr(warp::WarpDialect::kernelAttr))
-      for (Block &block : getOperation().getBody())
-        visit(block);
+      BarrierElision elision(getOperation());
   }
 };
 } // namespace

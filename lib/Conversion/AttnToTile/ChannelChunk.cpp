@@ -127,6 +127,7 @@ Value ChannelChunk::weightsBySplits() {
 FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
                                                     Value keys, Value values, Value state) {
   element = TileMath::typeOf(keys).getElementType();
+  int64_t columns = TileMath::typeOf(values).getDimSize(1);
   // All that is read of memory to registers comes first: its slots can be filled again.
   Value turnedQueries = transposed(queries), turnedKeys = transposed(keys);
   if (failed(readGates(place, row)))
@@ -146,23 +147,22 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   // One barrier is for this and for the operands of products that stand before it.
   Value isStrong = isAnyStrong(decays);
 
-  Value split = math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true);
-  auto branch = scf::IfOp::create(b(), split.getType(), isStrong, /*withElseRegion=*/true);
-  {
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(branch.thenBlock());
-    Value weights = weightsBySplits();
-    scf::YieldOp::create(b(), weights);
-    b().setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b(), split);
+  Value decayed = math.mul(state, math.exp2(anchor)), rest = math.exp2(math.sub(all, anchor));
+  auto branch = scf::IfOp::create(b(), TypeRange{math.zeros({size, columns}).getType(), state.getType()}, isStrong,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b());
+  for (bool isSplit : {false, true}) {
+    b().setInsertionPointToStart(isSplit ? branch.elseBlock() : branch.thenBlock());
+    Value weights = isSplit ? math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true) : weightsBySplits();
+    // Products that wait for nothing come first.
+    Value rows = math.dot(asking, before, math.zeros({size, columns}), /*transX=*/true);
+    Value added = math.dot(asked, values, decayed);
+    // After the product: what is above the diagonal may be infinite.
+    weights = math.select(pairMask(CmpIPredicate::sge), weights, math.number(0));
+    rows = math.dot(math.narrow(weights, element), values, rows);
+    scf::YieldOp::create(b(), ValueRange{rows, math.mul(added, rest)});
   }
-  // Products that wait for nothing come first.
-  Value rows = math.dot(asking, before, math.zeros({size, TileMath::typeOf(values).getDimSize(1)}), /*transX=*/true);
-  Value added = math.dot(asked, values, math.mul(state, math.exp2(anchor)));
-  // After the product: what is above the diagonal may be infinite.
-  Value weights = math.select(pairMask(CmpIPredicate::sge), branch.getResult(0), math.number(0));
-  rows = math.dot(math.narrow(weights, element), values, rows);
-  return Result{rows, math.mul(added, math.exp2(math.sub(all, anchor)))};
+  return Result{branch.getResult(0), branch.getResult(1)};
 }
 
 FailureOr<ChannelChunk::Segment> ChannelChunk::advance(const BlockPlace &place, const Lifted &row, Value keys,
