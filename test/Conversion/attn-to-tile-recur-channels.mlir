@@ -24,19 +24,18 @@
 // CHECK:           %[[K:.+]] = arith.truncf {{.*}} to tensor<128x64xbf16>
 // CHECK:           tile.reduce max {{.*}} dim 0
 // CHECK:           %[[STRONG:.+]] = arith.cmpf ugt,
-// CHECK:           scf.if %[[STRONG]] -> (tensor<64x128xf32>, tensor<128x128xf32>) {
+// CHECK:           %[[SPLIT:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transA}
+// CHECK:           scf.if %[[STRONG]] -> (tensor<64x64xf32>) {
+// CHECK:             tile.dot {{.*}} {transB}
 // CHECK:             scf.for
 // CHECK-COUNT-2:       tile.dot
-// CHECK:               tile.reduce sum {{.*}} dim 0
 // CHECK:             } {tile.seldom}
 // CHECK:           } else {
-// CHECK-NEXT:        %[[W:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transA}
-// CHECK:             %[[R:.+]] = tile.dot %[[Q]], %[[SN]], {{.*}} {transA}
-// CHECK:             %[[A:.+]] = tile.dot %[[K]], %{{.+}}, %{{.+}} : tensor<128x64xbf16>, tensor<64x128xbf16>
-// CHECK:             arith.select %{{.+}}, %[[W]]
-// CHECK:             %[[P:.+]] = arith.truncf {{.*}} to tensor<64x64xbf16>
-// CHECK:             tile.dot %[[P]], %{{.+}}, %[[R]]
-// CHECK:             arith.mulf %[[A]]
+// CHECK-NEXT:        scf.yield %[[SPLIT]]
+// CHECK:           %[[R:.+]] = tile.dot %[[Q]], %[[SN]], {{.*}} {transA}
+// CHECK:           tile.dot %[[K]], %{{.+}}, %{{.+}} : tensor<128x64xbf16>, tensor<64x128xbf16>
+// CHECK:           %[[P:.+]] = arith.truncf {{.*}} to tensor<64x64xbf16>
+// CHECK:           tile.dot %[[P]], %{{.+}}, %[[R]]
 
 // Segments leave the sums of every channel.
 // FOUR-LABEL: func.func private @gated_0(

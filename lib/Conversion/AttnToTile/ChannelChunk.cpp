@@ -107,16 +107,21 @@ Value ChannelChunk::weightsOfBit(Value bit, Value weights) {
   // Token j in the lower half of a group, and i in the upper one.
   Value partner = arith::SelectOp::create(b(), isUpper, number(-1), halfNext);
   Value isPair = math.compare(CmpIPredicate::eq, halfI, partner);
-  // Computed in each step, which takes less than to bring it into the loop.
-  Value diagonal = math.select(pairMask(CmpIPredicate::eq), math.sum(math.mul(wideQueries, wideKeys), 0), weights);
-  return math.select(isPair, product, diagonal);
+  if (isShortOfRoom()) { // no product reads queries and keys as they came
+    Value diagonal = math.sum(math.mul(wideQueries, wideKeys), 0);
+    weights = math.select(pairMask(CmpIPredicate::eq), diagonal, weights);
+  }
+  return math.select(isPair, product, weights);
 }
 
 /// The weights of all pairs, whatever the gates are.
-Value ChannelChunk::weightsBySplits() {
+Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
+  Value diagonal = math.zeros({size, size});
+  if (!isShortOfRoom())
+    diagonal = math.dot(queries, keys, diagonal, /*transX=*/false, /*transY=*/true);
   Value bits = kernel.constant(llvm::Log2_64(size));
   FailureOr<SmallVector<Value>> weights =
-      loopOver(b(), kernel.constant(0), bits, kernel.constant(1), {math.zeros({size, size})},
+      loopOver(b(), kernel.constant(0), bits, kernel.constant(1), {diagonal},
                [&](Value bit, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
                  bit.getParentBlock()->getParentOp()->setAttr(tile::kSeldomAttr, b().getUnitAttr());
                  return SmallVector<Value>{weightsOfBit(bit, carried.front())};
@@ -127,9 +132,13 @@ Value ChannelChunk::weightsBySplits() {
 FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
                                                     Value keys, Value values, Value state) {
   element = TileMath::typeOf(keys).getElementType();
-  int64_t columns = TileMath::typeOf(values).getDimSize(1);
-  // All that is read of memory to registers comes first: its slots can be filled again.
-  Value turnedQueries = transposed(queries), turnedKeys = transposed(keys);
+  // Wide gates take the room of second slots: then all that is read to registers comes first, and its slots are filled
+  // again behind that. Else reading late takes fewer registers.
+  Value turnedQueries, turnedKeys;
+  if (isShortOfRoom()) {
+    turnedQueries = transposed(queries);
+    turnedKeys = transposed(keys);
+  }
   if (failed(readGates(place, row)))
     return failure();
   Value product = sumsOver(path), first = sumsOfHalf(true), second = sumsOfHalf(false);
@@ -140,29 +149,30 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   Value anchor = arith::SelectOp::create(b(), isWeak, first, all);
 
   Value before = math.narrow(math.mul(state, math.exp2(point)), element);
-  wideQueries = math.wide(turnedQueries);
+  wideQueries = math.wide(turnedQueries ? turnedQueries : transposed(queries));
   Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element);
-  wideKeys = math.wide(turnedKeys);
+  wideKeys = math.wide(turnedKeys ? turnedKeys : transposed(keys));
   Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element);
   // One barrier is for this and for the operands of products that stand before it.
   Value isStrong = isAnyStrong(decays);
 
-  Value decayed = math.mul(state, math.exp2(anchor)), rest = math.exp2(math.sub(all, anchor));
-  auto branch = scf::IfOp::create(b(), TypeRange{math.zeros({size, columns}).getType(), state.getType()}, isStrong,
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b());
-  for (bool isSplit : {false, true}) {
-    b().setInsertionPointToStart(isSplit ? branch.elseBlock() : branch.thenBlock());
-    Value weights = isSplit ? math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true) : weightsBySplits();
-    // Products that wait for nothing come first.
-    Value rows = math.dot(asking, before, math.zeros({size, columns}), /*transX=*/true);
-    Value added = math.dot(asked, values, decayed);
-    // After the product: what is above the diagonal may be infinite.
-    weights = math.select(pairMask(CmpIPredicate::sge), weights, math.number(0));
-    rows = math.dot(math.narrow(weights, element), values, rows);
-    scf::YieldOp::create(b(), ValueRange{rows, math.mul(added, rest)});
+  Value split = math.dot(asking, asked, math.zeros({size, size}), /*transX=*/true);
+  auto branch = scf::IfOp::create(b(), split.getType(), isStrong, /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b());
+    b().setInsertionPointToStart(branch.thenBlock());
+    Value weights = weightsBySplits(queries, keys);
+    scf::YieldOp::create(b(), weights);
+    b().setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b(), split);
   }
-  return Result{branch.getResult(0), branch.getResult(1)};
+  // Products that wait for nothing come first.
+  Value rows = math.dot(asking, before, math.zeros({size, TileMath::typeOf(values).getDimSize(1)}), /*transX=*/true);
+  Value added = math.dot(asked, values, math.mul(state, math.exp2(anchor)));
+  // After the product: what is above the diagonal may be infinite.
+  Value weights = math.select(pairMask(CmpIPredicate::sge), branch.getResult(0), math.number(0));
+  rows = math.dot(math.narrow(weights, element), values, rows);
+  return Result{rows, math.mul(added, math.exp2(math.sub(all, anchor)))};
 }
 
 FailureOr<ChannelChunk::Segment> ChannelChunk::advance(const BlockPlace &place, const Lifted &row, Value keys,

@@ -67,7 +67,8 @@ private:
   mlir::Value sumsOfHalf(bool isFirst);
   mlir::Value decayOf(mlir::Value first, mlir::Value second);
   mlir::Value isAnyStrong(mlir::Value decays);
-  mlir::Value weightsBySplits();
+  mlir::Value weightsBySplits(mlir::Value queries, mlir::Value keys);
+  bool isShortOfRoom() { return getElementTypeOrSelf(op.getGate().getType()) != gateElement(); }
   mlir::Value weightsOfBit(mlir::Value bit, mlir::Value weights);
 
   attn::RecurOp op;
