@@ -34,6 +34,10 @@ int64_t heddle::registersOf(Value value) {
   auto layout = type ? dyn_cast_or_null<warp::LayoutInterface>(type.getEncoding()) : warp::LayoutInterface();
   if (!layout)
     return 0;
+  // Positions and conditions are made beside what reads them, one register at a time.
+  if (type.getElementType().isInteger() && isa_and_nonnull<arith::ArithDialect>(definition->getDialect()) &&
+      llvm::all_of(definition->getUsers(), [&](Operation *user) { return user->getBlock() == definition->getBlock(); }))
+    return 0;
   return llvm::divideCeil(layout.registers(type.getShape()) * std::max(1u, type.getElementTypeBitWidth()), 32);
 }
 

@@ -105,11 +105,15 @@ void WarpPlanResourcesPass::divideRegisters(warp::RolesOp roles, tile::TargetAtt
   int64_t consumers = roles.getConsumers() / 4;
   int64_t producers = threads / 128 - consumers;
   bool gathers = roles.getProducer().walk([](warp::GatherOp) { return WalkResult::interrupt(); }).wasInterrupted();
+  bool sends = roles.getProducer().walk([](warp::SendOp) { return WalkResult::interrupt(); }).wasInterrupted();
   int64_t needed = estimateRegisters(getOperation());
   RoleRegisters registers;
   for (int64_t fewest : {gatheringProducerRegisters, ampleProducerRegisters, fewestProducerRegisters}) {
+    if (!gathers && fewest == gatheringProducerRegisters)
+      continue;
     registers = heddle::divideRegisters(target, consumers, producers, fewest);
-    if ((gathers || fewest != gatheringProducerRegisters) && needed <= registers.consumer)
+    // Who sends numbers computes for the consumers, too, and spills at once where it has few.
+    if (needed <= registers.consumer || (sends && fewest == ampleProducerRegisters))
       break;
   }
   roles.setConsumerRegisters(registers.consumer);

@@ -34,6 +34,9 @@ mlir::Value isThread(mlir::ImplicitLocOpBuilder &builder, int64_t thread);
 inline constexpr llvm::StringLiteral togetherAttr = "warp.together";
 inline constexpr int64_t producerBarrier = 2;
 
+/// The warp's index in a kernel with roles, known to be the same for all its lanes.
+mlir::Value agreedWarpIndex(mlir::ImplicitLocOpBuilder &builder);
+
 /// Where the copying threads of such a kernel meet.
 void meetProducers(mlir::ImplicitLocOpBuilder &builder);
 

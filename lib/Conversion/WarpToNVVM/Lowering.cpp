@@ -2,6 +2,7 @@
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -65,6 +66,25 @@ static Value expand(ImplicitLocOpBuilder &builder, AffineExpr expr, Value lane, 
 std::array<Value, 2> heddle::originOf(ImplicitLocOpBuilder &builder, RankedTensorType type) {
   AffineMap map = layoutOf(type).origin(type.getShape());
   Value lane = laneIndex(builder), warp = warpIndex(builder);
+  return {expand(builder, map.getResult(0), lane, warp), expand(builder, map.getResult(1), lane, warp)};
+}
+
+bool heddle::isAroundLoops(ImplicitLocOpBuilder &builder) {
+  Operation *loop = builder.getInsertionBlock()->getParentOp();
+  while (loop && !isa<scf::ForOp, scf::WhileOp>(loop))
+    loop = loop->getParentOp();
+  return loop && loop->walk([&](Operation *inner) {
+                       return inner != loop && isa<scf::ForOp, scf::WhileOp>(inner) ? WalkResult::interrupt()
+                                                                                    : WalkResult::advance();
+                     })
+                     .wasInterrupted();
+}
+
+std::array<Value, 2> heddle::originHere(ImplicitLocOpBuilder &builder, RankedTensorType type) {
+  AffineMap map = layoutOf(type).origin(type.getShape());
+  Value thread = inlineAsm(builder, builder.getI32Type(), {}, "mov.u32 $0, %tid.x;", "=r");
+  Value lane = arith::AndIOp::create(builder, thread, constantI32(builder, 31));
+  Value warp = arith::ShRUIOp::create(builder, thread, constantI32(builder, 5));
   return {expand(builder, map.getResult(0), lane, warp), expand(builder, map.getResult(1), lane, warp)};
 }
 

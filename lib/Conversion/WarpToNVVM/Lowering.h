@@ -34,6 +34,10 @@ mlir::Value addI32(mlir::ImplicitLocOpBuilder &builder, mlir::Value value, int64
 
 /// The coordinates (row, column) of the thread's register 0, as i32.
 std::array<mlir::Value, 2> originOf(mlir::ImplicitLocOpBuilder &builder, mlir::RankedTensorType type);
+/// The same, computed where it is read: nothing that follows from it is kept across loops.
+std::array<mlir::Value, 2> originHere(mlir::ImplicitLocOpBuilder &builder, mlir::RankedTensorType type);
+/// Whether the innermost loop here has loops inside, through which all that leaves it would last.
+bool isAroundLoops(mlir::ImplicitLocOpBuilder &builder);
 
 /// `pointer` + `bytes`, constant or computed (i32 or i64).
 mlir::Value advance(mlir::ImplicitLocOpBuilder &builder, mlir::Value pointer, mlir::LLVM::GEPArg bytes);

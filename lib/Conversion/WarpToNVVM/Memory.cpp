@@ -54,7 +54,9 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
                        std::optional<int64_t> rowDim, bool column, RankedTensorType tile)
     : builder(builder), memory(memory), tile(tile), layout(layoutOf(tile)), column(column) {
   int64_t rank = memory.getType().getRank(), last = rank - 1;
-  std::array<Value, 2> origin = originOf(builder, tile);
+  // Where some warps multiply, registers are short: what follows from the thread alone does not stay in them.
+  std::array<Value, 2> origin =
+      consumerWarps(builder) && isAroundLoops(builder) ? originHere(builder, tile) : originOf(builder, tile);
   rowOrigin = origin[0];
   columnOrigin = origin[1];
   base = memory.address(builder, indices);

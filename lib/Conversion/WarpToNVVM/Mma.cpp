@@ -120,6 +120,8 @@ public:
                     bool transposed)
       : builder(builder), slot(slot), type(type), transposed(transposed) {
     Value lane = laneIndex(builder), start = warpRow(builder, layout, rows);
+    if (isAroundLoops(builder))
+      lane = inlineAsm(builder, builder.getI32Type(), lane, "mov.b32 $0, $1;", "=r,r");
     if (!transposed) {
       row = arith::AddIOp::create(builder, start, arith::RemUIOp::create(builder, lane, constantI32(builder, 16)));
       piece = arith::DivUIOp::create(builder, lane, constantI32(builder, 16));

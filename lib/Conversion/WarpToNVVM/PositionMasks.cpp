@@ -1,15 +1,16 @@
-//===- PositionMasks.cpp - selections by positions that a loop does not change -===//
+//===- PositionMasks.cpp - comparisons of positions, and selections by them -===//
 //
-// Whether row i + c has reached column j + d is the same in every iteration when i and j are a
-// thread's own. So the comparisons leave the loop, one for each register, and what they
-// say is packed and unpacked again, bit by bit. Here they stay beside what they select:
-// i - j is one number of the thread, made again where it is needed, and every register
-// compares it with a constant.
+// Whether row i + c has reached column j + d is one number of the thread, i - j, that every
+// register compares with a constant: no position has a register. If i and j are the same
+// in every iteration, or all positions but a constant, they leave the loop, one for each
+// register, or what comparisons say is packed and unpacked again, bit by bit. Here they
+// stay beside what they select: the number is made again where it is needed.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -66,8 +67,89 @@ struct LowerPositionSelect : OpConversionPattern<arith::SelectOp> {
     return success();
   }
 };
+
+/// A sum of positions and scalars: a number of the thread, and a constant for each register.
+struct PositionSum {
+  Value number;
+  SmallVector<int64_t> offsets;
+};
+
+struct LowerPositionCompare : OpConversionPattern<arith::CmpIOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult matchAndRewrite(arith::CmpIOp op, OneToNOpAdaptor, ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getLhs().getType());
+    bool isUsedHere = llvm::any_of(op->getUsers(), [&](Operation *user) { return user->getBlock() == op->getBlock(); });
+    if (!type || !layoutOf(type) || !isUsedHere || !isPositions(op.getLhs()) || !isPositions(op.getRhs()) ||
+        isUnsigned(op.getPredicate()))
+      return failure();
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    PositionSum lhs = sum(rewriter, op.getLhs(), type), rhs = sum(rewriter, op.getRhs(), type);
+    // A limit may be far from all positions: then so is what is left of the difference.
+    Value distance =
+        inlineAsm(builder, builder.getI32Type(), {lhs.number, rhs.number}, "sub.sat.s32 $0, $1, $2;", "=r,r,r");
+    SmallVector<Value> registers;
+    for (auto [left, right] : llvm::zip(lhs.offsets, rhs.offsets))
+      registers.push_back(
+          arith::CmpIOp::create(builder, op.getPredicate(), distance, constantI32(builder, right - left)));
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{registers});
+    return success();
+  }
+
+private:
+  static bool isUnsigned(arith::CmpIPredicate predicate) {
+    return predicate == arith::CmpIPredicate::ult || predicate == arith::CmpIPredicate::ule ||
+           predicate == arith::CmpIPredicate::ugt || predicate == arith::CmpIPredicate::uge;
+  }
+
+  static bool isPositions(Value tile) {
+    Operation *op = tile.getDefiningOp();
+    if (auto broadcast = dyn_cast_or_null<tile::BroadcastOp>(op))
+      return isPositions(broadcast.getSource());
+    if (isa_and_nonnull<arith::AddIOp, arith::SubIOp>(op))
+      return isPositions(op->getOperand(0)) && isPositions(op->getOperand(1));
+    SplatElementsAttr constant;
+    return isa_and_nonnull<tile::IotaOp>(op) ||
+           (getElementTypeOrSelf(tile.getType()).isInteger(32) &&
+            (isa_and_nonnull<tensor::SplatOp>(op) || matchPattern(tile, m_Constant(&constant))));
+  }
+
+  /// Of a tile whose registers are those of `type`, or fewer that are repeated.
+  PositionSum sum(ConversionPatternRewriter &rewriter, Value tile, RankedTensorType type) const {
+    ImplicitLocOpBuilder builder(tile.getLoc(), rewriter);
+    Operation *op = tile.getDefiningOp();
+    int64_t count = layoutOf(type).registers(type.getShape());
+    if (auto broadcast = dyn_cast<tile::BroadcastOp>(op))
+      return sum(rewriter, broadcast.getSource(), type);
+    if (isa<arith::AddIOp, arith::SubIOp>(op)) {
+      PositionSum left = sum(rewriter, op->getOperand(0), type), right = sum(rewriter, op->getOperand(1), type);
+      bool adds = isa<arith::AddIOp>(op);
+      left.number = adds ? arith::AddIOp::create(builder, left.number, right.number).getResult()
+                         : arith::SubIOp::create(builder, left.number, right.number).getResult();
+      for (auto [offset, more] : llvm::zip(left.offsets, right.offsets))
+        offset += adds ? more : -more;
+      return left;
+    }
+    auto iota = dyn_cast<tile::IotaOp>(op);
+    if (!iota) {
+      SplatElementsAttr constant;
+      bool isConstant = matchPattern(tile, m_Constant(&constant));
+      Value number = isConstant ? constantI32(builder, constant.getSplatValue<APInt>().getSExtValue())
+                                : rewriter.getRemappedValue(cast<tensor::SplatOp>(op).getInput());
+      return {number, SmallVector<int64_t>(count, 0)};
+    }
+    int64_t dim = iota.getDim();
+    Value start =
+        arith::IndexCastOp::create(builder, builder.getI32Type(), rewriter.getRemappedValue(iota.getOffset()));
+    PositionSum positions{arith::AddIOp::create(builder, start, originOf(builder, type)[dim]), {}};
+    for (int64_t index = 0; index < count; ++index)
+      positions.offsets.push_back(layoutOf(type).offset(index, type.getShape())[dim]);
+    return positions;
+  }
+};
 } // namespace
 
 void heddle::populatePositionMaskLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
+  patterns.add<LowerPositionCompare>(converter, patterns.getContext(), /*benefit=*/2);
   patterns.add<LowerPositionSelect>(converter, patterns.getContext(), /*benefit=*/2);
 }

@@ -22,6 +22,16 @@ static bool fillByThreads(warp::RolesOp roles, ArrayRef<warp::RingOp> rings) {
          llvm::any_of(rings, [](warp::RingOp ring) { return ring.getResult().getType().getGathered(); });
 }
 
+static constexpr llvm::StringLiteral agreedWarpAttr = "warp.agreed_index";
+
+Value heddle::agreedWarpIndex(ImplicitLocOpBuilder &builder) {
+  auto function = builder.getInsertionBlock()->getParent()->getParentOfType<LLVM::LLVMFuncOp>();
+  for (NVVM::ShflOp made : function.getBody().front().getOps<NVVM::ShflOp>())
+    if (made->hasAttr(agreedWarpAttr))
+      return made.getResult();
+  return warpIndex(builder);
+}
+
 static bool hasTakes(Region &role) {
   return role.walk([](warp::TakeOp) { return WalkResult::interrupt(); }).wasInterrupted();
 }
@@ -98,8 +108,9 @@ void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
   if (roles.getConsumerRegisters())
     function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
   // All lanes of a warp agree, and the assembler should know.
-  Value warp = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), warpIndex(builder),
-                                    constantI32(builder, 0), constantI32(builder, 31), NVVM::ShflKind::idx, UnitAttr());
+  auto warp = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), warpIndex(builder),
+                                   constantI32(builder, 0), constantI32(builder, 31), NVVM::ShflKind::idx, UnitAttr());
+  warp->setAttr(agreedWarpAttr, builder.getUnitAttr());
   Value consumes =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, warp, constantI32(builder, roles.getConsumers()));
   auto branch = scf::IfOp::create(builder, consumes, /*withElseRegion=*/true);

@@ -9,6 +9,7 @@
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -46,6 +47,9 @@ struct LowerIota : OpConversionPattern<tile::IotaOp> {
     int64_t dim = op.getDim();
     Value start = arith::IndexCastOp::create(builder, builder.getI32Type(), adaptor.getOffset()[0]);
     Value first = arith::AddIOp::create(builder, start, originOf(builder, type)[dim]);
+    // Where some warps multiply, registers are short: positions are made beside what reads them, and leave no loop.
+    if (consumerWarps(builder) && (op->getParentOfType<scf::ForOp>() || op->getParentOfType<scf::WhileOp>()))
+      first = inlineAsm(builder, builder.getI32Type(), first, "mov.b32 $0, $1;", "=r,r");
     Registers registers = forEachRegister(
         type, [&](int64_t row, int64_t column) { return addI32(builder, first, dim == 0 ? row : column); });
     rewriter.replaceOpWithMultiple(op, SmallVector<Registers>{registers});

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
+#include "lib/Conversion/WarpToNVVM/BulkRings.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -40,9 +41,12 @@ public:
     high = constantI32(builder, static_cast<int32_t>((stride >> 4) | (mode << 30)));
   }
 
-  /// Moved down by a computed number of bytes (a multiple of 16).
-  void addBytes(ImplicitLocOpBuilder &builder, Value bytes) {
+  /// Moved down by a computed number of bytes (a multiple of 16). Many descriptors are made anew for each product of a
+  /// loop, since all of them would not fit the registers of a warp.
+  void addBytes(ImplicitLocOpBuilder &builder, Value bytes, bool areMany) {
     low = arith::AddIOp::create(builder, low, arith::ShRUIOp::create(builder, bytes, constantI32(builder, 4)));
+    if (areMany)
+      low = inlineAsm(builder, builder.getI32Type(), low, "mov.b32 $0, $1;", "=r,r");
   }
 
   /// For contracted indices from `depth` on. Only the low word changes, in 32 bits.
@@ -96,9 +100,12 @@ static void update(ImplicitLocOpBuilder &builder, Registers &acc, ValueRange ope
 /// Rows of a product of four warps.
 static constexpr int64_t groupRows = 64;
 
-/// Which part of the rows the four warps around this one multiply. Groups beyond the last part repeat the first.
-static Value groupOf(ImplicitLocOpBuilder &builder, RankedTensorType result) {
-  Value group = arith::ShRUIOp::create(builder, warpIndex(builder), constantI32(builder, 2));
+/// Which part of the rows the four warps around this one multiply. Groups beyond the last part repeat the first. For a
+/// slot that is read again and again it is an index of which the assembler knows that all threads of a warp agree, so
+/// that no descriptor stays in their registers.
+static Value groupOf(ImplicitLocOpBuilder &builder, RankedTensorType result, bool isReadAgain) {
+  Value warp = isReadAgain ? agreedWarpIndex(builder) : warpIndex(builder);
+  Value group = arith::ShRUIOp::create(builder, warp, constantI32(builder, 2));
   int64_t parts = result.getDimSize(0) / groupRows;
   if (consumerWarps(builder) <= 4 * parts)
     return group;
@@ -121,10 +128,13 @@ struct LowerWarpgroupMma : OpConversionPattern<warp::MmaOp> {
     std::optional<Descriptor> left;
     if (auto leftType = dyn_cast<warp::SlotType>(op.getLhs().getType())) {
       left.emplace(builder, adaptor.getLhs()[0], leftType, /*contiguousDepth=*/!op.getTransA());
+      bool isReadAgain = op.getLhs().getParentBlock() != op->getBlock();
       int64_t groupBytes = op.getTransA() ? groupRows / leftType.getPanelColumns() * leftType.getPanelBytes()
                                           : groupRows * leftType.getPitch();
-      left->addBytes(builder,
-                     arith::MulIOp::create(builder, groupOf(builder, result), constantI32(builder, groupBytes)));
+      left->addBytes(
+          builder,
+          arith::MulIOp::create(builder, groupOf(builder, result, isReadAgain), constantI32(builder, groupBytes)),
+          /*areMany=*/depth > 128);
     }
     // An accumulator of zeros is not read at all.
     SplatElementsAttr splat;
