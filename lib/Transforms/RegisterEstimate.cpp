@@ -35,8 +35,10 @@ int64_t heddle::registersOf(Value value) {
   if (!layout)
     return 0;
   // Positions and conditions are made beside what reads them, one register at a time.
-  if (type.getElementType().isInteger() && isa_and_nonnull<arith::ArithDialect>(definition->getDialect()) &&
-      llvm::all_of(definition->getUsers(), [&](Operation *user) { return user->getBlock() == definition->getBlock(); }))
+  if (definition && type.getElementType().isInteger() && isa<arith::ArithDialect>(definition->getDialect()) &&
+      llvm::all_of(definition->getUsers(), [&](Operation *user) {
+        return user->getBlock() == definition->getBlock() && isa<arith::ArithDialect>(user->getDialect());
+      }))
     return 0;
   return llvm::divideCeil(layout.registers(type.getShape()) * std::max(1u, type.getElementTypeBitWidth()), 32);
 }

@@ -34,11 +34,11 @@ func.func @mask(%o: memref<?x8xf32>, %n: index) attributes {warp.kernel, warp.th
 
 // -----
 
-#acc = #warp.frag<acc, warps = 1>
-!T = tensor<16x8xf32, #acc>
-!I = tensor<16x8xi32, #acc>
+#acc = #warp.frag<acc, warps = 4>
+!T = tensor<64x8xf32, #acc>
+!I = tensor<64x8xi32, #acc>
 
-// Here, too: row + %first < column + %width is the thread's difference of both (which a number far away from all positions
+// Where some warps copy, inside a loop or branch, too: row + %first < column + %width is the thread's difference of both (which a number far away from all positions
 // does not turn over) below a constant.
 
 // CHECK-LABEL: llvm.func @compare
@@ -48,18 +48,22 @@ func.func @mask(%o: memref<?x8xf32>, %n: index) attributes {warp.kernel, warp.th
 // CHECK-DAG: arith.cmpi slt, %[[D]], %{{c-8_i32.*}} :
 // CHECK-DAG: arith.cmpi slt, %[[D]], %{{c-7_i32.*}} :
 func.func @compare(%o: memref<?x8xf32>, %first: index, %width: i32)
-    attributes {warp.kernel, warp.threads = 32 : i64, warp.shared_bytes = 0 : i64} {
+    attributes {warp.kernel, warp.threads = 256 : i64, warp.shared_bytes = 0 : i64} {
+  warp.roles 4 registers 0, 0 consumer {
   %c0 = arith.constant 0 : index
   %zero = arith.constant dense<0.0> : !T
-  %i = tile.iota dim 0 offset %first : tensor<16x1xi32, #warp.slice<1, #acc>>
+  %i = tile.iota dim 0 offset %first : tensor<64x1xi32, #warp.slice<1, #acc>>
   %j = tile.iota dim 1 offset %c0 : tensor<1x8xi32, #warp.slice<0, #acc>>
-  %rows = tile.broadcast %i : tensor<16x1xi32, #warp.slice<1, #acc>> -> !I
+  %rows = tile.broadcast %i : tensor<64x1xi32, #warp.slice<1, #acc>> -> !I
   %columns = tile.broadcast %j : tensor<1x8xi32, #warp.slice<0, #acc>> -> !I
   %widths = tensor.splat %width : !I
   %ends = arith.addi %columns, %widths : !I
   %seen = arith.cmpi slt, %rows, %ends : !I
   %t = tile.load %o[%c0, %c0] : memref<?x8xf32> -> !T
-  %y = arith.select %seen, %t, %zero : tensor<16x8xi1, #acc>, !T
+  %y = arith.select %seen, %t, %zero : tensor<64x8xi1, #acc>, !T
   tile.store %y, %o[%c0, %c0] : !T, memref<?x8xf32>
+  } producer {
+    %nothing = arith.constant 0 : index
+  }
   return
 }

@@ -84,6 +84,9 @@ struct LowerPositionCompare : OpConversionPattern<arith::CmpIOp> {
         isUnsigned(op.getPredicate()))
       return failure();
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    // Where all warps run one program, positions that are shared by comparisons take fewer registers.
+    if (!consumerWarps(builder))
+      return failure();
     PositionSum lhs = sum(rewriter, op.getLhs(), type), rhs = sum(rewriter, op.getRhs(), type);
     // A limit may be far from all positions: then so is what is left of the difference.
     Value distance =
