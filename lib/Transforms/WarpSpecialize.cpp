@@ -111,12 +111,12 @@ static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef
   auto target = kernel->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   if (!target)
     return stages;
-  auto fits = [&] {
+  auto fits = [&](int64_t alignment = 128) {
     int64_t bytes = 0;
     kernel.walk([&](warp::RingOp ring) {
       warp::RingType type = ring.getResult().getType();
       int64_t count = stages.contains(ring) ? stages.lookup(ring) : type.getStages();
-      bytes += llvm::alignTo(type.getSlot().getBytes() * count, type.getSlot().isSwizzled() ? 1024 : 128);
+      bytes += llvm::alignTo(type.getSlot().getBytes() * count, type.getSlot().isSwizzled() ? 1024 : alignment);
       bytes += type.getBulk() ? barrierBytes * count : 0;
     });
     return bytes <= target.getSharedBytesPerBlock();
@@ -131,8 +131,9 @@ static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef
   if (!hasCounter)
     return stages;
   DenseMap<Operation *, int64_t> fewer = stages;
+  // Small rings between large ones take as much as these are aligned to.
   setStages(more);
-  return fits() ? stages : fewer;
+  return fits(/*alignment=*/1024) ? stages : fewer;
 }
 
 /// Whether two rings are used in different loops or branches of one block of operations, one after the other.
