@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/BoxRows.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -31,14 +32,34 @@ static LogicalResult verifyAccess(Operation *op, MemRefType memory, RankedTensor
   return success();
 }
 
+/// C3 and C4 of a box.
+template <typename Access> static LogicalResult verifyBox(Access op, MemRefType memory, RankedTensorType tile) {
+  std::optional<BoxRows> box = BoxRows::of(op);
+  if (!box)
+    return op.getPitches() ? op.emitOpError("expected pitches of a box") : success();
+  if (box->box.size() < 2 || box->pitches.size() + 2 != box->box.size() || box->count() != tile.getDimSize(0) ||
+      llvm::any_of(box->box, [](int64_t extent) { return extent < 1; })) // C3
+    return op.emitOpError("expected a box of ")
+           << tile.getDimSize(0) << " rows and two pitches fewer than extents, got box " << box->box << " and pitches "
+           << box->pitches;
+  int64_t wanted = memory.getRank() - (op.getColumn() ? 2 : 3);
+  if (op.getRowDim().value_or(-1) != static_cast<uint64_t>(wanted)) // C4
+    return op.emitOpError("expected the rows of a box to be dimension ") << wanted << " of " << memory;
+  return success();
+}
+
 LogicalResult LoadOp::verify() {
-  return verifyAccess(*this, cast<MemRefType>(getSource().getType()), getResult().getType(), getIndices().size(),
-                      getRowDim(), getColumn());
+  auto memory = cast<MemRefType>(getSource().getType());
+  if (failed(verifyAccess(*this, memory, getResult().getType(), getIndices().size(), getRowDim(), getColumn())))
+    return failure();
+  return verifyBox(*this, memory, getResult().getType());
 }
 
 LogicalResult StoreOp::verify() {
-  return verifyAccess(*this, cast<MemRefType>(getDest().getType()), getValue().getType(), getIndices().size(),
-                      getRowDim(), getColumn());
+  auto memory = cast<MemRefType>(getDest().getType());
+  if (failed(verifyAccess(*this, memory, getValue().getType(), getIndices().size(), getRowDim(), getColumn())))
+    return failure();
+  return verifyBox(*this, memory, getValue().getType());
 }
 
 /// Whether a tile of shape `from` can be repeated to shape `to`.

@@ -56,13 +56,29 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>, AttrSizedOperandSeg
 
     A vector in memory: an array of rank 1 is read as a row, `1xN`, with the single coordinate spanning columns.
     With `column` set the last coordinate spans rows instead and the tile is `Rx1` (`limit` then bounds it).
+
+    A box of a grid of positions: with `box` b_0 x .. x b_n the rows span `rowDim` and the dimension after it. Row
+    (..(r_0 * b_1 + r_1) * b_2 ..) + r_n is found at i + r_0 * p_0 + .. + r_(n-2) * p_(n-2) + r_(n-1) of the first and
+    at k + r_n of the second, with the `pitches` p. It is 0 when it is beyond the size of either (`limit` bounds the
+    first). `column` then says that the second is the last dimension, of which each row has one element.
+
+    Constraints:
+    - C3: a box has two extents or more, whose product is the number of rows, and two pitches fewer than extents.
+    - C4: `rowDim` is given with it, and is the dimension before the last but one (before the last in a `column`).
+
+    Example: `%t = tile.load %k[%b, %h, %y, %x, %c0] rows 2 box [8, 16] : memref<?x?x?x64x128xbf16, ..> -> tensor<128x128xbf16>`
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$indices, Optional<Index>:$limit,
-                       OptionalAttr<I64Attr>:$rowDim, UnitAttr:$column);
+                       OptionalAttr<I64Attr>:$rowDim, UnitAttr:$column, OptionalAttr<DenseI64ArrayAttr>:$box,
+                       OptionalAttr<DenseI64ArrayAttr>:$pitches);
   let results = (outs Tile_Tile:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source, "::mlir::ValueRange":$indices,
+                                 "::mlir::Value":$limit, "::mlir::IntegerAttr":$rowDim, "::mlir::UnitAttr":$column), [{
+    build($_builder, $_state, result, source, indices, limit, rowDim, column, {}, {});
+  }]>];
   let assemblyFormat = [{
-    $source `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? (`column` $column^)? attr-dict
-    `:` type($source) `->` type($result)
+    $source `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? (`column` $column^)?
+    (`box` $box^ (`pitches` $pitches^)?)? attr-dict `:` type($source) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -70,13 +86,18 @@ def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>, AttrSizedOperandSeg
 def Tile_StoreOp : Tile_Op<"store", [MemoryEffects<[MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "write a tile to a rectangle of memory; what lies outside is not written";
   let description = [{
-    The mirror of `tile.load`: same coordinates, `limit`, `rowDim` and `column`. Element types must agree.
+    The mirror of `tile.load`: same coordinates, `limit`, `rowDim`, `column`, `box` and `pitches`. Element types must agree.
   }];
   let arguments = (ins Tile_Tile:$value, AnyMemRef:$dest, Variadic<Index>:$indices, Optional<Index>:$limit,
-                       OptionalAttr<I64Attr>:$rowDim, UnitAttr:$column);
+                       OptionalAttr<I64Attr>:$rowDim, UnitAttr:$column, OptionalAttr<DenseI64ArrayAttr>:$box,
+                       OptionalAttr<DenseI64ArrayAttr>:$pitches);
+  let builders = [OpBuilder<(ins "::mlir::Value":$value, "::mlir::Value":$dest, "::mlir::ValueRange":$indices,
+                                 "::mlir::Value":$limit, "::mlir::IntegerAttr":$rowDim, "::mlir::UnitAttr":$column), [{
+    build($_builder, $_state, value, dest, indices, limit, rowDim, column, {}, {});
+  }]>];
   let assemblyFormat = [{
-    $value `,` $dest `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? (`column` $column^)? attr-dict
-    `:` type($value) `,` type($dest)
+    $value `,` $dest `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? (`column` $column^)?
+    (`box` $box^ (`pitches` $pitches^)?)? attr-dict `:` type($value) `,` type($dest)
   }];
   let hasVerifier = 1;
 }

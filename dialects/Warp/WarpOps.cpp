@@ -1,5 +1,6 @@
 //===- WarpOps.cpp - verifiers ----------------------------------------------===//
 #include "dialects/Warp/WarpOps.h"
+#include "dialects/Tile/BoxRows.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/Interfaces/LoopLikeInterface.h"
 
@@ -50,6 +51,9 @@ LogicalResult CopyOp::verify() {
     return emitOpError("expected transfers of 16 or ") << slot.getElementBytes() << " bytes, got " << bytes;
   if (slot.getShape()[1] * slot.getElementBytes() % bytes)
     return emitOpError("expected rows of a multiple of ") << bytes << " bytes, got " << slot;
+  if (std::optional<heddle::tile::BoxRows> box = heddle::tile::BoxRows::of(*this))
+    if (!slot.isSwizzled() || getLimit() || box->count() != slot.getShape()[0])
+      return emitOpError("expected a box of the rows of a swizzled slot, without a limit, got ") << slot;
   return success();
 }
 

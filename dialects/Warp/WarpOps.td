@@ -52,7 +52,8 @@ def Warp_AcquireOp : Warp_Op<"acquire"> {
 def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
   let summary = "copy a rectangle of an array to a slot, asynchronously";
   let description = [{
-    Semantics: as `tile.load` into the slot; coordinates, `limit` and `rows` mean the same. Done only when a later
+    Semantics: as `tile.load` into the slot; coordinates, `limit`, `rows`, `box` and `pitches` mean the same (a box only in a
+    swizzled slot of a bulk ring, whole, without a limit). Done only when a later
     `receive` returns. `bytes` is the size of one transfer: 16 copies without passing through registers and needs an
     array and a first column aligned so; less goes element by element.
     Into a slot of a bulk ring it is issued by one thread, and completes the slot's full barrier. Into one of a gathered
@@ -60,10 +61,11 @@ def Warp_CopyOp : Warp_Op<"copy", [AttrSizedOperandSegments]> {
     Lowers to: cp.async and commit_group, or loads and stores; cp.async.bulk.tensor.
   }];
   let arguments = (ins AnyMemRef:$source, Variadic<Index>:$indices, Optional<Index>:$limit, Warp_SlotType:$dest,
-                       OptionalAttr<I64Attr>:$rowDim, I64Attr:$bytes);
+                       OptionalAttr<I64Attr>:$rowDim, I64Attr:$bytes, OptionalAttr<DenseI64ArrayAttr>:$box,
+                       OptionalAttr<DenseI64ArrayAttr>:$pitches);
   let assemblyFormat = [{
-    $source `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? `to` $dest `by` $bytes attr-dict
-    `:` type($source) `to` type($dest)
+    $source `[` $indices `]` (`limit` `(` $limit^ `)`)? (`rows` $rowDim^)? (`box` $box^ (`pitches` $pitches^)?)?
+    `to` $dest `by` $bytes attr-dict `:` type($source) `to` type($dest)
   }];
   let hasVerifier = 1;
 }

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Analysis/MaskAnalysis.h"
+#include "heddle/Analysis/MaskGrid.h"
 #include "heddle/Analysis/Passes.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -96,6 +97,8 @@ struct TestMaskAnalysis : heddle::impl::TestMaskAnalysisBase<TestMaskAnalysis> {
           os << "part:\n";
           part.print(os);
         }
+        if (std::optional<MaskGrid> grid = MaskGrid::find(region))
+          grid->print(os);
         os << (analysis.dependsOnBatch() ? "depends on b\n" : "") << (analysis.dependsOnHead() ? "depends on h\n" : "");
         // One remark per line, so that a test can match each.
         for (llvm::StringRef line : llvm::split(llvm::StringRef(text).rtrim(), '\n'))

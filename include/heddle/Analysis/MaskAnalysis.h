@@ -138,6 +138,7 @@ public:
 
 private:
   friend class MaskDivision;
+  friend class GridSearch;
   MaskAnalysis() = default;
   void solve();
   void collectUses();

@@ -10,15 +10,15 @@
 //   finish:   load that state;  for the key blocks of another part: step;  finish, store
 //
 // Partial and merge run when there are fewer blocks of rows than the machine runs at a
-// time; direct, begin and finish take rows and keys by residue classes where their mask
-// says so. Tests: test/Conversion/attn-to-tile.mlir, attn-to-tile-split.mlir,
-// attn-to-tile-residues.mlir.
+// time; the others take rows and keys by residue classes, direct by boxes of a grid, where
+// their mask says so. Tests: test/Conversion/attn-to-tile{,-split,-residues,-grid}.mlir.
 //
 //===----------------------------------------------------------------------===//
 #include "AttendKernel.h"
 #include "ApartKeys.h"
 #include "AttnShape.h"
 #include "BlockPlace.h"
+#include "GridBlocks.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
 #include "PackedRows.h"
@@ -68,8 +68,10 @@ private:
 
   FailureOr<RowState> visitKeys();
   FailureOr<RowState> stepOver(Value firstKey, Value isPartial, RowState state);
-  FailureOr<SmallVector<Value>> scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey, Value isPartial);
-  FailureOr<RowState> mergeShares();
+  FailureOr<RowState> stepOver(const Lifted &key, const Lifted &j, Value firstKey, Value isPartial, RowState state);
+  RowState initialState();
+  FailureOr<RowState> visitBoxes();
+  FailureOr<SmallVector<Value>> scoreOf(ArrayRef<Value> dots, const Lifted &j, Value isPartial);
   SplitState splitState();
   LogicalResult storeResults(const RowState &state, ArrayRef<KernelOutput> outputs);
 
@@ -86,6 +88,7 @@ private:
   Value batchCount, headCount, rowCount, keyCount, splits; // of the head
   Value batch, head, firstRow, firstColumn, split;         // of the block
   Value residue, keyResidue;                               // of its rows and keys, where they are taken by classes
+  Value outerRows, outerKeys;                              // extents of a grid's outermost axis
   Value rowLength, keyLength;                              // positions (of the class) that exist in this batch element
   Lifted row;
   SmallVector<Value> rowTiles;
@@ -119,6 +122,8 @@ Value AttendKernel::headsPerGroup() {
 
 /// Of all classes, where rows are taken by them: as many of each as the largest has.
 Value AttendKernel::countRowBlocks() {
+  if (mask.grid)
+    return countBoxes(*mask.grid, outerRows, kernel);
   ImplicitLocOpBuilder &h = kernel.head();
   int64_t classes = mask.getModulus();
   Value rows = rowCount;
@@ -134,6 +139,10 @@ void AttendKernel::startBlock() {
   headCount = getAttendSize(kernel, h, op, 1);
   rowCount = getAttendSize(kernel, h, op, 2);
   keyCount = getAttendSize(kernel, h, op, 3);
+  if (mask.grid) {
+    outerRows = countOutermost(*mask.grid, rowCount, kernel);
+    outerKeys = countOutermost(*mask.grid, keyCount, kernel);
+  }
   int64_t widest = 1;
   for (unsigned value = 0; value < op.getNumValues(); ++value)
     widest = std::max(widest, padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
@@ -182,7 +191,8 @@ void AttendKernel::startBlock() {
     rowLength = emitter.countOfClass(rowLength, residue, classes);
     keyLength = emitter.countOfClass(keyLength, keyResidue, classes);
   }
-  row = Lifted::positions(0, schedule.rows, firstRow, rowLength).ofClass(classes, residue);
+  row = mask.grid ? Lifted::ofBox(0, locateRows(*mask.grid, rowBlock, outerRows, kernel))
+                  : Lifted::positions(0, schedule.rows, firstRow, rowLength).ofClass(classes, residue);
   normalizer.setRow({batch}, {head}, row);
 }
 
@@ -196,14 +206,11 @@ Value AttendKernel::loadStaged(Value tensor, bool isKey, Value firstKey) {
   return staged->load(kernel, tensor, isKey, batchOf(tensor).value, headOf(tensor).value, block);
 }
 
-FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const Lifted &j, Value firstKey,
-                                                    Value isPartial) {
+FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const Lifted &j, Value isPartial) {
   TileShape shape{schedule.rows, schedule.keys};
   SmallVector<Value> scores(dots);
   if (op.hasScore()) {
-    SmallVector<Lifted> arguments;
-    for (Value dot : dots)
-      arguments.push_back({dot});
+    SmallVector<Lifted> arguments(llvm::map_range(dots, [](Value dot) { return Lifted{dot}; }));
     llvm::append_values(arguments, Lifted{batch}, Lifted{head}, row, j);
     FailureOr<SmallVector<Lifted>> yielded = emitter.apply(op.getScore().front(), arguments);
     if (failed(yielded))
@@ -222,7 +229,8 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
     limited.limit = keyLength;
     Value visible = emitter.materialize({emitter.exists(limited)}, shape);
     RowBlock block{batch, head, {}, {}, {}, {}, residue};
-    FailureOr<Value> seen = emitVisible(mask, op, block, row, j, shape, emitter);
+    FailureOr<Value> seen = mask.grid ? emitVisibleInBoxes(*mask.grid, op, block, row, j, shape, emitter)
+                                      : emitVisible(mask, op, block, row, j, shape, emitter);
     if (failed(seen))
       return failure();
     if (*seen)
@@ -240,10 +248,14 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
 }
 
 FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowState state) {
-  int64_t classes = mask.getModulus();
-  // Keys as rows of a loaded tile, and as columns of the scores.
-  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength).ofClass(classes, keyResidue);
-  Lifted j = Lifted::positions(1, schedule.keys, firstKey).ofClass(classes, keyResidue);
+  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength).ofClass(mask.getModulus(), keyResidue);
+  Lifted j = Lifted::positions(1, schedule.keys, firstKey).ofClass(mask.getModulus(), keyResidue);
+  return stepOver(key, j, firstKey, isPartial, std::move(state));
+}
+
+/// Keys as rows of a loaded tile, and as columns of the scores.
+FailureOr<RowState> AttendKernel::stepOver(const Lifted &key, const Lifted &j, Value firstKey, Value isPartial,
+                                           RowState state) {
   TileShape shape{schedule.rows, schedule.keys};
   SmallVector<Value> dots;
   for (auto [index, dot] : llvm::enumerate(op.getDots())) {
@@ -255,7 +267,7 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
     UnitAttr transposed = staged ? UnitAttr() : b().getUnitAttr();
     dots.push_back(tile::DotOp::create(b(), zero.getType(), rowTiles[index], keys, zero, UnitAttr(), transposed));
   }
-  FailureOr<SmallVector<Value>> scores = scoreOf(dots, j, firstKey, isPartial);
+  FailureOr<SmallVector<Value>> scores = scoreOf(dots, j, isPartial);
   if (failed(scores))
     return failure();
   FailureOr<SmallVector<Value>> weights =
@@ -283,12 +295,30 @@ FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowS
   return state;
 }
 
+RowState AttendKernel::initialState() {
+  SmallVector<int64_t> columns;
+  for (unsigned value = 0; value < op.getNumValues(); ++value)
+    columns.push_back(getColumns(value));
+  RowState none = normalizer.initial(columns);
+  return role == AttendRole::Finish ? splitState().load(constant(0), none) : none;
+}
+
+FailureOr<RowState> AttendKernel::visitBoxes() {
+  GridKeys boxes(*mask.grid, op, {batch, head, {}, {}, {}, {}, {}}, *row.box, outerKeys, kernel, emitter);
+  return loopOver(b(), constant(0), boxes.getCount(), constant(1), initialState(), [&](Value position, RowState state) {
+    GridKeys::Visit visit = boxes.visit(position);
+    return stepOver(Lifted::ofBox(0, visit.box), Lifted::ofBox(1, visit.box), {}, visit.isPartial, std::move(state));
+  });
+}
+
 FailureOr<RowState> AttendKernel::visitKeys() {
   for (ValueRange dot : op.getDots()) {
     rowTiles.push_back(loadTile(dot[0], row, constant(0), getDepth(dot[0])));
     if (!rowTiles.back())
       return failure();
   }
+  if (mask.grid)
+    return visitBoxes();
   Value rowEnd = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), firstRow, constant(schedule.rows)), rowLength);
   RowBlock rowBlock{batch, head, firstRow, rowEnd, rowLength, keyLength, residue};
   KeyBlocks blocks = emitKeyBlocks(mask, op, rowBlock, schedule, kernel, emitter);
@@ -300,12 +330,7 @@ FailureOr<RowState> AttendKernel::visitKeys() {
     begin = arith::MinSIOp::create(b(), arith::MulIOp::create(b(), split, share), end);
     end = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), begin, share), end);
   }
-  SmallVector<int64_t> columns;
-  for (unsigned value = 0; value < op.getNumValues(); ++value)
-    columns.push_back(getColumns(value));
-  RowState initial = normalizer.initial(columns);
-  if (role == AttendRole::Finish)
-    initial = splitState().load(constant(0), initial);
+  RowState initial = initialState();
   if (blocks.getPartialCount())
     return visitApart(b(), blocks, begin, end, op.hasMask(), std::move(initial),
                       [&](Value firstKey, Value isPartial, RowState state) {
@@ -320,13 +345,6 @@ FailureOr<RowState> AttendKernel::visitKeys() {
 SplitState AttendKernel::splitState() {
   return SplitState(kernel, workspace->arrays,
                     {batch, head, firstRow, firstColumn, rowLength, mask.getModulus(), residue});
-}
-
-FailureOr<RowState> AttendKernel::mergeShares() {
-  SmallVector<int64_t> columns;
-  for (unsigned value = 0; value < op.getNumValues(); ++value)
-    columns.push_back(getColumns(value));
-  return splitState().merge(normalizer, normalizer.initial(columns), splits, schedule.mergedTogether);
 }
 
 LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelOutput> outputs) {
@@ -361,7 +379,9 @@ LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelO
 
 LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
   startBlock();
-  FailureOr<RowState> state = role == AttendRole::Merge ? mergeShares() : visitKeys();
+  FailureOr<RowState> state = role == AttendRole::Merge
+                                  ? splitState().merge(normalizer, initialState(), splits, schedule.mergedTogether)
+                                  : visitKeys();
   if (failed(state))
     return failure();
   if (role == AttendRole::Partial || role == AttendRole::Begin)
@@ -370,26 +390,6 @@ LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
     return failure();
   kernel.launch();
   return success();
-}
-
-SplitWorkspace SplitWorkspace::allocate(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
-                                        Value splits) {
-  SplitWorkspace workspace{splits, {}};
-  Type f32 = Float32Type::get(op.getContext());
-  constexpr int64_t kDynamic = ShapedType::kDynamic;
-  ImplicitLocOpBuilder &b = plan.getBuilder();
-  Value sizes[] = {splits, getAttendSize(plan, b, op, 0), getAttendSize(plan, b, op, 1), getAttendSize(plan, b, op, 2)};
-  auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
-  unsigned columns = NormalizerTraits::of(definition).countColumns(definition) + 2 * attn::countRanks(op);
-  for (unsigned index = 0; index < columns; ++index)
-    workspace.arrays.push_back(plan.allocate(column, sizes));
-  for (unsigned value = 0; value < op.getNumValues(); ++value) {
-    int64_t width = cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3);
-    for (int64_t weight = 0; weight < (definition ? definition.getNumWeights() : 1); ++weight)
-      workspace.arrays.push_back(
-          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
-  }
-  return workspace;
 }
 
 LogicalResult heddle::emitAttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,

@@ -2,11 +2,13 @@
 //
 // The direct kernel, or, when there are fewer blocks of rows than the machine runs at a
 // time, kernels that share the keys out and merge, or, for a mask that keeps to residue
-// classes, kernels of its parts. What the mask needs comes first.
+// classes, kernels of its parts, or, where positions are points of a grid, one over boxes of
+// it. What the mask needs comes first.
 //
 //===----------------------------------------------------------------------===//
 #include "AttendKernels.h"
 #include "AttendKernel.h"
+#include "GridBlocks.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
 #include "PackedGaps.h"
@@ -122,7 +124,7 @@ struct DirectKernel {
 } // namespace
 
 LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
-                                 const AttendSchedule &schedule, ArrayRef<KernelOutput> outputs) {
+                                 const AttendSchedule &schedule, ArrayRef<KernelOutput> outputs, std::string &note) {
   if (failed(checkSupported(op)))
     return failure();
   // What an accumulate does not reach stays zero.
@@ -130,17 +132,41 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
     if (auto accumulate = output.tensor.getDefiningOp<attn::AccumulateOp>())
       emitZerosBetween(plan, accumulate, output.memory);
   std::vector<MaskAnalysis> parts = findResidueParts(plan, op);
-  FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule, parts);
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  OpBuilder::InsertionGuard guard(b);
+  auto negate = [&](Value condition) -> Value {
+    return arith::XOrIOp::create(b, condition, arith::ConstantIntOp::create(b, 1, 1));
+  };
+  std::optional<GridChoice> grid;
+  if (parts.empty() && !(schedule.splitKeys && schedule.splits))
+    grid = findGrid(plan, op, schedule, outputs);
+  Value isOnGrid = grid ? areWholeLines(plan, op, grid->grid) : Value(), isFlat = grid ? negate(isOnGrid) : Value();
+  FailureOr<PreparedMask> mask = prepareMask(plan, op, schedule, parts, isFlat);
   if (failed(mask))
     return failure();
   DirectKernel direct{plan, op, definition, schedule, *mask, outputs, std::move(parts)};
+  direct.isDirect = isFlat;
+  // Goes on where rows and keys are no whole lines of a grid.
+  auto emitBoxes = [&]() -> LogicalResult {
+    if (!grid)
+      return success();
+    note += describeGrid(*grid);
+    FailureOr<PreparedMask> byAxes = prepareGrid(plan, *grid);
+    if (failed(byAxes))
+      return failure();
+    auto branch = scf::IfOp::create(b, isOnGrid, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(branch.thenBlock());
+    LogicalResult result =
+        emitAttendKernel(plan, op, definition, schedule, *byAxes, AttendRole::Direct, nullptr, outputs);
+    b.setInsertionPointToStart(branch.elseBlock());
+    return result;
+  };
   if (!schedule.splitKeys) {
     direct.prepare();
-    return direct.emit();
+    return failed(emitBoxes()) ? failure() : direct.emit();
   }
 
   // Fewer blocks of rows than run at a time, and enough keys: share the keys out. A number that was asked for is kept.
-  ImplicitLocOpBuilder &b = plan.getBuilder();
   Value batch = getAttendSize(plan, b, op, 0), heads = getAttendSize(plan, b, op, 1);
   Value rows = getAttendSize(plan, b, op, 2), keys = getAttendSize(plan, b, op, 3);
   Value one = plan.constant(1);
@@ -152,6 +178,8 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   Value splits = schedule.splits ? plan.constant(schedule.splits)
                                  : arith::MaxSIOp::create(b, arith::MinSIOp::create(b, wanted, most), one).getResult();
   Value isSplit = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, splits, one);
+  if (isFlat)
+    isSplit = arith::AndIOp::create(b, isSplit, isFlat);
   // No split, no workspace.
   Value shares = arith::SelectOp::create(b, isSplit, splits, plan.constant(0));
   SplitWorkspace workspace = SplitWorkspace::allocate(plan, op, definition, shares);
@@ -164,10 +192,13 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
   };
   if (schedule.splits)
     return emitShares();
-  direct.isDirect = arith::XOrIOp::create(b, isSplit, arith::ConstantIntOp::create(b, 1, 1));
+  direct.isDirect = negate(isSplit);
+  if (isFlat)
+    direct.isDirect = arith::AndIOp::create(b, direct.isDirect, isFlat);
   direct.prepare();
+  if (failed(emitBoxes()))
+    return failure();
   auto branch = scf::IfOp::create(b, isSplit, /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   if (failed(emitShares()))
     return failure();

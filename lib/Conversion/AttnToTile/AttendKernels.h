@@ -35,9 +35,10 @@ struct KernelOutput {
   mlir::Value memory; ///< of the plan
 };
 
-/// Emits kernels and launches for `op`. `normalizer` is its definition, null if it has none.
+/// Emits kernels and launches for `op`. `normalizer` is its definition, null if it has none. Says in `note` what else
+/// than the schedule was chosen, in words.
 mlir::LogicalResult emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,
-                               const AttendSchedule &schedule, llvm::ArrayRef<KernelOutput> outputs);
+                               const AttendSchedule &schedule, llvm::ArrayRef<KernelOutput> outputs, std::string &note);
 
 } // namespace heddle
 

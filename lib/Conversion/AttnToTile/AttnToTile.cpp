@@ -274,7 +274,7 @@ LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOut
   SmallPtrSet<Operation *, 8> earlier;
   for (func::FuncOp kernel : kernels)
     earlier.insert(kernel);
-  if (failed(complete) || failed(emitAttend(plan, op, definition, *complete, outputs)))
+  if (failed(complete) || failed(emitAttend(plan, op, definition, *complete, outputs, note)))
     return failure();
   if (op.getLagAttr())
     for (func::FuncOp kernel : kernels)

@@ -49,7 +49,9 @@ Value TileEmitter::constantTile(ArrayRef<int64_t> shape, Type element, double va
 
 Value TileEmitter::materialize(Lifted lifted, ArrayRef<int64_t> shape) {
   ImplicitLocOpBuilder &b = builder();
-  if (lifted.isPositions()) {
+  if (lifted.box) {
+    lifted.value = materializeBox(lifted);
+  } else if (lifted.isPositions()) {
     auto type = RankedTensorType::get(getShape(lifted), b.getI32Type());
     lifted.value = tile::IotaOp::create(b, type, lifted.dim, lifted.base);
     if (lifted.isSpaced()) {
@@ -76,6 +78,12 @@ Value TileEmitter::materialize(Lifted lifted, ArrayRef<int64_t> shape) {
 
 Lifted TileEmitter::shift(Lifted positions, Value by, bool negative) {
   ImplicitLocOpBuilder &b = builder();
+  if (positions.box) {
+    Value tile = materialize(positions, {}),
+          distance = materialize({by}, cast<RankedTensorType>(tile.getType()).getShape());
+    return {negative ? arith::SubIOp::create(b, tile, distance).getResult()
+                     : arith::AddIOp::create(b, tile, distance).getResult()};
+  }
   if (!by.getType().isIndex())
     by = arith::IndexCastOp::create(b, b.getIndexType(), by);
   auto move = [&](Value value) -> Value {
@@ -151,7 +159,7 @@ static bool isMultipleOf(Value index, int64_t by) {
 /// Positions that lie in one part of `size` as a whole: which part (division), or where in it (remainder). Pages that
 /// hold whole blocks of keys are read by loads this way. Null value and no positions otherwise.
 Lifted TileEmitter::splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder) {
-  if (!size || positions.isSpaced() || *size < positions.extent || *size % positions.extent ||
+  if (!size || positions.isSpaced() || positions.box || *size < positions.extent || *size % positions.extent ||
       !isMultipleOf(positions.base, positions.extent))
     return {};
   ImplicitLocOpBuilder &b = builder();
@@ -192,6 +200,8 @@ Lifted TileEmitter::clampToSource(const Lifted &positions, Value source, int64_t
 void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, ArrayRef<Lifted> given) {
   ImplicitLocOpBuilder &b = builder();
   for (auto [dim, coordinate] : llvm::enumerate(coordinates)) {
+    if (coordinate.box)
+      continue;
     if (coordinate.isPositions()) {
       Value &first = coordinate.isSpaced() ? coordinate.origin : coordinate.base;
       bool isGiven = coordinate.isSpaced() &&

@@ -7,6 +7,7 @@
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -284,7 +285,7 @@ FailureOr<PreparedMask> heddle::preparePart(PlanBuilder &plan, const MaskAnalysi
 }
 
 FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
-                                            ArrayRef<MaskAnalysis> parts) {
+                                            ArrayRef<MaskAnalysis> parts, Value isUsed) {
   PreparedMask mask;
   if (!op.hasMask())
     return mask;
@@ -318,10 +319,16 @@ FailureOr<PreparedMask> heddle::prepareMask(PlanBuilder &plan, attn::AttendOp op
     }
     return mask;
   }
+  if (isUsed)
+    for (Value &size : sizes)
+      size = arith::SelectOp::create(b, isUsed, size, plan.constant(0));
   auto lists = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, i32);
   Value states = plan.allocate(lists, sizes);
   mask.list = plan.allocate(lists, sizes);
   mask.count = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, i32), ArrayRef(sizes).drop_back());
+  OpBuilder::InsertionGuard guard(b);
+  if (isUsed)
+    b.setInsertionPointToStart(scf::IfOp::create(b, isUsed, /*withElseRegion=*/false).thenBlock());
   if (failed(emitEvaluation(plan, op, schedule, states)))
     return failure();
   emitListing(plan, states, mask.list, mask.count);

@@ -14,6 +14,8 @@
 
 namespace heddle {
 
+struct PreparedGrid;
+
 /// The analysis of an attend's mask and the plan's arrays that go with it.
 struct PreparedMask {
   std::optional<MaskAnalysis> analysis; ///< of the mask or a part of it; none: every key is visible
@@ -22,6 +24,8 @@ struct PreparedMask {
   mlir::Value table;                    ///< i32 (b, h, row block, ends): ranges that tables were searched for; or null
   bool byBatch = false, byHead = false; ///< whether lists and tables of ranges differ between batches or heads
   mlir::Value list, count;              ///< evaluated blocks (KeyBlocks::fromList); null inside the algebra
+
+  std::shared_ptr<const PreparedGrid> grid; ///< whose boxes rows and keys are taken by, in place of the rest; or null
 
   /// Rows and keys are taken by residues of it; 1: they are not.
   int64_t getModulus() const { return analysis ? analysis->getModulus() : 1; }
@@ -34,9 +38,9 @@ bool readsPairs(attn::AttendOp op);
 bool searchesTables(attn::AttendOp op);
 
 /// Analyses the mask and emits the kernels it needs. What stays unsolved of a mask with `parts` for long rows is not
-/// evaluated for the others.
+/// evaluated for the others. `isUsed`: i1 of the plan, whether a kernel of the mask runs; null: always.
 mlir::FailureOr<PreparedMask> prepareMask(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
-                                          llvm::ArrayRef<MaskAnalysis> parts);
+                                          llvm::ArrayRef<MaskAnalysis> parts, mlir::Value isUsed = {});
 
 /// The same for a part of a mask (MaskAnalysis::computeParts).
 mlir::FailureOr<PreparedMask> preparePart(PlanBuilder &plan, const MaskAnalysis &part);

@@ -40,6 +40,7 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
   SmallVector<Value> coordinates;
   Value limit;
   int64_t rowDim = -1, rank = targets.size();
+  std::optional<TileEmitter::LinesPlace> lines;
   for (auto [dim, target] : llvm::enumerate(targets)) {
     bool isLast = static_cast<int64_t>(dim) == rank - 1;
     if (target.isPositions() ? target.dim == 1 && !isLast : !target.isScalar())
@@ -47,6 +48,11 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
     if (target.isPositions() && target.dim == 0) {
       rowDim = dim;
       limit = target.limit;
+    }
+    if (target.box) {
+      lines = emitter.placeByLines(*target.box);
+      llvm::append_values(coordinates, lines->line, lines->column);
+      continue;
     }
     if (target.isSpaced()) {
       TileEmitter::GroupedPlace place = emitter.placeByResidue(target);
@@ -59,15 +65,22 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
     coordinates.push_back(coordinate);
   }
   bool isSpaced = rowDim >= 0 && targets[rowDim].isSpaced();
-  Value memory =
-      isSpaced ? kernel.importByResidue(output.memory, rowDim, targets[rowDim].step) : kernel.import(output.memory);
-  rank += isSpaced;
+  Value memory = lines      ? kernel.importByResidue(output.memory, rowDim, lines->columns)
+                 : isSpaced ? kernel.importByResidue(output.memory, rowDim, targets[rowDim].step)
+                            : kernel.import(output.memory);
+  bool isLines = lines && rowDim + 1 == rank; // an element a row, along both of its dimensions
+  rank += isSpaced || lines;
   if (limit) // a length from the device may be wrong; the array's size is not
     limit = arith::MinSIOp::create(b, limit, memref::DimOp::create(b, memory, rowDim));
   bool isColumn = rowDim == rank - 1;
   IntegerAttr rows;
   if (rowDim >= 0 && !isColumn && rowDim != rank - 2)
     rows = b.getI64IntegerAttr(rowDim);
-  tile::StoreOp::create(b, tile, memory, coordinates, limit, rows, isColumn ? b.getUnitAttr() : UnitAttr());
+  UnitAttr column = isColumn || isLines ? b.getUnitAttr() : UnitAttr();
+  if (lines)
+    tile::StoreOp::create(b, tile, memory, coordinates, limit, b.getI64IntegerAttr(rowDim), column, lines->box,
+                          lines->pitches);
+  else
+    tile::StoreOp::create(b, tile, memory, coordinates, limit, rows, column);
   return success();
 }

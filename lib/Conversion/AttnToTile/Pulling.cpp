@@ -40,7 +40,11 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
       isRectangle = false;
     else if (index.dim == 0)
       rowDim = position;
+    // Rows of a box are lines one after the other, of the dimension before the last.
+    isRectangle &= !index.box || (index.dim == 0 && position + 2 == indices.size() && !index.limit);
   }
+  std::shared_ptr<const GridBox> box = rowDim >= 0 ? indices[rowDim].box : nullptr;
+  std::optional<LinesPlace> lines;
   SmallVector<Value> coordinates;
   TileShape shape{1, 1};
   Value limit;
@@ -51,12 +55,18 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
     return {arith::TruncIOp::create(b, tileType.clone(b.getI32Type()), tile)};
   };
   if (isRectangle) {
-    if (rowDim >= 0 && indices[rowDim].isSpaced()) {
+    if (box) {
+      lines = placeByLines(*box);
+      memory = kernel.byResidue(memory, rowDim, lines->columns);
+      type = cast<MemRefType>(memory.getType());
+    } else if (rowDim >= 0 && indices[rowDim].isSpaced()) {
       memory = kernel.byResidue(memory, rowDim, indices[rowDim].step);
       type = cast<MemRefType>(memory.getType());
     }
     for (const Lifted &index : indices) {
-      if (index.isSpaced()) {
+      if (index.box) {
+        llvm::append_values(coordinates, lines->line, lines->column);
+      } else if (index.isSpaced()) {
         GroupedPlace place = placeByResidue(index);
         llvm::append_values(coordinates, place.group, place.residue);
       } else {
@@ -75,8 +85,9 @@ Lifted TileEmitter::read(Value memory, ArrayRef<Lifted> indices) {
     IntegerAttr rows;
     if (rowDim >= 0 && !column && rowDim != type.getRank() - 2)
       rows = b.getI64IntegerAttr(rowDim);
-    return narrow(
-        tile::LoadOp::create(b, result, memory, coordinates, limit, rows, column ? b.getUnitAttr() : UnitAttr()));
+    return narrow(tile::LoadOp::create(b, result, memory, coordinates, limit, rows,
+                                       column ? b.getUnitAttr() : UnitAttr(), lines ? lines->box : DenseI64ArrayAttr(),
+                                       lines ? lines->pitches : DenseI64ArrayAttr()));
   }
 
   Value mask;
@@ -288,7 +299,8 @@ static bool isSame(const Lifted &a, const Lifted &b) {
     return false;
   if (!a.isPositions())
     return a.value == b.value;
-  return a.dim == b.dim && a.extent == b.extent && a.base == b.base && a.step == b.step && a.origin == b.origin;
+  return a.dim == b.dim && a.extent == b.extent && a.base == b.base && a.step == b.step && a.origin == b.origin &&
+         a.box == b.box;
 }
 
 Lifted TileEmitter::element(Value tensor, ArrayRef<Lifted> indices) {

@@ -13,6 +13,19 @@ using namespace mlir;
 using namespace heddle;
 
 Value TileEmitter::exists(const Lifted &positions) {
+  if (positions.box) {
+    // Along each axis whose end a box may lie across.
+    ImplicitLocOpBuilder &b = builder();
+    Value all;
+    for (auto [axis, extent] : llvm::enumerate(positions.box->extents)) {
+      Value tile = coordinate(positions, axis);
+      Value end = axis == 0 ? positions.box->outerExtent : kernel.constant(extent);
+      Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile,
+                                         materialize({end}, cast<RankedTensorType>(tile.getType()).getShape()));
+      all = all ? arith::AndIOp::create(b, all, here).getResult() : here;
+    }
+    return all;
+  }
   Lifted within = positions.ofClass(1, {});
   Value tile = materialize(within, {});
   auto shape = cast<RankedTensorType>(tile.getType()).getShape();

@@ -1,5 +1,7 @@
 //===- SplitState.cpp - what shares of the keys leave for a merge -----------===//
 #include "SplitState.h"
+#include "AttendKernel.h"
+#include "RowNormalizer.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -69,4 +71,24 @@ FailureOr<RowState> SplitState::merge(RowNormalizer &normalizer, const RowState 
   Value whole = arith::SubIOp::create(b, shares, rest);
   FailureOr<RowState> state = mergeFrom(kernel.constant(0), whole, together, initial);
   return failed(state) ? state : mergeFrom(whole, shares, 1, *state);
+}
+
+SplitWorkspace SplitWorkspace::allocate(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition,
+                                        Value splits) {
+  SplitWorkspace workspace{splits, {}};
+  Type f32 = Float32Type::get(op.getContext());
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  Value sizes[] = {splits, getAttendSize(plan, b, op, 0), getAttendSize(plan, b, op, 1), getAttendSize(plan, b, op, 2)};
+  auto column = MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic}, f32);
+  unsigned columns = NormalizerTraits::of(definition).countColumns(definition) + 2 * attn::countRanks(op);
+  for (unsigned index = 0; index < columns; ++index)
+    workspace.arrays.push_back(plan.allocate(column, sizes));
+  for (unsigned value = 0; value < op.getNumValues(); ++value) {
+    int64_t width = cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3);
+    for (int64_t weight = 0; weight < (definition ? definition.getNumWeights() : 1); ++weight)
+      workspace.arrays.push_back(
+          plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, kDynamic, width}, f32), sizes));
+  }
+  return workspace;
 }

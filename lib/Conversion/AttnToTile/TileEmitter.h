@@ -12,10 +12,21 @@
 #define HEDDLE_LIB_CONVERSION_ATTNTOTILE_TILEEMITTER_H
 
 #include "PlanBuilder.h"
+#include <memory>
 
 namespace heddle {
 
 using TileShape = llvm::SmallVector<int64_t, 2>;
+
+/// Positions of a grid whose coordinates are a box, the last axis fastest.
+struct GridBox {
+  llvm::SmallVector<int64_t, 4> tile;       ///< extents of the box
+  llvm::SmallVector<int64_t, 4> extents;    ///< of the grid; the outermost one is not known here
+  llvm::SmallVector<mlir::Value, 4> origin; ///< coordinates of the first position, each an index
+  mlir::Value outerExtent;
+
+  int64_t count() const;
+};
 
 /// A value of a scalar region, lifted to a whole tile.
 struct Lifted {
@@ -32,6 +43,16 @@ struct Lifted {
   int64_t step = 1;
   mlir::Value origin;
 
+  /// Not consecutive positions but those of a box; there is no base.
+  std::shared_ptr<const GridBox> box = nullptr;
+
+  static Lifted ofBox(int64_t dim, std::shared_ptr<const GridBox> box) {
+    Lifted positions;
+    positions.dim = dim;
+    positions.extent = box->count();
+    positions.box = std::move(box);
+    return positions;
+  }
   static Lifted positions(int64_t dim, int64_t extent, mlir::Value base, mlir::Value limit = {}) {
     return {{}, dim, extent, base, limit};
   }
@@ -93,6 +114,15 @@ public:
     mlir::Value group, residue;
   };
   GroupedPlace placeByResidue(const Lifted &positions);
+  /// The coordinates of a box along an axis of the grid, as a tile of i32.
+  mlir::Value coordinate(const Lifted &positions, unsigned axis);
+  /// A box in memory that is grouped by lines: the coordinates of its first position, and how rows follow it.
+  struct LinesPlace {
+    mlir::Value line, column;
+    int64_t columns; ///< of a line
+    mlir::DenseI64ArrayAttr box, pitches;
+  };
+  LinesPlace placeByLines(const GridBox &box);
   /// How many of `count` positions have a residue.
   mlir::Value countOfClass(mlir::Value count, mlir::Value residue, int64_t modulus);
 
@@ -116,6 +146,8 @@ private:
   Lifted shift(Lifted positions, mlir::Value by, bool negative);
   bool isMoved(const Lifted &positions, llvm::ArrayRef<Lifted> given);
   Lifted clampToSource(const Lifted &positions, mlir::Value source, int64_t dim);
+  mlir::Value digits(const Lifted &positions, unsigned axis);
+  mlir::Value materializeBox(const Lifted &positions);
   Lifted splitPositions(const Lifted &positions, std::optional<int64_t> size, bool isRemainder);
 
   Lifted read(mlir::Value memory, llvm::ArrayRef<Lifted> indices);

@@ -4,6 +4,7 @@
 // dots are also widened, or turned so that the wanted axis is contiguous, once, where they are loaded.
 //
 //===----------------------------------------------------------------------===//
+#include "dialects/Tile/BoxRows.h"
 #include "lib/Conversion/TileToCPU/KernelEmitter.h"
 
 using namespace mlir;
@@ -19,8 +20,50 @@ struct Area {
   std::optional<int64_t> staticColumnsInside; // clamped
   int64_t rows, columns;
   Value rowStride;
+  // Rows of a box lie apart: each is a view of its own, and inside or not for itself.
+  std::function<Value(Value)> viewOfRow, isRowInside;
+
+  /// Where in which view a row begins.
+  std::pair<Value, Value> at(ImplicitLocOpBuilder &b, Value row) const {
+    if (!viewOfRow)
+      return {view, row};
+    return {viewOfRow(row), arith::ConstantIndexOp::create(b, 0)};
+  }
+  Value isInside(ImplicitLocOpBuilder &b, Value row) const {
+    return isRowInside ? isRowInside(row) : arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, rowsInside);
+  }
 };
 } // namespace
+
+/// Adds how the rows of a box are found, if they are those of one.
+template <typename Access>
+static void placeBox(ImplicitLocOpBuilder &b, Access op, Area &area, memref::ExtractStridedMetadataOp metadata,
+                     Value offset, ValueRange indices, Value limit) {
+  std::optional<tile::BoxRows> box = tile::BoxRows::of(op);
+  if (!box)
+    return;
+  int64_t dim = *op.getRowDim();
+  Value firstLeft = arith::SubIOp::create(b, limit ? limit : metadata.getSizes()[dim], indices[dim]);
+  Value secondLeft = arith::SubIOp::create(b, metadata.getSizes()[dim + 1], indices[dim + 1]);
+  Value buffer = metadata.getBaseBuffer(), firstStride = metadata.getStrides()[dim];
+  Value secondStride = metadata.getStrides()[dim + 1];
+  auto whole = cast<MemRefType>(area.view.getType());
+  auto layout = StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, {area.columns, 1});
+  auto type = MemRefType::get({1, area.columns}, whole.getElementType(), layout, whole.getMemorySpace());
+  OpFoldResult one = b.getIndexAttr(1), columns = b.getIndexAttr(area.columns);
+  area.viewOfRow = [=, &b](Value row) -> Value {
+    auto [first, second] = box->distances(b, b.getLoc(), row);
+    Value here = arith::AddIOp::create(b, offset, arith::MulIOp::create(b, first, firstStride));
+    here = arith::AddIOp::create(b, here, arith::MulIOp::create(b, second, secondStride));
+    return memref::ReinterpretCastOp::create(b, type, buffer, OpFoldResult(here), ArrayRef<OpFoldResult>{one, columns},
+                                             ArrayRef<OpFoldResult>{columns, one});
+  };
+  area.isRowInside = [=, &b](Value row) -> Value {
+    auto [first, second] = box->distances(b, b.getLoc(), row);
+    return arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first, firstLeft),
+                                 arith::CmpIOp::create(b, arith::CmpIPredicate::slt, second, secondLeft));
+  };
+}
 
 template <typename Access>
 static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Value memory, ValueRange indices,
@@ -38,13 +81,17 @@ static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Va
     return arith::SubIOp::create(b, bound, indices[dim]);
   };
   Area area;
-  bool isColumn = op.getColumn();
+  bool isColumn = op.getColumn() && !op.getBox();
   area.rows = tile.getDimSize(0);
   area.columns = tile.getDimSize(1);
   if (isColumn) { // handled as a row: its elements are adjacent
     std::swap(area.rows, area.columns);
     area.rowsInside = constant(1);
     area.columnsInside = inside(last, limit);
+  } else if (op.getColumn()) { // of a box, whose rows have an element each
+    area.rowsInside = constant(area.rows);
+    area.columnsInside = constant(1);
+    area.staticColumnsInside = 1;
   } else {
     area.columnsInside = inside(last, rank == 1 ? limit : Value());
     area.rowsInside = rank == 1 ? constant(1) : inside(rowDim, limit);
@@ -67,6 +114,7 @@ static Area areaOf(ImplicitLocOpBuilder &b, Access op, RankedTensorType tile, Va
       memref::ReinterpretCastOp::create(b, viewType, metadata.getBaseBuffer(), OpFoldResult(offset),
                                         ArrayRef<OpFoldResult>{b.getIndexAttr(area.rows), b.getIndexAttr(area.columns)},
                                         ArrayRef<OpFoldResult>{stride, b.getIndexAttr(1)});
+  placeBox(b, op, area, metadata, offset, indices, limit);
   return area;
 }
 
@@ -88,13 +136,14 @@ Stored KernelEmitter::viewOf(tile::LoadOp op, bool compact) {
   auto viewType = cast<MemRefType>(area.view.getType());
   Type element = tile.getElementType();
   auto sge = [&](Value a, Value c) -> Value { return arith::CmpIOp::create(b, arith::CmpIPredicate::sge, a, c); };
-  auto copy = [&](Value from, Value to, Value row, int64_t start, int64_t end) {
+  auto copy = [&](bool isZero, Value to, Value row, int64_t start, int64_t end) {
+    auto [from, fromRow] = isZero ? std::pair(Value(), Value()) : area.at(b, row);
     for (Chunk chunk : chunksOf(end - start, lanesPerVector()))
       repeat(chunk.count, 1, [&](Value i) {
         Value column = plus(arith::MulIOp::create(b, i, constant(chunk.width)), start + chunk.start);
         auto type = VectorType::get({chunk.width}, element);
-        Value vector = from ? vector::LoadOp::create(b, type, from, ValueRange{row, column}).getResult()
-                            : arith::ConstantOp::create(b, b.getZeroAttr(type)).getResult();
+        Value vector = !isZero ? vector::LoadOp::create(b, type, from, ValueRange{fromRow, column}).getResult()
+                               : arith::ConstantOp::create(b, b.getZeroAttr(type)).getResult();
         vector::StoreOp::create(b, vector, to, ValueRange{row, column});
       });
   };
@@ -104,32 +153,33 @@ Stored KernelEmitter::viewOf(tile::LoadOp op, bool compact) {
                          : sge(area.columnsInside, constant(area.columns));
   // Adjacent elements of one row, or rows of more than one element, can be used in place.
   bool adjacent = area.columns > 1 || area.rows == 1;
-  bool inPlace = adjacent && !writtenArrays.contains(op.getSource()) &&
+  bool inPlace = adjacent && !op.getBox() && !writtenArrays.contains(op.getSource()) &&
                  area.staticColumnsInside.value_or(area.columns) == area.columns;
   Value buffer = allocate({area.rows, area.columns}, element);
   auto fill = [&]() {
     repeat(area.rows, 1, [&](Value row) {
-      Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
+      Value inRow = area.isInside(b, row);
       auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/true);
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(rowIf.thenYield());
       if (area.staticColumnsInside) {
-        copy(area.view, buffer, row, 0, *area.staticColumnsInside);
-        copy(Value(), buffer, row, *area.staticColumnsInside, area.columns);
+        copy(false, buffer, row, 0, *area.staticColumnsInside);
+        copy(true, buffer, row, *area.staticColumnsInside, area.columns);
       } else {
         auto columnIf = scf::IfOp::create(b, TypeRange(), allColumns, /*withElseRegion=*/true);
         b.setInsertionPoint(columnIf.thenYield());
-        copy(area.view, buffer, row, 0, area.columns);
+        copy(false, buffer, row, 0, area.columns);
         b.setInsertionPoint(columnIf.elseYield());
-        copy(Value(), buffer, row, 0, area.columns);
+        copy(true, buffer, row, 0, area.columns);
         Value end = arith::MaxSIOp::create(b, area.columnsInside, constant(0));
         auto loop = scf::ForOp::create(b, constant(0), end, constant(1));
         b.setInsertionPointToStart(loop.getBody());
-        Value one = memref::LoadOp::create(b, area.view, ValueRange{row, loop.getInductionVar()});
+        auto [view, viewRow] = area.at(b, row);
+        Value one = memref::LoadOp::create(b, view, ValueRange{viewRow, loop.getInductionVar()});
         memref::StoreOp::create(b, one, buffer, ValueRange{row, loop.getInductionVar()});
       }
       b.setInsertionPoint(rowIf.elseYield());
-      copy(Value(), buffer, row, 0, area.columns);
+      copy(true, buffer, row, 0, area.columns);
     });
   };
   Value view;
@@ -296,22 +346,27 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
     form = packed(form, tile, tile.getElementType(), 1);
   Area area = areaOf(b, op, tile, scalar(op.getDest()), mapScalars(op.getIndices()),
                      op.getLimit() ? scalar(op.getLimit()) : Value());
-  bool isColumn = op.getColumn();
+  bool isColumn = op.getColumn() && !op.getBox();
   auto place = [&](Value row, Value column) { // in the tile, of a place in the area
     return isColumn ? std::make_pair(column, row) : std::make_pair(row, column);
   };
   auto copyRow = [&](Value row, int64_t end) {
+    auto [view, viewRow] = area.at(b, row);
+    if (area.columns == 1) {
+      memref::StoreOp::create(b, readElement(form, row, constant(0)), view, ValueRange{viewRow, constant(0)});
+      return;
+    }
     int64_t panel = panelWidth(area.columns);
     for (Chunk chunk : chunksOf(end, panel ? panel : lanesPerVector()))
       repeat(chunk.count, 1, [&](Value i) {
         Value column = laneOf(i, chunk);
         auto [tileRow, tileColumn] = place(row, column);
         Value vector = readForm(form, At{tileRow, tileColumn, isColumn ? 0 : 1, chunk.width});
-        vector::StoreOp::create(b, vector, area.view, ValueRange{row, column});
+        vector::StoreOp::create(b, vector, view, ValueRange{viewRow, column});
       });
   };
   repeat(area.rows, 1, [&](Value row) {
-    Value inRow = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, row, area.rowsInside);
+    Value inRow = area.isInside(b, row);
     auto rowIf = scf::IfOp::create(b, TypeRange(), inRow, /*withElseRegion=*/false);
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(rowIf.thenYield());
@@ -329,6 +384,7 @@ void KernelEmitter::emitStore(tile::StoreOp op) {
     b.setInsertionPointToStart(loop.getBody());
     auto [tileRow, tileColumn] = place(row, loop.getInductionVar());
     Value one = readElement(form, tileRow, tileColumn);
-    memref::StoreOp::create(b, one, area.view, ValueRange{row, loop.getInductionVar()});
+    auto [view, viewRow] = area.at(b, row);
+    memref::StoreOp::create(b, one, view, ValueRange{viewRow, loop.getInductionVar()});
   });
 }

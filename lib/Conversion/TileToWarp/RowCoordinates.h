@@ -24,7 +24,12 @@ private:
 
 /// Gathers of rows that threads can copy take over a selection between them and zeros: rows that do not exist are not
 /// read.
+/// Makes boxes of positions that no bulk copy takes gathers of rows.
+void gatherBoxes(mlir::Operation *kernel, bool hasBulkCopies);
 void foldRowMasks(mlir::Operation *kernel);
+
+/// Boxes of positions that feed products become gathers of rows, which need no bulk copies.
+void gatherBoxes(mlir::Operation *kernel);
 
 } // namespace heddle
 

@@ -170,7 +170,8 @@ void KernelScheduler::placeLoads() {
       placeRead(load, isVector ? SlotFilling::ByGathers : SlotFilling::ByCopies, [&](OpBuilder &builder, Value target) {
         int64_t bytes = isVector ? type.getElementTypeBitWidth() / 8 : hasWarpgroups ? 16 : transferBytes(load);
         warp::CopyOp::create(builder, load.getLoc(), load.getSource(), load.getIndices(), limitOf(load), target,
-                             load.getRowDimAttr(), builder.getI64IntegerAttr(bytes));
+                             load.getRowDimAttr(), builder.getI64IntegerAttr(bytes), load.getBoxAttr(),
+                             load.getPitchesAttr());
       });
       if (load->use_empty() && slots->forget(load.getResult()))
         load.erase();
@@ -323,6 +324,8 @@ LogicalResult KernelScheduler::run() {
   foldRowMasks(kernel);
   readAgainInSeldomLoops(kernel);
   hasWarpgroups = hasWarpgroups && suitsWarpgroups(kernel, layouts.warps());
+  if (!hasWarpgroups)
+    gatherBoxes(kernel);
   slots.emplace(kernel, hasWarpgroups);
   if (failed(layouts.encodeAll()))
     return failure();

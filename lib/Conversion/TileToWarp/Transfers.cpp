@@ -1,5 +1,6 @@
 //===- Transfers.cpp - how wide an access to an array may be ----------------===//
 #include "lib/Conversion/TileToWarp/Transfers.h"
+#include "dialects/Tile/BoxRows.h"
 #include "dialects/Tile/TileDialect.h"
 #include "dialects/Tile/TileTarget.h"
 #include "dialects/Warp/WarpDialect.h"
@@ -84,9 +85,13 @@ static bool isRoomFor(func::FuncOp kernel, tile::LoadOp load) {
 }
 
 bool heddle::suitsBulkCopy(tile::LoadOp load) {
-  constexpr int64_t maxRank = 5, maxBoxRows = 256;
+  constexpr int64_t maxRank = 5, maxBoxRows = 256, atomRows = 8;
   RankedTensorType tile = load.getResult().getType();
   int64_t rank = cast<MemRefType>(load.getSource().getType()).getRank();
+  // The planes of a box start where the pattern of a swizzled slot does.
+  std::optional<tile::BoxRows> box = tile::BoxRows::of(load);
+  if (box && (load.getLimit() || box->countPlane() % atomRows))
+    return false;
   func::FuncOp kernel = kernelOf(load.getSource());
   return !load.getColumn() && rank > 1 && rank <= maxRank && kernel && isRoomFor(kernel, load) &&
          tile.getDimSize(0) <= maxBoxRows && startsAtPieces(load) && isOnlyRead(load.getSource());

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Conversion/WarpToNVVM/BulkRings.h"
+#include "dialects/Tile/BoxRows.h"
 #include "dialects/Warp/WarpOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -45,7 +46,11 @@ ArrayAttr heddle::numberTensorMaps(func::FuncOp kernel) {
       return;
     int64_t rank = copy.getIndices().size();
     SmallVector<int64_t> box(rank, 1);
-    box[copy.getRowDim().value_or(rank - 2)] = slot.getShape()[0];
+    if (std::optional<tile::BoxRows> rows = tile::BoxRows::of(copy))
+      for (int64_t axis : {0, 1})
+        box[*copy.getRowDim() + axis] = rows->box[rows->box.size() - 2 + axis];
+    else
+      box[copy.getRowDim().value_or(rank - 2)] = slot.getShape()[0];
     box[rank - 1] = slot.getPanelColumns();
     auto argument = cast<BlockArgument>(copy.getSource());
     Attribute map = builder.getDictionaryAttr(
@@ -245,13 +250,22 @@ private:
     SmallVector<Value> coordinates;
     for (Value index : llvm::reverse(indices))
       coordinates.push_back(arith::IndexCastOp::create(builder, builder.getI32Type(), index));
-    Value map = mapOf(op), firstColumn = coordinates[0];
-    for (int64_t panel = 0; panel * slot.getPanelColumns() < slot.getShape()[1]; ++panel) {
-      coordinates[0] = addI32(builder, firstColumn, panel * slot.getPanelColumns());
-      NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
-          builder, advance(builder, dest[0], static_cast<int32_t>(panel * slot.getPanelBytes())), map, coordinates,
-          dest[1], ValueRange(), Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/true,
-          NVVM::CTAGroupKindAttr(), Value());
+    // A box of more than two axes comes plane by plane.
+    std::optional<tile::BoxRows> box = tile::BoxRows::of(op);
+    int64_t planes = box ? box->count() / box->countPlane() : 1;
+    int64_t planeBytes = box ? box->countPlane() * slot.getLayout().getSwizzle() : 0;
+    int64_t rowCoordinate = coordinates.size() - 1 - op.getRowDim().value_or(coordinates.size() - 2);
+    Value map = mapOf(op), firstColumn = coordinates[0], firstRow = coordinates[rowCoordinate];
+    for (int64_t plane = 0; plane < planes; ++plane) {
+      if (box)
+        coordinates[rowCoordinate] = addI32(builder, firstRow, box->planeDistance(plane));
+      for (int64_t panel = 0; panel * slot.getPanelColumns() < slot.getShape()[1]; ++panel) {
+        coordinates[0] = addI32(builder, firstColumn, panel * slot.getPanelColumns());
+        int64_t distance = panel * slot.getPanelBytes() + plane * planeBytes;
+        NVVM::CpAsyncBulkTensorGlobalToSharedClusterOp::create(
+            builder, advance(builder, dest[0], static_cast<int32_t>(distance)), map, coordinates, dest[1], ValueRange(),
+            Value(), Value(), NVVM::TMALoadMode::TILE, /*isCTAOnly=*/true, NVVM::CTAGroupKindAttr(), Value());
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 //===- Memory.cpp - arrays to registers and back ----------------------------===//
+#include "dialects/Tile/BoxRows.h"
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
@@ -18,7 +19,7 @@ namespace {
 class TileAccess {
 public:
   TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory, ValueRange indices, Value limit,
-             std::optional<int64_t> rowDim, bool column, RankedTensorType tile);
+             std::optional<int64_t> rowDim, bool column, std::optional<tile::BoxRows> box, RankedTensorType tile);
 
   Value pointer(int64_t index);
   Value inside(int64_t index);
@@ -33,7 +34,9 @@ private:
   RankedTensorType tile;
   warp::LayoutInterface layout;
   bool column;
+  std::optional<tile::BoxRows> box;
   Value base, rowOrigin, columnOrigin, rowStride, rowBound, columnBound; // bounds are null where all is inside
+  Value secondStride, secondBound;                                       // of a box
   DenseMap<int64_t, Value> rowPointers, rowGuards, columnGuards;
 };
 } // namespace
@@ -51,8 +54,9 @@ static std::optional<int64_t> constantOf(Value value) {
 }
 
 TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory, ValueRange indices, Value limit,
-                       std::optional<int64_t> rowDim, bool column, RankedTensorType tile)
-    : builder(builder), memory(memory), tile(tile), layout(layoutOf(tile)), column(column) {
+                       std::optional<int64_t> rowDim, bool column, std::optional<tile::BoxRows> box,
+                       RankedTensorType tile)
+    : builder(builder), memory(memory), tile(tile), layout(layoutOf(tile)), column(column), box(box) {
   int64_t rank = memory.getType().getRank(), last = rank - 1;
   // Where some warps multiply, registers are short: what follows from the thread alone does not stay in them.
   std::array<Value, 2> origin =
@@ -60,10 +64,16 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
   rowOrigin = origin[0];
   columnOrigin = origin[1];
   base = memory.address(builder, indices);
-  int64_t rows = column ? last : rowDim.value_or(rank - 2);
+  int64_t rows = column && !box ? last : rowDim.value_or(rank - 2);
   if (rows >= 0) {
     rowStride = memory.stride(builder, rows);
     rowBound = remaining(builder, limit ? limit : memory.size(builder, rows), indices[rows], tile.getDimSize(0));
+  }
+  if (box) {
+    rowBound = builder.createOrFold<arith::SubIOp>(limit ? limit : memory.size(builder, rows), indices[rows]);
+    rowBound = arith::IndexCastOp::create(builder, builder.getI32Type(), rowBound);
+    secondStride = memory.stride(builder, rows + 1);
+    secondBound = remaining(builder, memory.size(builder, rows + 1), indices[rows + 1], tile.getDimSize(0));
   }
   // A column of an array has its only column inside.
   if (column)
@@ -77,6 +87,11 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
 
 Value TileAccess::rowInside(int64_t row) {
   Value &guard = rowGuards[row];
+  if (!guard && box) {
+    auto [first, second] = box->distances(builder, builder.getLoc(), addI32(builder, rowOrigin, row));
+    guard = arith::AndIOp::create(builder, arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, first, rowBound),
+                                  arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, second, secondBound));
+  }
   if (!guard)
     guard = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, addI32(builder, rowOrigin, row), rowBound);
   return guard;
@@ -108,12 +123,18 @@ Value TileAccess::pointer(int64_t index) {
   Value &row = rowPointers[offset[0]];
   if (!row) {
     row = base;
-    if (rowStride) {
-      Value position =
-          arith::ExtSIOp::create(builder, loc, builder.getI64Type(), addI32(builder, rowOrigin, offset[0]));
-      Value distance = arith::MulIOp::create(builder, loc, position, rowStride);
+    auto move = [&](Value count, Value stride) {
+      Value position = arith::ExtSIOp::create(builder, loc, builder.getI64Type(), count);
+      Value distance = arith::MulIOp::create(builder, loc, position, stride);
       row =
           LLVM::GEPOp::create(builder, loc, pointerType, element, row, ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
+    };
+    if (box) {
+      auto [first, second] = box->distances(builder, loc, addI32(builder, rowOrigin, offset[0]));
+      move(first, rowStride);
+      move(second, secondStride);
+    } else if (rowStride) {
+      move(addI32(builder, rowOrigin, offset[0]), rowStride);
     }
     if (!column)
       row = LLVM::GEPOp::create(builder, loc, pointerType, element, row,
@@ -141,7 +162,7 @@ struct LowerLoad : OpConversionPattern<tile::LoadOp> {
     MemRefParts memory(cast<MemRefType>(op.getSource().getType()), adaptor.getSource());
     RankedTensorType tile = op.getResult().getType();
     Value limit = op.getLimit() ? adaptor.getLimit()[0] : Value();
-    TileAccess access(builder, memory, indices, limit, op.getRowDim(), op.getColumn(), tile);
+    TileAccess access(builder, memory, indices, limit, op.getRowDim(), op.getColumn(), tile::BoxRows::of(op), tile);
     int64_t width = accessWidth(op, tile);
     Type element = tile.getElementType();
     Registers registers;
@@ -184,7 +205,7 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
     MemRefParts memory(cast<MemRefType>(op.getDest().getType()), adaptor.getDest());
     RankedTensorType tile = op.getValue().getType();
     Value limit = op.getLimit() ? adaptor.getLimit()[0] : Value();
-    TileAccess access(builder, memory, indices, limit, op.getRowDim(), op.getColumn(), tile);
+    TileAccess access(builder, memory, indices, limit, op.getRowDim(), op.getColumn(), tile::BoxRows::of(op), tile);
     int64_t width = accessWidth(op, tile);
     ValueRange registers = adaptor.getValue();
     if (movesPieces(op, access)) {

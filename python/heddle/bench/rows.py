@@ -5,7 +5,9 @@ Heddle is imported only where a text is asked for, so that figures can be taken 
 """
 
 import dataclasses
+import functools
 import inspect
+import operator
 import types
 from typing import Any, Callable, Optional
 
@@ -118,6 +120,23 @@ def _seen_block(f, seen):
     return lambda b, h, i, j: seen[i // 128, j // 128] != 0
 
 
+def _grid(shape, sizes, strides):
+    """Of a grid of tokens: on each axis a window of so many tokens around the row, moved at borders, that a number of rows share."""
+    def window(f):
+        def mask(b, h, i, j):
+            seen, outer = [], len(shape) - 1
+            for axis in range(outer, -1, -1):  # the last one is innermost
+                extent, size, stride = shape[axis], sizes[axis], strides[axis]
+                x, y = (i % extent, j % extent) if axis else (i, j)
+                i, j = i // extent, j // extent
+                leader = x if stride == 1 else f.minimum(x // stride * stride + stride // 2, extent - 1)
+                start = f.minimum(f.maximum(leader - size // 2, 0), extent - size)
+                seen.append((y >= start) & (y < start + size))
+            return functools.reduce(operator.and_, seen)
+        return mask
+    return window
+
+
 def _slopes(f, slope):
     return lambda s, b, h, i, j: s + slope[h] * (j - i)
 
@@ -163,6 +182,10 @@ SOFTCAP = Change(mask=_causal, score=_softcap)
 RELATIVE = Change(("table: ?x128xf32",), lambda draw: [draw.normal(draw.heads, 128)], mask=_causal, score=_relative)
 SINKS = Change(("sink: ?xf32",), lambda draw: [draw.normal(draw.heads)], mask=_causal)
 
+AREA, VOLUME = ((64, 64), (16, 16)), ((16, 32, 32), (6, 8, 8))
+WINDOW_2D, BLOCKS_2D = Change(mask=_grid(*AREA, (1, 1))), Change(mask=_grid(*AREA, (16, 16)))
+WINDOW_3D, BLOCKS_3D = Change(mask=_grid(*VOLUME, (1, 1, 1))), Change(mask=_grid(*VOLUME, (2, 8, 8)))
+
 LONG, MIDDLE = (TOKENS,), (8192,)
 ALL = (2048, 4096, 8192, 16384)
 WIDTHS = (("fa2", 1.3), ("flex", 1.3), ("cudnn", 1.0))
@@ -191,6 +214,10 @@ ROWS = {
     "sigmoid_bf16_128": Row(change=CAUSAL, normalizer="sigmoid", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     "relu2_bf16_128": Row(change=CAUSAL, normalizer="relu2", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
     "sinks_bf16_128": Row(change=SINKS, normalizer="sinks", lengths=MIDDLE, plain="causal_bf16_128", must=(("plain", 0.95),)),
+    "window_2d_bf16_128": Row(change=WINDOW_2D, lengths=(4096,), plain="full_bf16_128", must=(("plain", 0.35),)),
+    "blocks_2d_bf16_128": Row(change=BLOCKS_2D, lengths=(4096,), plain="full_bf16_128", must=(("plain", 0.6),)),
+    "window_3d_bf16_128": Row(change=WINDOW_3D, lengths=LONG, plain="full_bf16_128", must=(("plain", 0.35),)),
+    "blocks_3d_bf16_128": Row(change=BLOCKS_3D, lengths=LONG, plain="full_bf16_128", must=(("plain", 0.6),)),
     "full_lag_bf16_128": Row(lengths=ALL, plain="full_bf16_128", lag=8.0),
     "causal_lag_bf16_128": Row(change=CAUSAL, lengths=ALL, plain="causal_bf16_128", lag=8.0),
     "entropy_bf16_128": Row(stats=("entropy",), lengths=(4096, 16384), plain="full_bf16_128", must=(("plain", 0.95),)),

@@ -1,0 +1,135 @@
+//===- GridTiles.cpp - the shape of a block of rows and keys on a grid ------===//
+//
+// A block of rows that is a box sees a box of keys: along each axis the range of all its
+// rows, in steps of the keys' box. The product of the numbers of steps is what a block
+// visits, and it is the product of their means over all blocks, since axes are independent. All
+// shapes of the given sizes are tried.
+//
+//===----------------------------------------------------------------------===//
+#include "heddle/Analysis/MaskGrid.h"
+#include "heddle/Analysis/MaskOnHost.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace heddle;
+using Kind = IndexExpr::Kind;
+
+// A step that needs the mask costs so much more.
+static constexpr double maskCost = 0.25;
+// Boxes have to save a quarter: their keys are found step by step, and read from more places.
+static constexpr double leastGain = 1.25;
+// Positions of a grid whose outermost extent is not known yet.
+static constexpr int64_t usualPositions = 4096;
+
+namespace {
+/// What blocks of some rows along an axis see.
+struct Spans {
+  llvm::SmallVector<HostRange> may, full;
+
+  /// The mean number of steps of `size`, and of those that need no mask.
+  std::pair<double, double> steps(int64_t size) const {
+    int64_t all = 0, whole = 0;
+    for (auto [seen, every] : llvm::zip(may, full))
+      for (int64_t at = seen.begin; at < seen.end; at += size) {
+        ++all;
+        whole += at >= every.begin && at + size <= every.end;
+      }
+    return {double(all) / may.size(), double(whole) / may.size()};
+  }
+};
+
+/// Every way to write a number as a product of as many factors as there are axes.
+void forFactors(int64_t size, unsigned axes, llvm::SmallVectorImpl<int64_t> &factors,
+                llvm::function_ref<void()> visit) {
+  if (axes == 1) {
+    factors.push_back(size);
+    visit();
+    factors.pop_back();
+    return;
+  }
+  for (int64_t factor = 1; factor <= size; ++factor) {
+    if (size % factor)
+      continue;
+    factors.push_back(factor);
+    forFactors(size / factor, axes - 1, factors, visit);
+    factors.pop_back();
+  }
+}
+} // namespace
+
+/// Whether all that an expression depends on are positions and sizes of the block.
+static bool isKnown(ExprRef e) {
+  if (e->kind == Kind::Scalar || e->kind == Kind::Dim || e->kind == Kind::Load || e->kind == Kind::Fact ||
+      e->isSymbol(IndexSymbol::Batch) || e->isSymbol(IndexSymbol::Head))
+    return false;
+  return llvm::all_of(e->operands, isKnown);
+}
+
+/// Keys that a row visits in blocks of consecutive rows and keys.
+static double visitedFlat(const MaskAnalysis &flat, int64_t rows, int64_t keys, int64_t positions) {
+  MaskOnHost host(flat, {}, positions);
+  int64_t visited = 0;
+  for (int64_t first = 0; first < positions; first += rows) {
+    HostRanges ranges = host.ranges(0, 0, first, std::min(first + rows, positions));
+    for (const HostRange &may : ranges.may)
+      if (may.begin < may.end)
+        visited += keys * (llvm::divideCeil(may.end, keys) - may.begin / keys);
+  }
+  return double(visited) / llvm::divideCeil(positions, rows);
+}
+
+std::optional<MaskGrid::Tiles> MaskGrid::chooseTiles(int64_t rows, int64_t keys, const MaskAnalysis &flat) const {
+  unsigned rank = getRank();
+  llvm::SmallVector<int64_t, 4> all(extents);
+  int64_t outer = std::max<int64_t>(*llvm::max_element(extents), llvm::divideCeil(usualPositions, getInner()));
+  all.insert(all.begin(), outer);
+  bool areKnown = llvm::all_of(axes, [](const MaskAnalysis &axis) {
+    return llvm::all_of(axis.getRanges(), [](const MaskAnalysis::Ends &ends) {
+      return isKnown(ends.mayBegin) && isKnown(ends.mayEnd) && isKnown(ends.fullBegin) && isKnown(ends.fullEnd);
+    });
+  });
+  std::optional<Tiles> best;
+  double least = 0;
+  llvm::SmallVector<int64_t, 4> rowTile, keyTile;
+  auto tryKeys = [&](llvm::ArrayRef<Spans> spans) {
+    for (unsigned axis = 1; axis < rank; ++axis)
+      if (keyTile[axis] > all[axis])
+        return;
+    double visited = keys, full = keys, cost = 0;
+    for (unsigned axis = 0; axis < rank && areKnown; ++axis) {
+      auto [steps, whole] = spans[axis].steps(keyTile[axis]);
+      visited *= steps;
+      full *= whole;
+    }
+    // Where only the run knows what is seen, boxes are as close to cubes as they can be.
+    cost = areKnown ? visited + maskCost * (visited - full)
+                    : *llvm::max_element(keyTile) + *llvm::max_element(rowTile) - 1e-3 * keyTile.back();
+    if (best && cost >= least)
+      return;
+    least = cost;
+    best = Tiles{rowTile, keyTile, areKnown ? visited : -1, areKnown ? full : -1};
+  };
+  auto tryRows = [&] {
+    // Blocks do not lie across the end of an axis; along the outermost one they may.
+    for (unsigned axis = 1; axis < rank; ++axis)
+      if (all[axis] % rowTile[axis])
+        return;
+    llvm::SmallVector<Spans> spans(rank);
+    for (unsigned axis = 0; axis < rank && areKnown; ++axis) {
+      MaskOnHost host(axes[axis], {}, all[axis]);
+      for (int64_t first = 0; first < all[axis]; first += rowTile[axis]) {
+        HostRanges ranges = host.ranges(0, 0, first, std::min(first + rowTile[axis], all[axis]));
+        spans[axis].may.push_back(ranges.may.front());
+        spans[axis].full.push_back(ranges.full.front());
+      }
+    }
+    forFactors(keys, rank, keyTile, [&] { tryKeys(spans); });
+  };
+  forFactors(rows, rank, rowTile, tryRows);
+  if (!best || !areKnown || flat.needsEvaluation())
+    return best;
+  if (visitedFlat(flat, rows, keys, outer * getInner()) < leastGain * best->keysPerRow)
+    return std::nullopt;
+  return best;
+}
