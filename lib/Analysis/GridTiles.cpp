@@ -15,8 +15,9 @@
 using namespace heddle;
 using Kind = IndexExpr::Kind;
 
-// A step that needs the mask costs so much more.
-static constexpr double maskCost = 0.25;
+// A step that needs the mask costs so much more; and where its extents are no powers of two, so that what an element's
+// coordinates are is not seen from its place in the machine.
+static constexpr double maskCost = 0.25, oddMaskCost = 1;
 // Boxes have to save a quarter: their keys are found step by step, and read from more places.
 static constexpr double leastGain = 1.25;
 // Positions of a grid whose outermost extent is not known yet.
@@ -82,20 +83,29 @@ static double visitedFlat(const MaskAnalysis &flat, int64_t rows, int64_t keys, 
 std::optional<MaskGrid::Tiles> MaskGrid::chooseTiles(int64_t rows, int64_t keys, const MaskAnalysis &flat) const {
   unsigned rank = getRank();
   llvm::SmallVector<int64_t, 4> all(extents);
-  int64_t outer = std::max<int64_t>(*llvm::max_element(extents), llvm::divideCeil(usualPositions, getInner()));
-  all.insert(all.begin(), outer);
   bool areKnown = llvm::all_of(axes, [](const MaskAnalysis &axis) {
     return llvm::all_of(axis.getRanges(), [](const MaskAnalysis::Ends &ends) {
       return isKnown(ends.mayBegin) && isKnown(ends.mayEnd) && isKnown(ends.fullBegin) && isKnown(ends.fullEnd);
     });
   });
+  int64_t outer = std::max<int64_t>(*llvm::max_element(extents), llvm::divideCeil(usualPositions, getInner()));
+  if (areKnown) {
+    // A mask that keeps inside of a grid says where that ends.
+    constexpr int64_t endless = 1 << 16;
+    int64_t seen = MaskOnHost(axes.front(), {}, endless).ranges(0, 0, 0, endless).may.front().end;
+    outer = seen > 0 && seen < endless ? seen : outer;
+  }
+  all.insert(all.begin(), outer);
   std::optional<Tiles> best;
   double least = 0;
   llvm::SmallVector<int64_t, 4> rowTile, keyTile;
   auto tryKeys = [&](llvm::ArrayRef<Spans> spans) {
-    for (unsigned axis = 1; axis < rank; ++axis)
+    bool isEven = true;
+    for (unsigned axis = 0; axis < rank; ++axis) {
       if (keyTile[axis] > all[axis])
         return;
+      isEven &= axis == 0 || llvm::isPowerOf2_64(keyTile[axis]);
+    }
     double visited = keys, full = keys, cost = 0;
     for (unsigned axis = 0; axis < rank && areKnown; ++axis) {
       auto [steps, whole] = spans[axis].steps(keyTile[axis]);
@@ -103,7 +113,7 @@ std::optional<MaskGrid::Tiles> MaskGrid::chooseTiles(int64_t rows, int64_t keys,
       full *= whole;
     }
     // Where only the run knows what is seen, boxes are as close to cubes as they can be.
-    cost = areKnown ? visited + maskCost * (visited - full)
+    cost = areKnown ? visited + (isEven ? maskCost : oddMaskCost) * (visited - full)
                     : *llvm::max_element(keyTile) + *llvm::max_element(rowTile) - 1e-3 * keyTile.back();
     if (best && cost >= least)
       return;
@@ -112,8 +122,8 @@ std::optional<MaskGrid::Tiles> MaskGrid::chooseTiles(int64_t rows, int64_t keys,
   };
   auto tryRows = [&] {
     // Blocks do not lie across the end of an axis; along the outermost one they may.
-    for (unsigned axis = 1; axis < rank; ++axis)
-      if (all[axis] % rowTile[axis])
+    for (unsigned axis = 0; axis < rank; ++axis)
+      if (axis ? all[axis] % rowTile[axis] != 0 : rowTile[axis] > all[axis])
         return;
     llvm::SmallVector<Spans> spans(rank);
     for (unsigned axis = 0; axis < rank && areKnown; ++axis) {

@@ -39,6 +39,16 @@ def test_a_reference_of_some_rows():
     assert (every[:, :, some] - part).abs().max() < 1e-12
 
 
+def on_grid(grid, stride, tokens=300):
+    """(tokens, tokens): a window on each axis, shared by rows in groups of a stride; the first lines of the grid."""
+    seen = np.ones((1, 1), bool)
+    for length, width, step in zip(*grid, stride):
+        leader = np.array([x if step == 1 else x - x % step + step // 2 for x in range(length)]).clip(max=length - 1)
+        first = (leader - width // 2).clip(0, length - width)[:, None]
+        seen = np.kron(seen[:tokens, :tokens], (np.arange(length) >= first) & (np.arange(length) < first + width))
+    return seen[:tokens, :tokens]
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_visible_pairs(name):
     row, length = ROWS[name], 300
@@ -47,7 +57,8 @@ def test_visible_pairs(name):
     want = {rows.FULL: i + j >= 0, rows.WINDOW: (j <= i) & (j > i - 50), rows.SINK_WINDOW: (j <= i) & ((j < 4) | (j > i - 50)),
             rows.PREFIX: (j <= i) | (j < 90), rows.DOCUMENTS: (j <= i) & (i * 4 // length == j * 4 // length),
             rows.STRIDED: (j <= i) & ((i - j < 128) | ((i - j) % 128 == 0)), rows.DILATED: (j <= i) & ((i - j) % 4 == 0),
-            rows.BLOCKS: None}.get(row.change, j <= i)
+            rows.BLOCKS: None, rows.WINDOW_2D: on_grid(rows.AREA, (1, 1)), rows.BLOCKS_2D: on_grid(rows.AREA, (16, 16)),
+            rows.WINDOW_3D: on_grid(rows.VOLUME, (1, 1, 1)), rows.BLOCKS_3D: on_grid(rows.VOLUME, (2, 8, 8))}.get(row.change, j <= i)
     if want is None:
         want = values[0].numpy()[i // 128, j // 128] != 0
     assert rows.visible_pairs(torch, row, values, length, device="cpu") == want.sum()

@@ -227,14 +227,14 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
     b().setInsertionPointToStart(branch.thenBlock());
     Lifted limited = j;
     limited.limit = keyLength;
-    Value visible = emitter.materialize({emitter.exists(limited)}, shape);
+    Value visible = mask.grid ? Value() : emitter.materialize({emitter.exists(limited)}, shape);
     RowBlock block{batch, head, {}, {}, {}, {}, residue};
     FailureOr<Value> seen = mask.grid ? emitVisibleInBoxes(*mask.grid, op, block, row, j, shape, emitter)
                                       : emitVisible(mask, op, block, row, j, shape, emitter);
     if (failed(seen))
       return failure();
     if (*seen)
-      visible = arith::AndIOp::create(b(), visible, *seen);
+      visible = visible ? arith::AndIOp::create(b(), visible, *seen).getResult() : *seen;
     SmallVector<Value> masked;
     double otherwise = op.isNormalized() ? -std::numeric_limits<double>::infinity() : 0.0;
     for (Value score : scores)

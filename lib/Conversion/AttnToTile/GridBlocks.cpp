@@ -155,15 +155,19 @@ GridKeys::Visit GridKeys::visit(Value position) const {
 FailureOr<Value> heddle::emitVisibleInBoxes(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &block,
                                             const Lifted &row, const Lifted &key, ArrayRef<int64_t> shape,
                                             TileEmitter &emitter) {
+  // What is said of an axis is the same for all keys on one of its coordinates, so it comes together first.
+  ImplicitLocOpBuilder &b = emitter.builder();
   Value visible;
   for (auto [axis, mask] : llvm::enumerate(grid.axes)) {
-    if (mask.analysis->isAlwaysTrue())
-      continue;
-    FailureOr<Value> here =
-        emitVisible(mask, op, block, {emitter.coordinate(row, axis)}, {emitter.coordinate(key, axis)}, shape, emitter);
-    if (failed(here))
-      return failure();
-    visible = visible ? arith::AndIOp::create(emitter.builder(), visible, *here).getResult() : *here;
+    Value here = emitter.materialize({emitter.existsAlong(key, axis)}, shape);
+    if (!mask.analysis->isAlwaysTrue()) {
+      FailureOr<Value> seen = emitVisible(mask, op, block, {emitter.coordinate(row, axis)},
+                                          {emitter.coordinate(key, axis)}, shape, emitter);
+      if (failed(seen))
+        return failure();
+      here = arith::AndIOp::create(b, here, *seen);
+    }
+    visible = visible ? arith::AndIOp::create(b, visible, here).getResult() : here;
   }
   return visible;
 }

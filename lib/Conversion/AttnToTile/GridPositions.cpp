@@ -47,6 +47,13 @@ Value TileEmitter::coordinate(const Lifted &positions, unsigned axis) {
   return along ? arith::AddIOp::create(builder(), origin, along).getResult() : origin;
 }
 
+Value TileEmitter::existsAlong(const Lifted &positions, unsigned axis) {
+  const GridBox &box = *positions.box;
+  Value tile = coordinate(positions, axis), end = axis ? kernel.constant(box.extents[axis]) : box.outerExtent;
+  return arith::CmpIOp::create(builder(), arith::CmpIPredicate::slt, tile,
+                               materialize({end}, cast<RankedTensorType>(tile.getType()).getShape()));
+}
+
 /// Positions as numbers.
 Value TileEmitter::materializeBox(const Lifted &positions) {
   ImplicitLocOpBuilder &b = builder();

@@ -14,14 +14,10 @@ using namespace heddle;
 
 Value TileEmitter::exists(const Lifted &positions) {
   if (positions.box) {
-    // Along each axis whose end a box may lie across.
     ImplicitLocOpBuilder &b = builder();
     Value all;
-    for (auto [axis, extent] : llvm::enumerate(positions.box->extents)) {
-      Value tile = coordinate(positions, axis);
-      Value end = axis == 0 ? positions.box->outerExtent : kernel.constant(extent);
-      Value here = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, tile,
-                                         materialize({end}, cast<RankedTensorType>(tile.getType()).getShape()));
+    for (unsigned axis = 0; axis < positions.box->tile.size(); ++axis) {
+      Value here = existsAlong(positions, axis);
       all = all ? arith::AndIOp::create(b, all, here).getResult() : here;
     }
     return all;

@@ -116,6 +116,8 @@ public:
   GroupedPlace placeByResidue(const Lifted &positions);
   /// The coordinates of a box along an axis of the grid, as a tile of i32.
   mlir::Value coordinate(const Lifted &positions, unsigned axis);
+  /// Whether those are inside of the grid, as a tile of i1.
+  mlir::Value existsAlong(const Lifted &positions, unsigned axis);
   /// A box in memory that is grouped by lines: the coordinates of its first position, and how rows follow it.
   struct LinesPlace {
     mlir::Value line, column;
