@@ -25,7 +25,6 @@
 #include "RowNormalizer.h"
 #include "SplitState.h"
 #include "WorkOrder.h"
-#include "dialects/Attn/RankedStats.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

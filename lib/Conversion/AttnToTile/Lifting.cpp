@@ -171,6 +171,8 @@ Lifted TileEmitter::splitPositions(const Lifted &positions, std::optional<int64_
 
 /// Whether positions are some of those given, all moved by one number that does not depend on the block.
 bool TileEmitter::isMoved(const Lifted &positions, ArrayRef<Lifted> given) {
+  if (positions.box)
+    return false;
   auto forall = builder().getInsertionBlock()->getParentOp();
   while (!isa<scf::ForallOp>(forall))
     forall = forall->getParentOp();

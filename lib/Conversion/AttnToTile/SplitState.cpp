@@ -2,6 +2,7 @@
 #include "SplitState.h"
 #include "AttendKernel.h"
 #include "RowNormalizer.h"
+#include "dialects/Attn/RankedStats.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
