@@ -26,8 +26,7 @@ public:
   bool hasAllColumns() const { return !columnBound; }
 
 private:
-  Value rowInside(int64_t row);
-  Value columnInside(int64_t column);
+  Value rowInside(int64_t row), columnInside(int64_t column);
 
   ImplicitLocOpBuilder &builder;
   const MemRefParts &memory;
@@ -70,8 +69,8 @@ TileAccess::TileAccess(ImplicitLocOpBuilder &builder, const MemRefParts &memory,
     rowBound = remaining(builder, limit ? limit : memory.size(builder, rows), indices[rows], tile.getDimSize(0));
   }
   if (box) {
-    rowBound = builder.createOrFold<arith::SubIOp>(limit ? limit : memory.size(builder, rows), indices[rows]);
-    rowBound = arith::IndexCastOp::create(builder, builder.getI32Type(), rowBound);
+    Value left = builder.createOrFold<arith::SubIOp>(limit ? limit : memory.size(builder, rows), indices[rows]);
+    rowBound = arith::IndexCastOp::create(builder, builder.getI32Type(), left);
     secondStride = memory.stride(builder, rows + 1);
     secondBound = remaining(builder, memory.size(builder, rows + 1), indices[rows + 1], tile.getDimSize(0));
   }
@@ -124,8 +123,8 @@ Value TileAccess::pointer(int64_t index) {
   if (!row) {
     row = base;
     auto move = [&](Value count, Value stride) {
-      Value position = arith::ExtSIOp::create(builder, loc, builder.getI64Type(), count);
-      Value distance = arith::MulIOp::create(builder, loc, position, stride);
+      Value distance = arith::ExtSIOp::create(builder, loc, builder.getI64Type(), count);
+      distance = arith::MulIOp::create(builder, loc, distance, stride);
       row =
           LLVM::GEPOp::create(builder, loc, pointerType, element, row, ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(distance)));
     };
@@ -133,9 +132,8 @@ Value TileAccess::pointer(int64_t index) {
       auto [first, second] = box->distances(builder, loc, addI32(builder, rowOrigin, offset[0]));
       move(first, rowStride);
       move(second, secondStride);
-    } else if (rowStride) {
+    } else if (rowStride)
       move(addI32(builder, rowOrigin, offset[0]), rowStride);
-    }
     if (!column)
       row = LLVM::GEPOp::create(builder, loc, pointerType, element, row,
                                 ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(columnOrigin)));
