@@ -223,7 +223,7 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
         Value isThis = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, copy, constantI32(builder, number));
         auto branch = scf::IfOp::create(builder, isThis, /*withElseRegion=*/false);
         ImplicitLocOpBuilder inner(op.getLoc(), branch.getThenBodyBuilder());
-        TileAccess own(inner, memory, indices, limit, op.getRowDim(), op.getColumn(), tile);
+        TileAccess own(inner, memory, indices, limit, op.getRowDim(), op.getColumn(), tile::BoxRows::of(op), tile);
         storePieces(inner, own, tile, registers, pieces / copies * number, pieces / copies * (number + 1));
       }
       rewriter.eraseOp(op);
