@@ -213,13 +213,10 @@ struct LowerStore : OpConversionPattern<tile::StoreOp> {
       int64_t pieces = registers.size() / pieceRegisters;
       int64_t copies = std::max<int64_t>(warps % groupWarps == 0 && all % warps == 0 ? all / warps : 1, 1);
       copies = pieces % copies == 0 ? copies : 1;
-      if (copies == 1) {
+      if (copies == 1)
         storePieces(builder, access, tile, registers, 0, pieces);
-        rewriter.eraseOp(op);
-        return success();
-      }
       Value copy = arith::DivUIOp::create(builder, warpIndex(builder), constantI32(builder, warps));
-      for (int64_t number = 0; number < copies; ++number) {
+      for (int64_t number = 0; copies > 1 && number < copies; ++number) {
         Value isThis = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, copy, constantI32(builder, number));
         auto branch = scf::IfOp::create(builder, isThis, /*withElseRegion=*/false);
         ImplicitLocOpBuilder inner(op.getLoc(), branch.getThenBodyBuilder());
