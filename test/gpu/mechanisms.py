@@ -106,7 +106,9 @@ class Device:
         for number, (result, expected, element) in enumerate(zip(first, wanted, elements)):
             got = result.float().cpu().numpy()
             one = _checking.Comparison(f"result {number}", expected, _cases.rows_of(got, rows, expected), element)
-            found.append((one.what, one.error, one.passed and not np.isnan(got).any()))
+            # Matrix units cut sums off instead of rounding them, in f32 up to 2^-24 with every 8 keys.
+            allowed = _checking.TOLERANCE[element] + (case.tokens / 8 * 2 ** -24 if case.tokens and element == "f32" else 0)
+            found.append((one.what, one.error, one.error <= allowed and not np.isnan(got).any()))
         return found, run.workspace
 
 
