@@ -1,7 +1,6 @@
 """python -m heddle.families [--write]: the pages of all families, or what has changed in them; --write writes them beside their sources."""
 
 import argparse
-import pathlib
 import sys
 
 from . import _pages
@@ -11,7 +10,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m heddle.families", description=__doc__)
     parser.add_argument("--write", action="store_true", help="write the pages that have changed")
     given = parser.parse_args(arguments)
-    folder, changed = pathlib.Path(__file__).parent, 0
+    folder, changed = _pages.repository() / "python/heddle/families", 0
     for name, text in _pages.pages().items():
         page = folder / name
         if not page.exists() or page.read_text() != text:

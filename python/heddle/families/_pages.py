@@ -11,7 +11,7 @@ from . import FAMILIES, Grid, load
 
 LONG = 40  # lines of text that are folded away
 DEFINES = "normalizers"  # the family whose pages show what a name stands for
-PRELUDE = pathlib.Path(__file__).parents[3] / "dialects/Attn/Prelude.mlir"  # these pages are of the repository
+PRELUDE = "dialects/Attn/Prelude.mlir"
 
 INDEX = """# Families of ideas
 
@@ -22,6 +22,14 @@ tests compare every spec with NumPy. Whole mechanisms, which combine these, are 
 """
 
 NOTE = "<!-- Written by `python -m heddle.families --write` from {}; edit that. -->\n\n"
+
+
+def repository():
+    """Where these pages belong: around this package, or the current folder where the package is installed elsewhere."""
+    for root in (pathlib.Path(__file__).parents[3], pathlib.Path.cwd()):
+        if (root / PRELUDE).exists():
+            return root
+    raise FileNotFoundError(f"expected the repository's {PRELUDE} around the package or the current folder, got none")
 
 
 def pages():
@@ -79,7 +87,7 @@ def section(idea, defines=False):
 
 def definition(name):
     """The text of a normalizer of the prelude, None where it has none of this name."""
-    found = re.search(rf"^attn\.normalizer @{name}\b.*?^}}", PRELUDE.read_text(), re.M | re.S)
+    found = re.search(rf"^attn\.normalizer @{name}\b.*?^}}", (repository() / PRELUDE).read_text(), re.M | re.S)
     return found and found[0]
 
 
