@@ -112,8 +112,9 @@ void WarpPlanResourcesPass::divideRegisters(warp::RolesOp roles, tile::TargetAtt
     if (!gathers && fewest == gatheringProducerRegisters)
       continue;
     registers = heddle::divideRegisters(target, consumers, producers, fewest);
-    // Who sends numbers computes for the consumers, too, and spills at once where it has few.
-    if (needed <= registers.consumer || (sends && fewest == ampleProducerRegisters))
+    // Who sends numbers computes for the consumers, too, and spills at once where it has few; but three groups of
+    // consumers have none to give: their products would wait for each other.
+    if (needed <= registers.consumer || (sends && consumers < 3 && fewest == ampleProducerRegisters))
       break;
   }
   roles.setConsumerRegisters(registers.consumer);

@@ -179,7 +179,8 @@ static RecurWork describeWork(attn::RecurOp op) {
   work.isSimple = !op.hasAt() && !op.getMass() && !op.getSegments();
   work.isPlain = work.isSimple && isPlain(op.getKey()) && isPlain(op.getValue());
   work.isGatedByChannel = op.isGatedByChannel();
-  if (work.isGatedByChannel && isPlain(op.getGate()))
+  // Operands are split by factors of up to 2^64, for which f16 has no exponents.
+  if (work.isGatedByChannel && isPlain(op.getGate()) && op.getKey().getType().getElementType().isBF16())
     work.gateBytes = op.getGate().getType().getElementTypeBitWidth() / 8;
   return work;
 }
