@@ -58,7 +58,7 @@ def test_what_is_wrong_is_found_and_named(packs, tmp_path):
 
 def test_recurrences(tmp_path, monkeypatch):
     """A channel's gate, timed, one token, and random rows; then a step's pack for another's, and one of other features."""
-    names = ["channel_bf16_64", "token_f32_64_step", "head_f32_64", "1", "26", "36"]
+    names = ["channel_bf16_128", "token_f32_64_step", "head_f32_64", "1", "26", "36"]
     build = lambda *names: recurrences("build", tmp_path, names, "--target", "cpu", "--compiler", ROOT / "build/bin/heddle-compile", packages=True)
     run = lambda: recurrences("run", tmp_path, names, "--device", "cpu", "--runtime", RUNTIME, "--processes", "2")
     done = build(*names)
