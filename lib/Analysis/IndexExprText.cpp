@@ -36,53 +36,57 @@ struct Substitution {
     llvm::SmallVector<ExprRef, 4> x;
     for (ExprRef operand : e->operands)
       x.push_back(apply(operand));
-    switch (e->kind) {
-    case Kind::Load:
-      return context.load(e->captured, x);
-    case Kind::Sum: {
-      ExprRef sum = context.constant(e->value);
-      for (auto [operand, coefficient] : llvm::zip(x, e->coefficients))
-        sum = context.combine(sum, 1, operand, coefficient, 0);
-      return sum;
-    }
-    case Kind::Mul:
-      return context.mul(x[0], x[1]);
-    case Kind::FloorDiv:
-      return context.floorDiv(x[0], x[1]);
-    case Kind::CeilDiv:
-      return context.ceilDiv(x[0], x[1]);
-    case Kind::TruncDiv:
-      return context.truncDiv(x[0], x[1]);
-    case Kind::Remainder:
-      return context.remainder(x[0], x[1]);
-    case Kind::Min:
-      return context.min(x[0], x[1]);
-    case Kind::Max:
-      return context.max(x[0], x[1]);
-    case Kind::Select:
-      return context.select(x[0], x[1], x[2]);
-    case Kind::NonPositive:
-      return context.nonPositive(x[0]);
-    case Kind::Zero:
-      return context.zero(x[0]);
-    case Kind::Not:
-      return context.logicalNot(x[0]);
-    case Kind::And:
-      return context.logicalAnd(x[0], x[1]);
-    case Kind::Or:
-      return context.logicalOr(x[0], x[1]);
-    case Kind::FirstKey:
-      return context.firstKey(x[0], x[1]);
-    case Kind::RowMinimum:
-      return context.rowMinimum(x[0]);
-    case Kind::RowMaximum:
-      return context.rowMaximum(x[0]);
-    default:
-      return e; // leaves; an opaque stays what it is
-    }
+    return context.withOperands(e, x);
   }
 };
 } // namespace
+
+ExprRef IndexExprContext::withOperands(ExprRef e, llvm::ArrayRef<ExprRef> x) {
+  switch (e->kind) {
+  case Kind::Load:
+    return load(e->captured, x);
+  case Kind::Sum: {
+    ExprRef sum = constant(e->value);
+    for (auto [operand, coefficient] : llvm::zip(x, e->coefficients))
+      sum = combine(sum, 1, operand, coefficient, 0);
+    return sum;
+  }
+  case Kind::Mul:
+    return mul(x[0], x[1]);
+  case Kind::FloorDiv:
+    return floorDiv(x[0], x[1]);
+  case Kind::CeilDiv:
+    return ceilDiv(x[0], x[1]);
+  case Kind::TruncDiv:
+    return truncDiv(x[0], x[1]);
+  case Kind::Remainder:
+    return remainder(x[0], x[1]);
+  case Kind::Min:
+    return min(x[0], x[1]);
+  case Kind::Max:
+    return max(x[0], x[1]);
+  case Kind::Select:
+    return select(x[0], x[1], x[2]);
+  case Kind::NonPositive:
+    return nonPositive(x[0]);
+  case Kind::Zero:
+    return zero(x[0]);
+  case Kind::Not:
+    return logicalNot(x[0]);
+  case Kind::And:
+    return logicalAnd(x[0], x[1]);
+  case Kind::Or:
+    return logicalOr(x[0], x[1]);
+  case Kind::FirstKey:
+    return firstKey(x[0], x[1]);
+  case Kind::RowMinimum:
+    return rowMinimum(x[0]);
+  case Kind::RowMaximum:
+    return rowMaximum(x[0]);
+  default:
+    return e; // leaves; an opaque stays what it is
+  }
+}
 
 ExprRef IndexExprContext::substitute(ExprRef e, IndexSymbol symbol, ExprRef replacement) {
   Substitution substitution{*this, symbol, replacement, llvm::DenseMap<ExprRef, ExprRef>()};

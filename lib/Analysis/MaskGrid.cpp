@@ -123,47 +123,10 @@ ExprRef GridSearch::rewriteNew(ExprRef e) {
     ExprRef inner = context->floorDiv(digitsFrom(symbol, first, end), context->constant(rest));
     return context->remainder(inner, e->operands[1]);
   }
-  llvm::SmallVector<ExprRef> x;
-  for (ExprRef operand : e->operands)
-    x.push_back(rewrite(operand));
-  switch (e->kind) {
-  case Kind::Load:
-    return context->load(e->captured, x);
-  case Kind::Sum: {
-    ExprRef sum = context->constant(e->value);
-    for (auto [operand, coefficient] : llvm::zip(x, e->coefficients))
-      sum = context->combine(sum, 1, operand, coefficient, 0);
-    return sum;
-  }
-  case Kind::Mul:
-    return context->mul(x[0], x[1]);
-  case Kind::FloorDiv:
-    return context->floorDiv(x[0], x[1]);
-  case Kind::CeilDiv:
-    return context->ceilDiv(x[0], x[1]);
-  case Kind::TruncDiv:
-    return context->truncDiv(x[0], x[1]);
-  case Kind::Remainder:
-    return context->remainder(x[0], x[1]);
-  case Kind::Min:
-    return context->min(x[0], x[1]);
-  case Kind::Max:
-    return context->max(x[0], x[1]);
-  case Kind::Select:
-    return context->select(x[0], x[1], x[2]);
-  case Kind::NonPositive:
-    return context->nonPositive(x[0]);
-  case Kind::Zero:
-    return context->zero(x[0]);
-  case Kind::Not:
-    return context->logicalNot(x[0]);
-  case Kind::And:
-    return context->logicalAnd(x[0], x[1]);
-  case Kind::Or:
-    return context->logicalOr(x[0], x[1]);
-  default:
+  bool bindsPositions = e->kind == Kind::FirstKey || e->kind == Kind::RowMinimum || e->kind == Kind::RowMaximum;
+  if (e->operands.empty() || bindsPositions)
     return context->opaque("a term of a position as a whole");
-  }
+  return context->withOperands(e, llvm::map_to_vector(e->operands, [&](ExprRef operand) { return rewrite(operand); }));
 }
 
 std::optional<MaskGrid> GridSearch::tryBounds(ArrayRef<int64_t> inner) {

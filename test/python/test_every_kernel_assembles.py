@@ -60,8 +60,8 @@ TEXTS = {**{name: lambda name=name: attend(**SPECS[name]) for name in SPECS},
 
 # Kernels of the table of figures that spill more than the 8 bytes that others may, and by how much: bytes, and instructions in
 # loops. The copying warps of three consuming groups have 32 registers for the state of their work loop, classes included.
-# Windows over grids are not looked into yet since positions count as no registers (RegisterEstimate): theirs are made of several
-# divisions, rows of q are held beside them, and in three dimensions the kernel is three times slower for it.
+# Windows over grids spill since they met the estimate that counts no registers for positions (RegisterEstimate); whether that is
+# why has not been looked into. The rate of the window in three dimensions fell from 0.16 to 0.05 of dense with it (test/gpu/README.md).
 LISTED = {"strided_window_bf16_80_96": (16, 0), "window_2d_bf16_128": (20, 0), "blocks_2d_bf16_128": (24, 4),
           "window_3d_bf16_128": (548, 336), "blocks_3d_bf16_128": (216, 160)}
 
@@ -87,7 +87,7 @@ def test_assembles_without_waste(spec, target, tmp_path):
 
 # Of 128 channels barriers' addresses and cursors spill, and what the loop for strong gates, which is seldom gone through, has no
 # room for: bytes of the five kernels, and instructions in loops.
-@pytest.mark.parametrize("width, allowed", [(64, (0, 0)), (128, (1100, 260))])
+@pytest.mark.parametrize("width, allowed", [(64, (0, 0)), (128, (416, 32))])
 def test_gates_per_channel_on_warpgroups(width, allowed, tmp_path):
     check(Assembled(emit(recurrence("channel", width=width), "ptx", "sm_90a"), "sm_90a", tmp_path), f"channels {width}", *allowed)
 

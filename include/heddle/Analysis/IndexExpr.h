@@ -140,6 +140,8 @@ public:
   ExprRef rowMinimum(ExprRef body);
   ExprRef rowMaximum(ExprRef body);
 
+  /// The operation of `e` on other operands; what has none is what it was.
+  ExprRef withOperands(ExprRef e, llvm::ArrayRef<ExprRef> x);
   /// `e` with `symbol` (Row or Key) replaced where it occurs free.
   ExprRef substitute(ExprRef e, IndexSymbol symbol, ExprRef replacement);
 
