@@ -132,7 +132,8 @@ def call(given, out):
         _vector("sink", given.sink, "f32", heads)
     if out is not None:
         output(out, result, q)
-    return Shapes(result, lse, columns, batch * heads * rows, batch, heads, rows, keys,
+    # Packed rows that belong to no sequence are zero: somebody has to write that.
+    return Shapes(result, lse, columns, heads * rows * (1 if layout == "thd" else batch), batch, heads, rows, keys,
                   heads // key_heads if layout != "thd" and rows == 1 and key_heads == value_heads else 1)
 
 

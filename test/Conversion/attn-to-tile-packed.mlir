@@ -3,7 +3,8 @@
 !P = tensor<?x?x64xf32>
 !T = tensor<?x?x?x64xf32>
 
-// A packed result is zero where no sequence lies: a tile of rows that one sequence covers is left to the attend.
+// A packed result is zero where no sequence lies: a tile of rows that one sequence covers is left to the attend. Nothing
+// is read of sequences where there are none.
 
 // CHECK-LABEL: func.func @packed(
 // CHECK: tile.launch @packed_0
@@ -12,12 +13,14 @@
 // CHECK: scf.forall (%[[BLOCK:.+]]) in
 // CHECK: %[[FIRST:.+]] = arith.muli %[[BLOCK]], %c64
 // CHECK: %[[LAST:.+]] = arith.minsi
+// CHECK: arith.cmpi sgt, %{{.+}}, %c0
 // CHECK: scf.while
 // CHECK: arith.cmpi sle, %{{.+}}, %[[FIRST]]
 // CHECK: %[[BEGINS:.+]] = arith.cmpi sle, %{{.+}}, %[[FIRST]]
 // CHECK: %[[ENDS:.+]] = arith.cmpi sle, %[[LAST]]
 // CHECK: %[[INSIDE:.+]] = arith.andi %[[BEGINS]], %[[ENDS]]
-// CHECK: scf.if %[[INSIDE]]
+// CHECK: scf.yield %[[INSIDE]]
+// CHECK: scf.if
 // CHECK: } else {
 // CHECK: scf.for %[[HEAD:.+]] = %c0
 // CHECK: tile.store %{{.+}}, %{{.+}}[%[[FIRST]], %[[HEAD]], %c0] rows 0

@@ -82,3 +82,10 @@ def test_windows_scales_and_mask_scalars_compile_nothing():
         expected, _ = oracle.attend(q[:, :, :30], q, q, oracle.visible(30, 40, True, (number + 3, -1)) & (j > i - number), scale=0.1 * number)
         oracle.check(expected, got, "f32")
     assert len(_compiler._packs) == before
+
+
+def test_packed_rows_without_sequences_are_zero():
+    rows = np.random.default_rng(0).standard_normal((80, 2, 16)).astype(np.float32)
+    starts, out = np.zeros(1, np.int32), np.full_like(rows, np.nan)
+    _, lse = heddle.attend(rows, rows, rows, cu_seqlens_q=starts, cu_seqlens_k=starts, layout="thd", return_lse=True, out=out)
+    assert not out.any() and not lse.any()

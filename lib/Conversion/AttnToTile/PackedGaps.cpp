@@ -13,6 +13,17 @@ using namespace heddle;
 
 static constexpr int64_t tileRows = 64, tileColumns = 64;
 
+/// Whether one of `count` sequences, at least one, has all rows of `range`.
+static Value isCovered(TileEmitter &emitter, attn::AccumulateOp op, PackedRows packing, std::pair<Value, Value> range,
+                       Value count, KernelBuilder &kernel) {
+  ImplicitLocOpBuilder &b = kernel.body();
+  Value sequence = packing.findSequence(emitter, range.first, count, kernel);
+  Value begin = packing.start(emitter, sequence, kernel), length = emitter.lengthOf(op.getLengths(), {sequence});
+  Value end = arith::AddIOp::create(b, begin, length);
+  return arith::AndIOp::create(b, arith::CmpIOp::create(b, arith::CmpIPredicate::sle, begin, range.first),
+                               arith::CmpIOp::create(b, arith::CmpIPredicate::sle, range.second, end));
+}
+
 /// Of packed rows of several heads each: (rows, heads, columns) or (heads, rows, columns).
 static void emitGaps(PlanBuilder &plan, attn::AccumulateOp op, PackedRows packing, Value memory) {
   KernelBuilder kernel = KernelBuilder::create(plan);
@@ -25,12 +36,15 @@ static void emitGaps(PlanBuilder &plan, attn::AccumulateOp op, PackedRows packin
   Value block = kernel.startBody({arith::CeilDivSIOp::create(head, rows, size).getResult()})[0];
   Value first = arith::MulIOp::create(b, block, size);
   Value last = arith::MinSIOp::create(b, arith::AddIOp::create(b, first, size), rows);
-  Value sequence = packing.findSequence(emitter, first, kernel.dim(op.getSource(), 0), kernel);
-  Value begin = packing.start(emitter, sequence, kernel), length = emitter.lengthOf(op.getLengths(), {sequence});
-  Value isInside = arith::AndIOp::create(
-      b, arith::CmpIOp::create(b, arith::CmpIPredicate::sle, begin, first),
-      arith::CmpIOp::create(b, arith::CmpIPredicate::sle, last, arith::AddIOp::create(b, begin, length)));
-  auto skip = scf::IfOp::create(b, isInside, /*withElseRegion=*/true);
+  Value count = kernel.dim(op.getSource(), 0);
+  Value isAny = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, count, kernel.constant(0));
+  auto inside = scf::IfOp::create(b, b.getI1Type(), isAny, /*withElseRegion=*/true);
+  b.setInsertionPointToStart(inside.elseBlock());
+  scf::YieldOp::create(b, Value(arith::ConstantIntOp::create(b, 0, 1)));
+  b.setInsertionPointToStart(inside.thenBlock());
+  scf::YieldOp::create(b, isCovered(emitter, op, packing, {first, last}, count, kernel));
+  b.setInsertionPointAfter(inside);
+  auto skip = scf::IfOp::create(b, inside.getResult(0), /*withElseRegion=*/true);
   b.setInsertionPointToStart(skip.elseBlock());
   auto loop = scf::ForOp::create(b, kernel.constant(0), heads, one);
   b.setInsertionPointToStart(loop.getBody());

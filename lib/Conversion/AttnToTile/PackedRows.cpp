@@ -64,7 +64,9 @@ std::optional<PackedRows> PackedRows::ofResult(attn::AccumulateOp op) {
 Value PackedRows::countBlocks(KernelBuilder &kernel, Value batchCount, int64_t rows) {
   Value total = kernel.dim(array, dimension);
   Value whole = arith::DivUIOp::create(kernel.head(), total, kernel.constant(rows));
-  return arith::AddIOp::create(kernel.head(), whole, batchCount);
+  Value blocks = arith::AddIOp::create(kernel.head(), whole, batchCount), none = kernel.constant(0);
+  Value isEmpty = arith::CmpIOp::create(kernel.head(), arith::CmpIPredicate::eq, batchCount, none);
+  return arith::SelectOp::create(kernel.head(), isEmpty, none, blocks);
 }
 
 Value PackedRows::start(TileEmitter &emitter, Value batch, KernelBuilder &kernel) {
