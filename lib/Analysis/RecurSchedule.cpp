@@ -14,8 +14,9 @@ static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 static constexpr int64_t kWarps = 4, kStateRegisters = 32;
 
 /// With products of warpgroups a chunk is the rows of all consuming groups, who share out the state by its rows. Two
-/// groups, because the state and the scores are as much as their registers hold. Nothing is chosen where it does not
-/// fit.
+/// groups, because the state and the scores are as much as their registers hold. Queries and keys that are computed
+/// take the room of a second slot: what copies bring is read at once then, and its slot is filled again. Nothing is
+/// chosen where it does not fit.
 static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr target, const RecurWork &work,
                                                             const RecurSchedule &given) {
   constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxColumns = 128, stages = 2;
@@ -23,13 +24,14 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   constexpr int64_t allowance = 40;
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isPlain || work.isGatedByChannel || work.elementBytes != 2 || work.keyWidth % groupRows ||
-      work.keyWidth > groups * groupRows)
+  if (!work.isInOrder || !work.hasPlainValues || work.isGatedByChannel || work.elementBytes != 2 ||
+      work.keyWidth % groupRows || work.keyWidth > groups * groupRows)
     return std::nullopt;
   RecurSchedule schedule = given;
   schedule.chunk = groups * groupRows;
   schedule.warps = 4 * groups;
   schedule.weighsKeys = true;
+  schedule.putsOperands = !work.hasPlainQueries || !work.hasPlainKeys;
   schedule.fillsMachine = true;
   if (given.chunk && given.chunk != schedule.chunk)
     return std::nullopt;
@@ -59,8 +61,9 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   constexpr int64_t allowance = 40;
   /// Barriers, and numbers on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isPlain || !work.isGatedByChannel || work.elementBytes != 2 || !work.gateBytes ||
-      work.keyWidth % groupRows || work.keyWidth > maxGroups * groupRows || (given.chunk && given.chunk != kChunk))
+  if (!work.isInOrder || work.hasMass || !work.hasPlainKeys || !work.hasPlainValues || !work.isGatedByChannel ||
+      work.elementBytes != 2 || !work.gateBytes || work.keyWidth % groupRows || work.keyWidth > maxGroups * groupRows ||
+      (given.chunk && given.chunk != kChunk))
     return std::nullopt;
   RecurSchedule schedule = given;
   int64_t groups = work.keyWidth / groupRows;
@@ -107,8 +110,8 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
     schedule.splitsSums = true;
     schedule.fillsMachine = true;
   }
-  schedule.hasChannelRows = !isGpu && work.isSimple && work.isGatedByChannel && work.elementBytes == 2 &&
-                            llvm::isPowerOf2_64(schedule.chunk) && schedule.chunk > 1;
+  schedule.hasChannelRows = !isGpu && work.isInOrder && !work.hasMass && work.isGatedByChannel &&
+                            work.elementBytes == 2 && llvm::isPowerOf2_64(schedule.chunk) && schedule.chunk > 1;
   int64_t level2 = target && target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
   int64_t budget = isGpu ? kWarps * 32 * kStateRegisters * 4 : level2 / 4, perColumn = work.keyWidth * 4;
   if (!schedule.valueColumns) {

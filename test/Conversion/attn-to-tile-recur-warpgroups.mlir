@@ -43,12 +43,18 @@ func.func @gated(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>) -> !X {
 
 !X = tensor<?x?x?x128xbf16>
 
-// Keys that the kernel computes, and a mass, which no product makes, take what every GPU has.
+// Queries and keys that the kernel computes pass one barrier with the state, in the room of second slots.
 
-// CHECK-LABEL: func.func private @computed_0(
-// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
-// CHECK-LABEL: func.func private @summed_0(
-// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
+// CHECK-LABEL: func.func private @computed_1(
+// CHECK-SAME:    tile.puts_operands
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens
+// CHECK:         %[[Q:.+]] = tile.load %arg0[
+// CHECK:         math.exp
+// CHECK:         %[[K:.+]] = arith.select
+// CHECK:         %[[SN:.+]] = arith.truncf
+// CHECK:         tile.dot %[[Q]], %[[K]], {{.*}} {transB}
+// CHECK:         tile.dot %[[Q]], %[[SN]],
+// CHECK:         tile.dot %[[K]], {{.*}} {transA}
 module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
     hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
 func.func @computed(%q: !X, %k: !X, %v: !X) -> !X {
@@ -56,6 +62,31 @@ func.func @computed(%q: !X, %k: !X, %v: !X) -> !X {
   %o = attn.recur query(%q) key(%f) value(%v) : (!X, !X, !X) -> !X
   return %o : !X
 }
+}
+
+// -----
+
+!X = tensor<?x?x?x128xbf16>
+
+// A mass is a column, added up by those who hold the transposed keys, and a row for the queries, which read it beside the first
+// product: the second one would leave no registers for it.
+
+// CHECK-LABEL: func.func private @summed_0(
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens
+// CHECK:         scf.for {{.*}} iter_args(%{{.+}}, %[[M:.+]] = %{{.+}}) -> (tensor<128x128xf32>, tensor<128x1xf32>) {
+// CHECK:           tile.dot {{.*}} {transB}
+// CHECK:           %[[ROW:.+]] = tile.transpose %[[M]]
+// CHECK:           %[[ALL:.+]] = tile.broadcast %[[ROW]]
+// CHECK:           %[[ASKED:.+]] = arith.mulf %{{.+}}, %[[ALL]]
+// CHECK:           %[[B:.+]] = tile.reduce sum %[[ASKED]] dim 1
+// CHECK:           tile.dot
+// CHECK:           %[[W:.+]] = arith.select
+// CHECK:           %[[H:.+]] = tile.reduce sum %[[W]] dim 1
+// CHECK:           arith.addf %[[B]], %[[H]]
+// CHECK:           %[[T:.+]] = tile.transpose %{{.+}} : tensor<128x128xbf16>
+// CHECK:           tile.reduce sum {{.*}} dim 1
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
 func.func @summed(%q: !X, %k: !X, %v: !X) -> (!X, tensor<?x?x?xf32>) {
   %o, %m = attn.recur query(%q) key(%k) value(%v) stats [mass] : (!X, !X, !X) -> (!X, tensor<?x?x?xf32>)
   return %o, %m : !X, tensor<?x?x?xf32>

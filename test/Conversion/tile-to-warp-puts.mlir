@@ -31,6 +31,36 @@ func.func @computed(%a: !M {tile.alignment = 16 : i64}, %o: memref<?x64xf32>) at
 
 // -----
 
+!M = memref<?x64xbf16, strided<[?, 1], offset: ?>>
+!T = tensor<64x64xbf16>
+!Z = tensor<64x64xf32>
+
+// So is a left operand that is made of copies alone and that several products read; what else reads it reads the slot again.
+
+// CHECK-LABEL: func.func @left
+// CHECK: warp.put
+// CHECK: %[[S:.+]] = warp.receive %{{.+}} : <1 of 64x64xbf16, <swizzle = 128>>
+// CHECK: warp.mma %[[S]], %[[A:.+]], %{{.+}} {async}
+// CHECK: %[[X:.+]] = warp.load %[[S]][0, 0]
+// CHECK: arith.extf %[[X]]
+// CHECK: warp.mma %[[S]], %[[A]], %{{.+}} {async, transB}
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true>} {
+func.func @left(%a: !M {tile.alignment = 16 : i64}, %o: memref<?x64xf32>) attributes {tile.kernel, tile.puts_operands, tile.warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : !Z
+  %t = tile.load %a[%c0, %c0] : !M -> !T
+  %n = arith.negf %t : !T
+  %p = tile.dot %n, %t, %zero : !T, !T -> !Z
+  %w = arith.extf %n : !T to !Z
+  %e = arith.addf %w, %p : !Z
+  %r = tile.dot %n, %t, %e {transB} : !T, !T -> !Z
+  tile.store %r, %o[%c0, %c0] : !Z, memref<?x64xf32>
+  return
+}
+}
+
+// -----
+
 !M = memref<?x64xf32, strided<[?, 1], offset: ?>>
 !T = tensor<64x64xf32>
 

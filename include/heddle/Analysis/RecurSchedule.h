@@ -18,11 +18,11 @@ namespace heddle {
 struct RecurWork {
   int64_t keyWidth = 0, valueWidth = 0;
   int64_t elementBytes = 4;
-  /// Keys and values are arrays as they lie in memory, every row reads the state of its own token, and nothing but
-  /// products goes over the pairs of a chunk and the state.
-  bool isPlain = false;
-  /// Every row reads the state of its own token, and there are neither masses nor segments.
-  bool isSimple = false;
+  /// Every row reads the state of its own token, and there are no segments.
+  bool isInOrder = false;
+  bool hasMass = false;
+  /// Arrays as they lie in memory, not computed in the kernel.
+  bool hasPlainQueries = false, hasPlainKeys = false, hasPlainValues = false;
   bool isGatedByChannel = false;
   int64_t gateBytes = 0; ///< of an element of such a gate, if it is an array as it lies in memory; else 0
 };
@@ -37,7 +37,7 @@ struct RecurSchedule {
   bool splitsSums = false;   ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   bool weighsKeys = false;   ///< decays to the chunk's end go into keys, a left operand, not into values, a right one
   bool hasChannelRows = false; ///< gates per channel: a chunk is computed with channels as rows (ChannelChunk.h)
-  bool putsOperands = false;   ///< right operands that warps compute have room in shared memory
+  bool putsOperands = false;   ///< operands that warps compute have room in shared memory
   std::string note;            ///< for people: the choice and its budget
 };
 

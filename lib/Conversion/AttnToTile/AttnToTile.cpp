@@ -176,8 +176,11 @@ static RecurWork describeWork(attn::RecurOp op) {
   auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
   RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
   work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
-  work.isSimple = !op.hasAt() && !op.getMass() && !op.getSegments();
-  work.isPlain = work.isSimple && isPlain(op.getKey()) && isPlain(op.getValue());
+  work.isInOrder = !op.hasAt() && !op.getSegments();
+  work.hasMass = static_cast<bool>(op.getMass());
+  work.hasPlainQueries = isPlain(op.getQuery());
+  work.hasPlainKeys = isPlain(op.getKey());
+  work.hasPlainValues = isPlain(op.getValue());
   work.isGatedByChannel = op.isGatedByChannel();
   // Operands are split by factors of up to 2^64, for which f16 has no exponents.
   if (work.isGatedByChannel && isPlain(op.getGate()) && op.getKey().getType().getElementType().isBF16())

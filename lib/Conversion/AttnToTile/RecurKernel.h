@@ -30,7 +30,8 @@ public:
       : op(op), schedule(schedule), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
         emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule, keyWidth),
-        columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))) {}
+        columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))),
+        isMassColumn(schedule.weighsKeys || isOneToken(op)) {}
 
   mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);
 
@@ -69,13 +70,14 @@ private:
   /// What a chunk adds to the state: the operands of the product, one of them with the decays to the chunk's end.
   struct Addends {
     mlir::Value keys, values;
+    mlir::Value mass; ///< what it adds to that, in f32; null where nobody asks
     bool isTransposed;
   };
 
-  mlir::FailureOr<State> initialState(bool isMassColumn);
+  mlir::FailureOr<State> initialState();
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
   mlir::FailureOr<Rows> readRows(mlir::Value queries, const Chunk &chunk, const State &state, mlir::Value counts = {});
-  Addends weigh(const Chunk &chunk);
+  Addends weigh(const Chunk &chunk, bool hasMass);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
   std::pair<mlir::Value, mlir::Value> chunkRange();
@@ -86,7 +88,7 @@ private:
   mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);
   mlir::LogicalResult step(llvm::ArrayRef<KernelOutput> outputs);
   mlir::LogicalResult storeRows(const Lifted &row, const Rows &rows, llvm::ArrayRef<KernelOutput> outputs);
-  mlir::LogicalResult storeState(const State &state, bool isMassColumn, llvm::ArrayRef<KernelOutput> outputs);
+  mlir::LogicalResult storeState(const State &state, llvm::ArrayRef<KernelOutput> outputs);
   bool isState(mlir::Value tensor) { return tensor == op.getFinalState() || tensor == op.getFinalMass(); }
 
   attn::RecurOp op;
@@ -101,6 +103,7 @@ private:
   int64_t keyWidth;
   ChannelChunk channelChunk; ///< instead of `decay` where the schedule says so
   int64_t columns;
+  bool isMassColumn;
   mlir::Value firstColumn, isFirstSlice, length;
   mlir::Value segment, segments;   ///< this block's, and how many; null where there is one
   mlir::Value limit;               ///< where the sequence ends; null where its arrays do

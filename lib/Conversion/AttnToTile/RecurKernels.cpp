@@ -75,8 +75,9 @@ void RecurKernel::startBlock() {
     rowLength = endOf(op.getQuery(), kernel.dim(op.getQuery(), 2), rowLimit);
 }
 
-/// The mass is a row, as products read it, or a column.
-FailureOr<RecurKernel::State> RecurKernel::initialState(bool isMassColumn) {
+/// The mass is a row, as products with queries read it, or a column: where there is one token, and where groups of
+/// warps share out the channels, so that what a token adds is added up by those who hold it.
+FailureOr<RecurKernel::State> RecurKernel::initialState() {
   State state;
   SmallVector<int64_t> massShape{1, keyWidth};
   if (isMassColumn)
@@ -118,61 +119,70 @@ FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number) {
 FailureOr<RecurKernel::Rows> RecurKernel::readRows(Value queries, const Chunk &chunk, const State &state,
                                                    Value counts) {
   Type element = TileMath::typeOf(queries).getElementType();
-  Value products = decay.products(queries, chunk.keys), sums = math.narrow(state.sums, element);
+  Value products, sums, mass = state.mass;
+  if (!schedule.putsOperands)
+    products = decay.products(queries, chunk.keys);
+  sums = math.narrow(state.sums, element);
+  if (mass && isMassColumn)
+    mass = tile::TransposeOp::create(b(), TileMath::typeOf(mass).clone({1, keyWidth}), mass);
+  if (schedule.putsOperands) // all that is computed passes one barrier
+    products = decay.products(queries, chunk.keys);
   if (failed(decay.start(place, chunk.row, chunk.present, counts)))
     return failure();
   Value prefix = decay.getPrefix(), isHere = decay.getIsHere();
   bool isByChannel = prefix && TileMath::typeOf(prefix).getDimSize(1) > 1;
   Value asking = isByChannel ? math.mul(math.wide(queries), prefix) : Value();
-  Rows rows;
-  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, sums, math.zeros({schedule.chunk, columns}));
-  Value weights = decay.weights(queries, chunk.keys, products), narrowWeights = math.narrow(weights, element);
-  if (prefix && !isByChannel)
-    rows.result = math.mul(rows.result, prefix);
-  if (isHere) // what other rows have may be infinite
-    rows.result = math.select(isHere, rows.result, math.number(0));
-  rows.result = math.dot(narrowWeights, chunk.values, rows.result);
-  if (state.mass) {
-    Value before = math.sum(math.mul(asking ? asking : math.wide(queries), state.mass), 1);
+  auto ofState = [&](Value before) {
     if (prefix && !isByChannel)
       before = math.mul(before, prefix);
-    if (isHere)
-      before = math.select(isHere, before, math.number(0));
-    rows.mass = math.add(before, math.sum(weights, 1));
-  }
+    return isHere ? math.select(isHere, before, math.number(0)) : before; // what other rows have may be infinite
+  };
+  Rows rows;
+  if (mass) // beside the first product, as long as there are registers
+    rows.mass = ofState(math.sum(math.mul(asking ? asking : math.wide(queries), mass), 1));
+  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, sums, math.zeros({schedule.chunk, columns}));
+  Value weights = decay.weights(queries, chunk.keys, products);
+  if (mass)
+    rows.mass = math.add(rows.mass, math.sum(weights, 1));
+  Value narrowWeights = math.narrow(weights, element);
+  rows.result = math.dot(narrowWeights, chunk.values, ofState(rows.result));
   return rows;
 }
 
 /// One decay per token goes to whichever side the schedule says.
-RecurKernel::Addends RecurKernel::weigh(const Chunk &chunk) {
+RecurKernel::Addends RecurKernel::weigh(const Chunk &chunk, bool hasMass) {
   Type element = TileMath::typeOf(chunk.keys).getElementType();
   Value suffix = decay.getSuffix();
-  if (!suffix)
-    return {chunk.keys, chunk.values, /*isTransposed=*/true};
-  auto weighed = [&](Value tile) { return math.narrow(math.mul(math.wide(tile), suffix), element); };
-  if (schedule.weighsKeys) {
+  auto weighed = [&](Value tile) { return suffix ? math.mul(math.wide(tile), suffix) : math.wide(tile); };
+  auto massOf = [&](Value keys) { return hasMass ? math.sum(keys, isMassColumn ? 1 : 0) : Value(); };
+  if (isMassColumn && (suffix || hasMass)) {
     Type channels = TileMath::typeOf(chunk.keys).clone({keyWidth, schedule.chunk});
-    return {weighed(tile::TransposeOp::create(b(), channels, chunk.keys)), chunk.values, /*isTransposed=*/false};
+    Value keys = weighed(tile::TransposeOp::create(b(), channels, chunk.keys)), mass = massOf(keys);
+    if (suffix)
+      return {math.narrow(keys, element), chunk.values, mass, /*isTransposed=*/false};
+    return {chunk.keys, chunk.values, mass, /*isTransposed=*/true};
   }
-  if (TileMath::typeOf(suffix).getDimSize(1) > 1)
-    return {weighed(chunk.keys), chunk.values, /*isTransposed=*/true};
-  return {chunk.keys, weighed(chunk.values), /*isTransposed=*/true};
+  if (!suffix)
+    return {chunk.keys, chunk.values, massOf(weighed(chunk.keys)), /*isTransposed=*/true};
+  if (TileMath::typeOf(suffix).getDimSize(1) > 1) {
+    Value keys = weighed(chunk.keys);
+    return {math.narrow(keys, element), chunk.values, massOf(keys), /*isTransposed=*/true};
+  }
+  Value values = math.narrow(weighed(chunk.values), element);
+  return {chunk.keys, values, hasMass ? massOf(weighed(chunk.keys)) : Value(), /*isTransposed=*/true};
 }
 
 /// The state behind a chunk.
 RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
-  Addends addends = weigh(chunk);
-  Value suffix = decay.getSuffix(), whole = decay.getWhole(), sums = state.sums;
+  Addends addends = weigh(chunk, static_cast<bool>(state.mass));
+  Value whole = decay.getWhole(), ofRows = whole, sums = state.sums;
   if (whole && TileMath::typeOf(whole).getDimSize(1) > 1)
-    whole = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
+    ofRows = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
   if (whole)
-    sums = math.mul(sums, whole);
+    sums = math.mul(sums, ofRows);
   State next{math.dot(addends.keys, addends.values, sums, addends.isTransposed), {}};
-  if (state.mass) {
-    Value weighted = suffix ? math.mul(math.wide(chunk.keys), suffix) : math.wide(chunk.keys);
-    whole = decay.getWhole();
-    next.mass = math.add(whole ? math.mul(state.mass, whole) : state.mass, math.sum(weighted, 0));
-  }
+  if (state.mass) // a column has one decay for all channels
+    next.mass = math.add(whole ? math.mul(state.mass, whole) : state.mass, addends.mass);
   return next;
 }
 
@@ -219,11 +229,11 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     Value isLast = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, segment, lastSegment);
     b().setInsertionPointToStart(scf::IfOp::create(b(), isLast, /*withElseRegion=*/false).thenBlock());
   }
-  return storeState(State::of(*last), /*isMassColumn=*/false, outputs);
+  return storeState(State::of(*last), outputs);
 }
 
 LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
-  FailureOr<State> before = initialState(/*isMassColumn=*/true);
+  FailureOr<State> before = initialState();
   Lifted token{constant(0)};
   Value query = tileOf(op.getQuery(), token, channels(0), {keyWidth, 1});
   Value key = tileOf(op.getKey(), token, channels(0), {keyWidth, 1});
@@ -242,7 +252,7 @@ LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
   }
   if (failed(storeRows(token, {result, mass}, outputs)))
     return failure();
-  return storeState(after, /*isMassColumn=*/true, outputs);
+  return storeState(after, outputs);
 }
 
 LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, ArrayRef<KernelOutput> outputs) {
@@ -263,7 +273,7 @@ LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, Arra
   return success();
 }
 
-LogicalResult RecurKernel::storeState(const State &state, bool isMassColumn, ArrayRef<KernelOutput> outputs) {
+LogicalResult RecurKernel::storeState(const State &state, ArrayRef<KernelOutput> outputs) {
   SmallVector<Lifted> start{{place.batch}, {place.head}}, sums(start), mass(start);
   sums.append({channels(0), valueColumns()});
   mass.push_back(channels(isMassColumn ? 0 : 1));

@@ -35,7 +35,7 @@ Value RecurKernel::tokensSeen(const Lifted &row) {
 }
 
 LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
-  FailureOr<State> initial = initialState(/*isMassColumn=*/false);
+  FailureOr<State> initial = initialState();
   if (failed(initial))
     return failure();
   int64_t size = schedule.chunk;
@@ -110,5 +110,5 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
   Value chunks = arith::CeilDivSIOp::create(b(), length, constant(size));
   FailureOr<SmallVector<Value>> last =
       loopOver(b(), behind->back(), chunks, constant(1), ArrayRef(*behind).drop_back(), goOn);
-  return failed(last) ? failure() : storeState(State::of(*last), /*isMassColumn=*/false, outputs);
+  return failed(last) ? failure() : storeState(State::of(*last), outputs);
 }

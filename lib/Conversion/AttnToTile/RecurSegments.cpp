@@ -68,7 +68,7 @@ LogicalResult RecurKernel::storeSegment() {
 
 /// The state in front of this block's segment.
 FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
-  FailureOr<State> initial = initialState(/*isMassColumn=*/false);
+  FailureOr<State> initial = initialState();
   if (failed(initial) || !segment)
     return initial;
   Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();

@@ -58,6 +58,19 @@ Value TileSlots::slotOf(Value tile, bool isForProduct) {
   return slot = receive(builder, loc, ring);
 }
 
+void TileSlots::readAgain(Value tile) {
+  Value slot = slots.lookup(tile);
+  Operation *barrier = slot.getDefiningOp();
+  for (OpOperand &use : llvm::make_early_inc_range(tile.getUses())) {
+    Operation *user = use.getOwner();
+    if (user->getBlock() != barrier->getBlock() || user->isBeforeInBlock(barrier) ||
+        isa<tile::DotOp, tile::TransposeOp, tile::SliceOp, tile::ConcatOp>(user))
+      continue;
+    OpBuilder builder(user);
+    use.set(warp::LoadOp::create(builder, user->getLoc(), tile.getType(), slot, 0, 0, /*transposed=*/false));
+  }
+}
+
 void TileSlots::moveThroughSlot(Operation *op, Value source, int64_t row, int64_t column, bool transposed) {
   Value slot = slotOf(source);
   OpBuilder builder(op);

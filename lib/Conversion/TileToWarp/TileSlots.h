@@ -23,6 +23,8 @@ public:
   /// A slot that holds `tile`: the one its load fills, or one that is filled from registers right after the definition,
   /// as products read it or not.
   mlir::Value slotOf(mlir::Value tile, bool isForProduct = false);
+  /// What reads `tile` behind the barrier of its slot reads the slot: until then its registers are free.
+  void readAgain(mlir::Value tile);
   /// Replaces `op` by a read of part of `source` from shared memory.
   void moveThroughSlot(mlir::Operation *op, mlir::Value source, int64_t row, int64_t column, bool transposed);
 

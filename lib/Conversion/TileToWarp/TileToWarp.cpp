@@ -63,6 +63,7 @@ private:
   TileLayouts layouts;
   bool hasWarpgroups; // what the target has; after foldTransposes, whether the kernel's products are theirs
   std::optional<TileSlots> slots;
+  DenseSet<Value> leftInSlots; // left operands that are computed and put
 };
 } // namespace
 
@@ -200,8 +201,10 @@ LogicalResult KernelScheduler::placeDots() {
     operands.insert(dot.getLhs());
     operands.insert(dot.getRhs());
     Value lhs;
-    if (slots->holds(dot.getLhs()) || dot.getTransA()) {
+    if (slots->holds(dot.getLhs()) || dot.getTransA() || leftInSlots.contains(dot.getLhs())) {
       lhs = slots->slotOf(dot.getLhs(), /*isForProduct=*/true);
+      if (leftInSlots.erase(dot.getLhs()))
+        slots->readAgain(dot.getLhs());
     } else {
       auto fragment = layouts.asLeftOperand(dot.getLhs().getType());
       if (!fragment)
@@ -329,6 +332,11 @@ LogicalResult KernelScheduler::run() {
   slots.emplace(kernel, hasWarpgroups);
   if (failed(layouts.encodeAll()))
     return failure();
+  if (hasWarpgroups)
+    kernel.walk([&](tile::DotOp dot) {
+      if (suitsLeftSlot(dot.getLhs()))
+        leftInSlots.insert(dot.getLhs());
+    });
   placeLoads();
   if (failed(placeDots()))
     return failure();

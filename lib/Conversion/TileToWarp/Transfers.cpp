@@ -180,6 +180,17 @@ static bool suitsPut(Value operand) {
          (isOfProducts(operand) || (kernel->hasAttr(tile::kPutsOperandsAttr) && isAtHand(operand)));
 }
 
+bool heddle::suitsLeftSlot(Value operand) {
+  auto type = cast<RankedTensorType>(operand.getType());
+  Operation *kernel = operand.getParentRegion()->getParentOfType<func::FuncOp>();
+  int64_t products = llvm::count_if(operand.getUses(), [&](OpOperand &use) {
+    return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() == 0 &&
+           use.getOwner()->getBlock() == operand.getParentBlock();
+  });
+  return products > 1 && kernel->hasAttr(tile::kPutsOperandsAttr) && suitsSwizzledSlot(type) && isAtHand(operand) &&
+         !isOfProducts(operand);
+}
+
 /// A right operand of a product of warpgroups: copied to a slot, or put there.
 static bool suitsRing(Value operand) {
   if (auto gather = operand.getDefiningOp<tile::GatherOp>())

@@ -24,6 +24,9 @@ int64_t swizzleOf(mlir::RankedTensorType tile);
 bool suitsBulkCopy(tile::LoadOp load);
 /// Whether the threads of a copying role can bring a row of numbers that each iteration reads anew.
 bool suitsVectorCopy(tile::LoadOp load);
+/// Whether a computed left operand that several products read goes through shared memory, for which its kernel has
+/// room: in registers it would stay until the last of them.
+bool suitsLeftSlot(mlir::Value operand);
 /// Whether every product of a kernel can be one of warpgroups, with operands that bulk copies bring.
 bool suitsWarpgroups(mlir::Operation *kernel, int64_t warps);
 /// Direct accesses that may move pairs of columns, or 16 bytes, say so, because the lowering no longer sees the
