@@ -70,6 +70,7 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   schedule.chunk = kChunk;
   schedule.warps = 4 * groups;
   schedule.hasChannelRows = true;
+  schedule.checksGates = true;
   schedule.putsOperands = true;
   schedule.fillsMachine = true;
   schedule.splitsSums = true;
@@ -112,6 +113,7 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
   }
   schedule.hasChannelRows = !isGpu && work.isInOrder && !work.hasMass && work.isGatedByChannel &&
                             work.elementBytes == 2 && llvm::isPowerOf2_64(schedule.chunk) && schedule.chunk > 1;
+  schedule.checksGates = schedule.hasChannelRows;
   int64_t level2 = target && target.getLevel2Bytes() ? target.getLevel2Bytes() : kUsualLevel2Bytes;
   int64_t budget = isGpu ? kWarps * 32 * kStateRegisters * 4 : level2 / 4, perColumn = work.keyWidth * 4;
   if (!schedule.valueColumns) {

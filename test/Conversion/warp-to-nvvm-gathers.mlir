@@ -23,7 +23,7 @@ func.func @bulk(%m: !M, %c: i32, %p: index) attributes {warp.kernel, warp.thread
     %s = warp.receive %ring at %c : !Ring -> !Slot
   } producer {
     %row = tile.iota dim 0 offset %c0 : !Rows
-    %end = arith.constant dense<60> : !Rows
+    %end = arith.constant dense<50> : !Rows
     %seen = arith.cmpi slt, %row, %end : !Rows
     // CHECK: mbarrier.try_wait
     %f = warp.acquire %ring at %c : !Ring -> !Slot

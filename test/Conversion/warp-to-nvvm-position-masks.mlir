@@ -67,3 +67,28 @@ func.func @compare(%o: memref<?x8xf32>, %first: index, %width: i32)
   }
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!T = tensor<64x16xf32, #acc>
+!I = tensor<1x16xi32, #warp.slice<0, #acc>>
+
+// A thread has columns 0 to 6 and the next, and the same from 8 on: which of them are below 8 is the same for all threads.
+
+// CHECK-LABEL: llvm.func @known
+// CHECK-NOT: arith.cmpi slt
+func.func @known(%o: memref<?x16xf32>) attributes {warp.kernel, warp.threads = 256 : i64, warp.shared_bytes = 0 : i64} {
+  warp.roles 4 registers 0, 0 consumer {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : !T
+  %eight = arith.constant dense<8> : !I
+  %j = tile.iota dim 1 offset %c0 : !I
+  %low = arith.cmpi slt, %j, %eight : !I
+  %all = tile.broadcast %low : tensor<1x16xi1, #warp.slice<0, #acc>> -> tensor<64x16xi1, #acc>
+  %y = arith.select %all, %zero, %zero : tensor<64x16xi1, #acc>, !T
+  } producer {
+    %nothing = arith.constant 0 : index
+  }
+  return
+}

@@ -3,9 +3,10 @@
   recurrences.py build DIR [--compiler heddle-compile]   here, with the Python package: compile every case to DIR/<name>.pack
   recurrences.py run DIR --runtime libheddle_rt.so       on the device: check against float64, time, print (and write to $OUT)
 
-Times stand beside a copy of the bytes that a recurrence cannot avoid: q, k, v and the result, or the state of one token twice.
-Outputs are NaN before each of four launches, which are compared. They run in a process under a watchdog. Random cases are those of
-the CPU's suite (test/python/recur_cases.py), most of them with 16-bit elements and wider heads; a failure names its case.
+Gates per channel are of every kind of test/python/channel_gates.py, up to 4,500 tokens. Times stand beside a copy of the bytes
+that a recurrence cannot avoid: q, k, v and the result, or the state of one token twice. Outputs are NaN before each of four
+launches, which are compared. They run in a process under a watchdog. Random cases are those of the CPU's suite
+(test/python/recur_cases.py), most of them with 16-bit elements and wider heads; a failure names its case.
 """
 import dataclasses
 import json
@@ -18,6 +19,7 @@ from bench import measure, timing  # noqa: E402
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "test/python"))
 import random_suite  # noqa: E402, which gives each process one thread of NumPy
+import channel_gates  # noqa: E402
 import numpy as np  # noqa: E402
 import recur_cases  # noqa: E402
 import recur_oracle  # noqa: E402
@@ -27,6 +29,7 @@ CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?
          for width in (128 if dtype == "bf16" else 64,)}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
 TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
+STRONG = {"channel_bf16_128": (8, 16, 4096)}  # timed with strong gates, too
 
 
 def for_a_device(number, row):
@@ -101,8 +104,10 @@ class Recurrence:
         q, k, v = (self.random(batch, n, tokens, self.width, dtype=self.dtype) for n in (heads, key_heads, key_heads))
         shapes = {"none": None, "head": (heads,), "token": (batch, heads, tokens), "channel": (batch, heads, tokens, self.width)}
         shape, gate = shapes[self.gate], None
-        if shape is not None:
-            gate = self.on_device(recur_oracle.logarithms(self.generator, shape, strength), self.dtype if self.gate == "channel" else None)
+        if self.gate == "channel":
+            gate = self.on_device(channel_gates.GATES[strength](self.generator, shape).astype(np.float32), self.dtype)
+        elif shape is not None:
+            gate = self.on_device(recur_oracle.logarithms(self.generator, shape, strength))
         return q, k, v, gate, self.random(batch, heads, self.width, self.width)
 
     def launcher(self, inputs):
@@ -113,7 +118,7 @@ class Recurrence:
 
     def check(self, tokens, strength):
         """[tokens, strength, error of the result, of the state, whether four launches agree, whether all is well]."""
-        inputs = self.inputs(2, 4, 2, tokens, strength)
+        inputs = self.inputs(*((2, 4, 2) if tokens < 2000 else (1, 1, 1)), tokens, strength)
         results, same = measure.four_launches(self.torch, *self.launcher(inputs))
         q, k, v, gate, state = (None if x is None else x.double().cpu().numpy() for x in inputs)
         wide = [recur_oracle.wide(x, q.shape[1]) for x in (q, k, v)]
@@ -121,9 +126,9 @@ class Recurrence:
         errors = [measure.error(got.cpu(), self.torch.from_numpy(want)) for got, want in zip(results, expected)]
         return [tokens, strength, *errors, same, same and all(error < self.tolerance for error in errors)]
 
-    def time(self, batch, heads, tokens):
+    def time(self, batch, heads, tokens, strength):
         """{candidate: [milliseconds, TB/s]}"""
-        inputs = self.inputs(batch, heads, heads, tokens, "usual")
+        inputs = self.inputs(batch, heads, heads, tokens, strength)
         run, (out, final) = self.launcher(inputs)
         moved = sum(x.numel() * x.element_size() for x in ((*inputs[:3], out) if tokens > 1 else (inputs[4], final)))
         source = self.torch.empty(moved // 2, dtype=self.torch.uint8, device=self.device)
@@ -136,12 +141,15 @@ def one(options, name):
         print(json.dumps({"name": name, "errors": check_row(options, name)}), flush=True)
         return
     case = Recurrence(options, name)
-    lengths, strengths = (1,) if case.tokens == 1 else (200, 64, 5), recur_oracle.STRENGTHS[:1 if case.gate == "none" else None]
+    lengths = (1,) if case.tokens == 1 else (4500, 1000, 200, 64, 5) if name == "channel_bf16_128" and options.device != "cpu" else (200, 64, 5)
+    strengths = tuple(channel_gates.GATES) if case.gate == "channel" else recur_oracle.STRENGTHS[:1 if case.gate == "none" else None]
     result = {"name": name, "errors": [case.check(tokens, strength) for tokens in lengths for strength in strengths], "timed": {}}
     for batch, heads, tokens in () if options.check_only else TIMED.get(name, ()):
         if options.device == "cpu":
             batch, heads, tokens = 1, 2, min(tokens, 128)
-        result["timed"][f"B={batch} H={heads} T={tokens}"] = case.time(batch, heads, tokens)
+        result["timed"][f"B={batch} H={heads} T={tokens}"] = case.time(batch, heads, tokens, "usual")
+    if name in STRONG and not options.check_only and options.device != "cpu":
+        result["timed"]["strong gates, " + "B={} H={} T={}".format(*STRONG[name])] = case.time(*STRONG[name], "strong")
     print(json.dumps(result), flush=True)
 
 

@@ -6,6 +6,7 @@ it fails here. Whatever else ptxas remarks is printed with its site (pytest -rw)
 import concurrent.futures
 import itertools
 import os
+import re
 import warnings
 
 import pytest
@@ -86,11 +87,14 @@ def test_assembles_without_waste(spec, target, tmp_path):
           {"bf16_256": 2, "f16_96_segments": 1}.get(spec, 0) if target == "sm_90a" else 0)  # segments: in the seldom loop, like documents
 
 
-# Of 128 channels barriers' addresses and cursors spill, and what the loop for strong gates, which is seldom gone through, has no
-# room for: bytes of the five kernels, and instructions in loops.
-@pytest.mark.parametrize("width, allowed", [(64, (0, 0)), (128, (416, 32))])
+# Kernels of moderate gates spill nothing. Of 128 channels those that repeat heads do, which are the last of each branch of the
+# plan: bytes, and instructions in loops.
+@pytest.mark.parametrize("width, allowed", [(64, (0, 0)), (128, (340, 36))])
 def test_gates_per_channel_on_warpgroups(width, allowed, tmp_path):
-    check(Assembled(emit(recurrence("channel", width=width), "ptx", "sm_90a"), "sm_90a", tmp_path), f"channels {width}", *allowed)
+    made = Assembled(emit(recurrence("channel", width=width), "ptx", "sm_90a"), "sm_90a", tmp_path)
+    check(made, f"channels {width}", *allowed)
+    spilled = dict(re.findall(r"function 'recur_(\d)'.*?(\d+) bytes spill stores", made.log, re.DOTALL))
+    assert {name for name, count in spilled.items() if count != "0"} <= {"2", max(spilled)}
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
-"""Gates per channel of narrow recurrences on a CPU, whose tile program is a GPU's: chunks split in their middle and chunks that
-cannot be, for gates of every strength."""
+"""Gates per channel of narrow recurrences on a CPU, whose tile program is a GPU's: heads whose chunks can be split in their middle
+and heads that are repeated, for gates of every strength."""
 import subprocess
 import sys
 
@@ -9,6 +9,7 @@ from assembly import ROOT, tool
 from attn_text import recurrence as text_of
 
 import heddle
+from channel_gates import GATES
 from recur_oracle import difference, recurrence, wide
 
 torch = pytest.importorskip("torch")
@@ -17,33 +18,6 @@ from packs import Pack  # noqa: E402
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 BF16 = ml_dtypes.bfloat16
-CHUNK = 64
-
-
-def one_strong_token(generator, shape):
-    """Weak gates but for one token of one channel in each chunk, which alone is beyond what a chunk is split at."""
-    gate = -np.abs(generator.standard_normal(shape)) / 50
-    gate[:, :, 5::CHUNK, 3] = -60
-    return gate
-
-
-def mixed(generator, shape):
-    gate = np.where(generator.random(shape) < 0.02, -200 * generator.random(shape), -generator.random(shape) / 100)
-    gate[..., ::7] = -6 * generator.random(gate[..., ::7].shape)
-    gate[..., 3] = 0
-    return gate
-
-
-GATES = {
-    "near 1": lambda generator, shape: np.full(shape, -1e-4),
-    "1": lambda generator, shape: np.zeros(shape),
-    "1e-15 in a chunk": lambda generator, shape: np.full(shape, -34.5 / CHUNK),
-    "1e-40 in a chunk": lambda generator, shape: np.full(shape, -92.1 / CHUNK),
-    "1e-40 in the second half": lambda generator, shape: np.where(np.arange(shape[2])[:, None] % CHUNK >= 32, -92.1 / 32, 0) * np.ones(shape),
-    "forgets": lambda generator, shape: np.where(generator.random(shape) < 0.05, -np.inf, -0.1),
-    "one strong token": one_strong_token,
-    "mixed": mixed,
-}
 
 
 @pytest.mark.parametrize("gate_type", [np.float32, BF16])

@@ -37,8 +37,11 @@ struct RecurSchedule {
   bool splitsSums = false;   ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   bool weighsKeys = false;   ///< decays to the chunk's end go into keys, a left operand, not into values, a right one
   bool hasChannelRows = false; ///< gates per channel: a chunk is computed with channels as rows (ChannelChunk.h)
-  bool putsOperands = false;   ///< operands that warps compute have room in shared memory
-  std::string note;            ///< for people: the choice and its budget
+  /// Gates per channel: one kernel for gates that a chunk can be split in the middle of, another for where they are
+  /// not.
+  bool checksGates = false;
+  bool putsOperands = false; ///< operands that warps compute have room in shared memory
+  std::string note;          ///< for people: the choice and its budget
 };
 
 /// Completes what `given` leaves open. `target` may be null.

@@ -2,12 +2,12 @@
 #include "ChannelChunk.h"
 #include "dialects/Tile/TileDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace heddle;
 using arith::CmpIPredicate;
 
-static constexpr double kLog2E = 1.44269504088896340736;
 /// exp of it is 0 in f32. A gate that is less is taken as this, so that sums of gates stay small, and of -inf (forget
 /// everything) finite. Types of 16 bits have it exactly.
 static constexpr double kLeastGate = -104;
@@ -20,7 +20,7 @@ Value ChannelChunk::transposed(Value tile) {
   return tile::TransposeOp::create(b(), type.clone({type.getDimSize(1), type.getDimSize(0)}), tile);
 }
 
-Value ChannelChunk::inBase2(Value sums) { return math.mul(sums, math.number(kLog2E)); }
+Value ChannelChunk::inBase2(Value sums) { return math.mul(sums, math.number(llvm::numbers::log2e)); }
 
 /// 1 where `mask`, else 0, as an operand of products of the gates.
 static Value asOperand(TileMath &math, Value mask, Type element) {
@@ -40,10 +40,15 @@ Type ChannelChunk::gateElement() {
   return type.isF32() && splitsSums ? b().getBF16Type() : type;
 }
 
-LogicalResult ChannelChunk::readGates(const BlockPlace &place, const Lifted &row) {
+/// As they lie in memory, size x width.
+Value ChannelChunk::arrayOfGates(const BlockPlace &place, const Lifted &row) {
   Value gate = op.getGate();
   Lifted channels = Lifted::positions(1, width, kernel.constant(0));
-  Value read = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
+  return emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
+}
+
+LogicalResult ChannelChunk::readGates(const BlockPlace &place, const Lifted &row) {
+  Value read = arrayOfGates(place, row);
   if (!read)
     return failure();
   wideGates = math.larger(math.wide(transposed(read)), math.number(kLeastGate));

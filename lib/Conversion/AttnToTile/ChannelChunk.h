@@ -18,6 +18,10 @@
 // the middle is a point that is safe for all of them. That is one product for each bit, masked to its pairs, and the
 // diagonal, which has no decay.
 //
+// On a GPU that look, and the loop that stands behind it, cost more than the products (ModerateChunk.cpp), so there is
+// a kernel for gates that are as most are, which notes for each head how they were, and one that repeats the heads
+// where they were not.
+//
 // Tests: test/python/test_recur_channels.py, test/Conversion/attn-to-tile-recur-channels.mlir.
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_CHANNELCHUNK_H
@@ -56,13 +60,29 @@ public:
   mlir::FailureOr<Segment> advance(const BlockPlace &place, const Lifted &row, mlir::Value keys, mlir::Value values,
                                    mlir::Value state);
 
+  /// What a kernel for moderate gates carries from chunk to chunk. The state's last decay is taken with the next
+  /// chunk's first, so that it is multiplied once.
+  struct Moderate {
+    mlir::Value state, lag, most; ///< the decay that the state lacks, in base 2; how far channels have decayed, at most
+    llvm::SmallVector<mlir::Value> flatten() const { return {state, lag, most}; }
+  };
+  Moderate startModerate(mlir::Value state);
+  /// The same as `visit` where every channel can be split in the middle of every chunk.
+  mlir::FailureOr<mlir::Value> visitModerate(const BlockPlace &place, const Lifted &row, mlir::Value queries,
+                                             mlir::Value keys, mlir::Value values, Moderate &moderate);
+  mlir::Value stateOf(const Moderate &moderate) { return math.mul(moderate.state, math.exp2(moderate.lag)); }
+  /// A number of the block: 1 where gates were not moderate, and nothing that came of them holds; else 0.
+  mlir::Value isExcessive(const Moderate &moderate);
+
 private:
   mlir::ImplicitLocOpBuilder &b() { return math.b(); }
   mlir::Value transposed(mlir::Value tile);
   mlir::Value inBase2(mlir::Value sums);
   mlir::Value pairMask(mlir::arith::CmpIPredicate predicate) { return math.compare(predicate, i, j); }
   mlir::Type gateElement();
+  mlir::Value arrayOfGates(const BlockPlace &place, const Lifted &row);
   mlir::LogicalResult readGates(const BlockPlace &place, const Lifted &row);
+  mlir::Value columnOf(mlir::Value tile, int64_t column);
   mlir::Value sumsOver(mlir::Value path);
   mlir::Value sumsOfHalf(bool isFirst);
   mlir::Value decayOf(mlir::Value first, mlir::Value second);

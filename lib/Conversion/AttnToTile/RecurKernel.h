@@ -18,6 +18,13 @@ struct SegmentWorkspace {
   mlir::Value segments, sums, decays;
 };
 
+/// Of a kernel whose gates are checked: all heads are computed as if their gates were moderate, and `isExcessive`
+/// (segment, b, h), a value of the plan, is 1 where they were not, else 0; or only those where they were not.
+struct GateCheck {
+  enum Part { Everything, Moderate, Excessive } part = Everything;
+  mlir::Value isExcessive;
+};
+
 /// The largest of several extents, in a scope.
 mlir::Value largestExtent(ScalarScope &scope, mlir::ImplicitLocOpBuilder &builder,
                           llvm::ArrayRef<std::pair<mlir::Value, int64_t>> extents);
@@ -26,8 +33,8 @@ class RecurKernel {
 public:
   /// `workspace` is null for a whole recurrence.
   RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, RecurRole role = RecurRole::Whole,
-              const SegmentWorkspace *workspace = nullptr)
-      : op(op), schedule(schedule), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
+              const SegmentWorkspace *workspace = nullptr, GateCheck check = {})
+      : op(op), schedule(schedule), role(role), workspace(workspace), check(check), kernel(KernelBuilder::create(plan)),
         emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule, keyWidth),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))),
@@ -80,6 +87,8 @@ private:
   Addends weigh(const Chunk &chunk, bool hasMass);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
+  llvm::SmallVector<mlir::Value> checkIndices();
+  void openBranch(mlir::Value condition);
   std::pair<mlir::Value, mlir::Value> chunkRange();
   mlir::LogicalResult storeSegment();
   mlir::FailureOr<State> stateOfSegments(const State &initial);
@@ -95,6 +104,7 @@ private:
   const RecurSchedule &schedule;
   RecurRole role;
   const SegmentWorkspace *workspace;
+  GateCheck check;
   KernelBuilder kernel;
   TileEmitter emitter;
   TileMath math;
@@ -106,6 +116,7 @@ private:
   bool isMassColumn;
   mlir::Value firstColumn, isFirstSlice, length;
   mlir::Value segment, segments;   ///< this block's, and how many; null where there is one
+  mlir::Value isRepeated;          ///< whether this block has to be computed; null where all have
   mlir::Value limit;               ///< where the sequence ends; null where its arrays do
   mlir::Value rowLength, rowLimit; ///< the same of rows that read elsewhere than at their own token
 };

@@ -17,6 +17,7 @@
 #include "OutputStore.h"
 #include "RecurKernel.h"
 #include "dialects/Attn/SequenceLengths.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -73,6 +74,19 @@ void RecurKernel::startBlock() {
   length = endOf(operands, tokens, limit);
   if (op.hasAt())
     rowLength = endOf(op.getQuery(), kernel.dim(op.getQuery(), 2), rowLimit);
+  if (check.part == GateCheck::Excessive) {
+    Value mark = memref::LoadOp::create(b(), kernel.import(check.isExcessive), checkIndices());
+    Value none = arith::ConstantOp::create(b(), b().getF32FloatAttr(0));
+    isRepeated = arith::CmpFOp::create(b(), arith::CmpFPredicate::ONE, mark, none);
+  }
+}
+
+/// Where `check.isExcessive` says something of this block. Its slices all say the same.
+SmallVector<Value> RecurKernel::checkIndices() { return {segment ? segment : constant(0), place.batch, place.head}; }
+
+/// What follows is for blocks where `condition` holds; `b` goes on inside.
+void RecurKernel::openBranch(Value condition) {
+  b().setInsertionPointToStart(scf::IfOp::create(b(), condition, /*withElseRegion=*/false).thenBlock());
 }
 
 /// The mass is a row, as products with queries read it, or a column: where there is one token, and where groups of
@@ -191,45 +205,69 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
   if (failed(initial))
     return failure();
   int64_t size = schedule.chunk;
+  bool isModerate = check.part == GateCheck::Moderate;
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
-    State state = State::of(carried);
     Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
     Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
     FailureOr<Chunk> chunk = loadChunk(number);
     if (!queries || failed(chunk))
       return failure();
     FailureOr<Rows> rows = Rows();
-    State next;
-    if (schedule.hasChannelRows) {
+    SmallVector<Value> next;
+    if (isModerate) {
+      ChannelChunk::Moderate state{carried[0], carried[1], carried[2]};
+      FailureOr<Value> result = channelChunk.visitModerate(place, row, queries, chunk->keys, chunk->values, state);
+      if (failed(result))
+        return failure();
+      *rows = {*result, {}};
+      next = state.flatten();
+    } else if (schedule.hasChannelRows) {
       FailureOr<ChannelChunk::Result> result =
-          channelChunk.visit(place, row, queries, chunk->keys, chunk->values, state.sums);
+          channelChunk.visit(place, row, queries, chunk->keys, chunk->values, carried.front());
       if (failed(result))
         return failure();
       *rows = {result->rows, {}};
-      next.sums = result->state;
+      next = {result->state};
     } else {
+      State state = State::of(carried);
       rows = readRows(queries, *chunk, state);
       if (failed(rows))
         return failure();
-      next = advance(state, *chunk);
+      next = advance(state, *chunk).flatten();
     }
     if (failed(storeRows(row, *rows, outputs)))
       return failure();
-    return next.flatten();
+    return next;
   };
   auto [first, end] = chunkRange();
   if (schedule.hasChannelRows)
     channelChunk.start();
-  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), initial->flatten(), visit);
+  SmallVector<Value> start = isModerate ? channelChunk.startModerate(initial->sums).flatten() : initial->flatten();
+  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);
   if (failed(last))
     return failure();
   OpBuilder::InsertionGuard guard(b());
+  State behind;
+  if (isModerate) {
+    ChannelChunk::Moderate moderate{(*last)[0], (*last)[1], (*last)[2]};
+    Value mark = channelChunk.isExcessive(moderate);
+    memref::StoreOp::create(b(), mark, kernel.import(check.isExcessive), checkIndices());
+    // The caller's initial state may lie where the final one goes, and who repeats this block begins with it.
+    if (op.getFinal()) {
+      Value none = arith::ConstantOp::create(b(), b().getF32FloatAttr(0));
+      openBranch(arith::CmpFOp::create(b(), arith::CmpFPredicate::OEQ, mark, none));
+      behind.sums = channelChunk.stateOf(moderate);
+    }
+  } else {
+    behind = State::of(*last);
+    if (isRepeated && op.getFinal())
+      openBranch(isRepeated);
+  }
   if (segment && op.getFinal()) { // the last one's is the final state
     Value lastSegment = arith::SubIOp::create(b(), segments, constant(1));
-    Value isLast = arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, segment, lastSegment);
-    b().setInsertionPointToStart(scf::IfOp::create(b(), isLast, /*withElseRegion=*/false).thenBlock());
+    openBranch(arith::CmpIOp::create(b(), arith::CmpIPredicate::eq, segment, lastSegment));
   }
-  return storeState(State::of(*last), outputs);
+  return storeState(behind, outputs);
 }
 
 LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {

@@ -2,7 +2,8 @@
 //
 // One kernel, a block for each head, where these fill the machine. Where they do not:
 // blocks for segments of the tokens, in two kernels, if there are tokens enough; else
-// blocks that own fewer columns of the state.
+// blocks that own fewer columns of the state. Where gates are checked (ChannelChunk.h)
+// one more kernel behind these repeats the heads whose gates were not moderate.
 //
 // Shown by test/Conversion/attn-to-tile-recur-plan.mlir.
 //===----------------------------------------------------------------------===//
@@ -35,6 +36,8 @@ private:
   LogicalResult emitColumns(int64_t columns);
   LogicalResult emitFewerColumns(int64_t columns, Value machine);
   Value blocksOf(int64_t columns);
+  void allocateMarks(Value count);
+  LogicalResult emitChecked(const SegmentWorkspace *workspace, llvm::function_ref<LogicalResult()> emit);
 
   PlanBuilder &plan;
   ImplicitLocOpBuilder &b;
@@ -42,6 +45,8 @@ private:
   const RecurSchedule &schedule;
   ArrayRef<KernelOutput> outputs;
   Value batch, heads;
+  Value marks;     ///< see GateCheck; null where gates are not checked
+  GateCheck check; ///< of the kernels that are emitted
 };
 } // namespace
 
@@ -70,13 +75,35 @@ SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
 LogicalResult RecurPlan::emitSegments(const SegmentWorkspace &workspace) {
   if (failed(RecurKernel(plan, op, schedule, RecurRole::States, &workspace).emit({})))
     return failure();
-  return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace).emit(outputs);
+  return emitChecked(&workspace,
+                     [&] { return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace, check).emit(outputs); });
+}
+
+/// `count` for each head.
+void RecurPlan::allocateMarks(Value count) {
+  constexpr int64_t kDynamic = ShapedType::kDynamic;
+  if (schedule.checksGates)
+    marks = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic}, b.getF32Type()), {count, batch, heads});
+}
+
+/// What `emit` emits, for moderate gates, then a kernel with all columns for the others; `emit` alone if nothing is
+/// checked.
+LogicalResult RecurPlan::emitChecked(const SegmentWorkspace *workspace, llvm::function_ref<LogicalResult()> emit) {
+  if (!marks)
+    return emit();
+  check = {GateCheck::Moderate, marks};
+  if (failed(emit()))
+    return failure();
+  check = {};
+  return RecurKernel(plan, op, schedule, workspace ? RecurRole::Rows : RecurRole::Whole, workspace,
+                     {GateCheck::Excessive, marks})
+      .emit(outputs);
 }
 
 LogicalResult RecurPlan::emitColumns(int64_t columns) {
   RecurSchedule chosen = schedule;
   chosen.valueColumns = columns;
-  return RecurKernel(plan, op, chosen).emit(outputs);
+  return RecurKernel(plan, op, chosen, RecurRole::Whole, nullptr, check).emit(outputs);
 }
 
 Value RecurPlan::blocksOf(int64_t columns) {
@@ -102,31 +129,43 @@ LogicalResult RecurPlan::emitFewerColumns(int64_t columns, Value machine) {
 }
 
 LogicalResult RecurPlan::emit() {
-  bool isFixed = schedule.segments > 1 && canDivide();
-  if (!isFixed && (!schedule.fillsMachine || op.hasAt() || isOneToken(op)))
+  bool isFixed = schedule.segments > 1 && canDivide(), isOne = isOneToken(op);
+  bool isFilled = schedule.fillsMachine && !op.hasAt() && !isOne, isChecked = schedule.checksGates && !isOne;
+  if (!isFixed && !isFilled && !isChecked)
     return emitColumns(schedule.valueColumns);
   // Sizes before any branch: what is computed here is used again.
   batch = largestExtent(plan, b, op.getBatchExtents());
   heads = largestExtent(plan, b, op.getHeadExtents());
   if (isFixed) {
     Value segments = plan.constant(schedule.segments);
+    allocateMarks(segments);
     return emitSegments(allocate(segments, segments));
   }
+  if (!isFilled) {
+    allocateMarks(plan.constant(1));
+    return emitChecked(nullptr, [&] { return emitColumns(schedule.valueColumns); });
+  }
   Value machine = tile::MachineOp::create(b, b.getIndexType());
-  if (!canDivide() || schedule.segments == 1)
-    return emitFewerColumns(schedule.valueColumns, machine);
+  auto emitWhole = [&] {
+    return emitChecked(nullptr, [&] { return emitFewerColumns(schedule.valueColumns, machine); });
+  };
+  if (!canDivide() || schedule.segments == 1) {
+    allocateMarks(plan.constant(1));
+    return emitWhole();
+  }
   Value blocks = arith::MaxSIOp::create(b, blocksOf(schedule.valueColumns), plan.constant(1));
   Value chunks = arith::DivSIOp::create(b, plan.dim(op.getKey(), 2), plan.constant(schedule.chunk * kFewestChunks));
   Value segments = arith::MinSIOp::create(b, arith::DivSIOp::create(b, machine, blocks), chunks);
   Value isDivided = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, segments, plan.constant(kFewestSegments));
   SegmentWorkspace workspace = allocate(segments, arith::SelectOp::create(b, isDivided, segments, plan.constant(0)));
+  allocateMarks(arith::SelectOp::create(b, isDivided, segments, plan.constant(1)));
   auto branch = scf::IfOp::create(b, isDivided, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
   if (failed(emitSegments(workspace)))
     return failure();
   b.setInsertionPointToStart(branch.elseBlock());
-  return emitFewerColumns(schedule.valueColumns, machine);
+  return emitWhole();
 }
 
 LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,

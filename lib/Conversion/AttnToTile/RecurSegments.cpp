@@ -17,6 +17,8 @@ using namespace heddle;
 /// The chunks of this block.
 std::pair<Value, Value> RecurKernel::chunkRange() {
   Value count = arith::CeilDivSIOp::create(b(), length, constant(schedule.chunk));
+  if (isRepeated)
+    count = arith::SelectOp::create(b(), isRepeated, count, constant(0));
   if (!segment)
     return {constant(0), count};
   Value each = arith::CeilDivSIOp::create(b(), count, segments);
@@ -88,6 +90,9 @@ FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
                                        IntegerAttr(), UnitAttr());
     return SmallVector<Value>{math.add(before, added)};
   };
-  FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), segment, constant(1), initial->flatten(), fold);
+  Value before = segment;
+  if (isRepeated)
+    before = arith::SelectOp::create(b(), isRepeated, before, constant(0));
+  FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), before, constant(1), initial->flatten(), fold);
   return failed(folded) ? FailureOr<State>(failure()) : State::of(*folded);
 }

@@ -4,7 +4,8 @@
 // register compares with a constant: no position has a register. If i and j are the same
 // in every iteration, or all positions but a constant, they leave the loop, one for each
 // register, or what comparisons say is packed and unpacked again, bit by bit. Here they
-// stay beside what they select: the number is made again where it is needed.
+// stay beside what they select: the number is made again where it is needed. What is so
+// for all threads is a constant.
 //
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
@@ -68,11 +69,53 @@ struct LowerPositionSelect : OpConversionPattern<arith::SelectOp> {
   }
 };
 
+/// The least and the largest of a thread's number; everything if it is not known before run time.
+struct Bounds {
+  int64_t least = std::numeric_limits<int32_t>::min(), largest = std::numeric_limits<int32_t>::max();
+
+  bool areKnown() const { return least > std::numeric_limits<int32_t>::min(); }
+  static Bounds sum(Bounds x, Bounds y) {
+    return x.areKnown() && y.areKnown() ? Bounds{x.least + y.least, x.largest + y.largest} : Bounds();
+  }
+  Bounds negated() const { return areKnown() ? Bounds{-largest, -least} : Bounds(); }
+};
+
 /// A sum of positions and scalars: a number of the thread, and a constant for each register.
 struct PositionSum {
   Value number;
+  Bounds bounds; ///< of the number
   SmallVector<int64_t> offsets;
 };
+
+/// Of a block.
+constexpr int64_t mostWarps = 32;
+
+/// Of all threads' origins along a dimension.
+Bounds boundsOfOrigin(RankedTensorType type, int64_t dim) {
+  AffineMap map = layoutOf(type).origin(type.getShape());
+  Bounds bounds{std::numeric_limits<int64_t>::max(), 0};
+  for (int64_t warp = 0; warp < mostWarps; ++warp)
+    for (int64_t lane = 0; lane < 32; ++lane) {
+      int64_t origin = map.compose({lane, warp})[dim];
+      bounds = {std::min(bounds.least, origin), std::max(bounds.largest, origin)};
+    }
+  return bounds;
+}
+
+/// What a comparison of a number in `bounds` with a constant says, if it always says the same.
+std::optional<bool> resultOf(arith::CmpIPredicate predicate, Bounds bounds, int64_t constant) {
+  if (!bounds.areKnown())
+    return std::nullopt;
+  auto holds = [&](int64_t number) {
+    return arith::applyCmpPredicate(predicate, APInt(64, number, true), APInt(64, constant, true));
+  };
+  bool first = holds(bounds.least);
+  bool isEquality = predicate == arith::CmpIPredicate::eq || predicate == arith::CmpIPredicate::ne;
+  // An order changes once between the ends, an equality at the constant alone.
+  if (first != holds(bounds.largest) || (isEquality && bounds.least < constant && constant < bounds.largest))
+    return std::nullopt;
+  return first;
+}
 
 struct LowerPositionCompare : OpConversionPattern<arith::CmpIOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -92,9 +135,13 @@ struct LowerPositionCompare : OpConversionPattern<arith::CmpIOp> {
     Value distance =
         inlineAsm(builder, builder.getI32Type(), {lhs.number, rhs.number}, "sub.sat.s32 $0, $1, $2;", "=r,r,r");
     SmallVector<Value> registers;
-    for (auto [left, right] : llvm::zip(lhs.offsets, rhs.offsets))
+    Bounds bounds = Bounds::sum(lhs.bounds, rhs.bounds.negated());
+    for (auto [left, right] : llvm::zip(lhs.offsets, rhs.offsets)) {
+      std::optional<bool> known = resultOf(op.getPredicate(), bounds, right - left);
       registers.push_back(
-          arith::CmpIOp::create(builder, op.getPredicate(), distance, constantI32(builder, right - left)));
+          known ? arith::ConstantIntOp::create(builder, *known, 1).getResult()
+                : arith::CmpIOp::create(builder, op.getPredicate(), distance, constantI32(builder, right - left)));
+    }
     rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{registers});
     return success();
   }
@@ -129,6 +176,7 @@ private:
       bool adds = isa<arith::AddIOp>(op);
       left.number = adds ? arith::AddIOp::create(builder, left.number, right.number).getResult()
                          : arith::SubIOp::create(builder, left.number, right.number).getResult();
+      left.bounds = Bounds::sum(left.bounds, adds ? right.bounds : right.bounds.negated());
       for (auto [offset, more] : llvm::zip(left.offsets, right.offsets))
         offset += adds ? more : -more;
       return left;
@@ -136,15 +184,20 @@ private:
     auto iota = dyn_cast<tile::IotaOp>(op);
     if (!iota) {
       SplatElementsAttr constant;
-      bool isConstant = matchPattern(tile, m_Constant(&constant));
-      Value number = isConstant ? constantI32(builder, constant.getSplatValue<APInt>().getSExtValue())
-                                : rewriter.getRemappedValue(cast<tensor::SplatOp>(op).getInput());
-      return {number, SmallVector<int64_t>(count, 0)};
+      if (!matchPattern(tile, m_Constant(&constant)))
+        return {rewriter.getRemappedValue(cast<tensor::SplatOp>(op).getInput()), {}, SmallVector<int64_t>(count, 0)};
+      int64_t number = constant.getSplatValue<APInt>().getSExtValue();
+      return {constantI32(builder, number), {number, number}, SmallVector<int64_t>(count, 0)};
     }
     int64_t dim = iota.getDim();
     Value start =
         arith::IndexCastOp::create(builder, builder.getI32Type(), rewriter.getRemappedValue(iota.getOffset()));
-    PositionSum positions{arith::AddIOp::create(builder, start, originOf(builder, type)[dim]), {}};
+    PositionSum positions{arith::AddIOp::create(builder, start, originOf(builder, type)[dim]), {}, {}};
+    APInt first;
+    if (matchPattern(iota.getOffset(), m_ConstantInt(&first))) {
+      int64_t number = first.getSExtValue();
+      positions.bounds = Bounds::sum({number, number}, boundsOfOrigin(type, dim));
+    }
     for (int64_t index = 0; index < count; ++index)
       positions.offsets.push_back(layoutOf(type).offset(index, type.getShape())[dim]);
     return positions;
