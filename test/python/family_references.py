@@ -1,18 +1,11 @@
-"""What the ideas of heddle.families mean, in float64 NumPy, by family and name: from their equations, nothing of Heddle's."""
+"""What the ideas of heddle.families mean, in float64 NumPy, by family and name: from their equations, nothing that Heddle computes with. Where a row
+of heddle.mechanisms is the same mathematics, its reference is taken."""
 import numpy as np
 
-from heddle.mechanisms import _plain
-from heddle.mechanisms._plain import attention, recurrence, rope, scores, sigmoid
+from heddle.mechanisms import _plain, based, cog_attention, gateloop, kd_subquadratic
+from heddle.mechanisms._plain import FEATURES, attention, recurrence, rope, scores, sigmoid
 
-ELU = _plain.FEATURES["elu"]
-
-
-def relu(x):
-    return np.maximum(x, 0)
-
-
-def softplus(x):
-    return np.log(1 + np.exp(x))
+ELU, relu = FEATURES["elu"], FEATURES["relu"]
 
 
 def unit(x):
@@ -40,20 +33,15 @@ def on_grid(height, width, condition):
     return under(lambda i, j: condition(*divmod(i, width), *divmod(j, width)))
 
 
-def inside(x, y, extent, size):
-    start = min(max(x - size // 2, 0), extent - size)
-    return start <= y < start + size
+def in_windows(shape, sizes):
+    """Attention of a grid's tokens to windows around them, moved at borders."""
+    return lambda q, k, v: attention(q, k, v, _plain.neighborhoods(np.arange(q.shape[2]), shape, sizes)[0])
 
 
 def near_tokens(q, k):
     """q_t . k of the nine tokens around each t of a grid of 5 x 7, windows moved at the border."""
-    out = np.zeros((1, 2, 35 * 9))
-    for t in range(35):
-        y, x = divmod(t, 7)
-        top, left = min(max(y - 1, 0), 2), min(max(x - 1, 0), 4)
-        tokens = [7 * (top + n // 3) + left + n % 3 for n in range(9)]
-        out[:, :, 9 * t:9 * t + 9] = np.einsum("bhc,bhnc->bhn", q[:, :, t], k[:, :, tokens])
-    return out
+    seen, _ = _plain.neighborhoods(np.arange(35), (5, 7), (3, 3))
+    return np.concatenate([scores(q, k, 1.0)[:, :, t, tokens] for t, tokens in enumerate(seen)], -1)
 
 
 def with_entropy(p, v):
@@ -78,8 +66,8 @@ MASKS = {
     "intervals": lambda q, k, v, starts, ends: tables(q, k, v, lambda i, j: (starts[i] <= j) & (j < ends[i])),
     "living": lambda q, k, v, ends: tables(q, k, v, lambda i, j: (j <= i) & (i < ends[:, :, None, :])),
     "shifted": under(lambda i, j: 0 <= i - j < 3),
-    "neighborhood": under(lambda i, j: inside(i, j, 12, 5)),
-    "neighborhoods": on_grid(5, 7, lambda y, x, v, u: inside(y, v, 5, 3) and inside(x, u, 7, 5)),
+    "neighborhood": in_windows((12,), (5,)),
+    "neighborhoods": in_windows((5, 7), (3, 5)),
     "axes": on_grid(5, 7, lambda y, x, v, u: y == v or x == u),
     "tiles": on_grid(4, 6, lambda y, x, v, u: y // 2 == v // 2 and x // 3 == u // 3),
     "neighbor": near_tokens,
@@ -131,7 +119,7 @@ NORMALIZERS = {
     "rectified": lambda q, k, v: relu(scores(q, k)) @ v / 12,
     "squared": lambda q, k, v: relu(scores(q, k)) ** 2 @ v,
     "divided": lambda q, k, v: weighted(lambda s, seen: shares(s * seen))(np.exp(q), np.exp(k), v),
-    "with_signs": weighted(lambda s, seen: np.sign(s) * shares(np.exp(abs(s)) * seen)),
+    "with_signs": lambda q, k, v: cog_attention.reference(q, k, v, rotary=None),
     "products": weighted(lambda s, seen: s * s * seen),
     "hard": lambda q, k, v: np.eye(12)[scores(q, k).argmax(-1)] @ v,
     "entropy": lambda q, k, v: with_entropy(_plain.softmax(scores(q, k), _plain.causal(q, k)), v),
@@ -148,7 +136,7 @@ def turned(x, positions, base=10000.0):
 
 
 def partial(x):
-    return np.concatenate([turned(x[..., :8], np.arange(12)), x[..., 8:]], -1)
+    return np.concatenate([rope(x[..., :8]), x[..., 8:]], -1)
 
 
 def axial(x):
@@ -163,7 +151,7 @@ def cosformer(q, k, v, *waves):
 
 
 POSITIONS = {
-    "rotary": lambda q, k, v: attention(turned(q, np.arange(12)), turned(k, np.arange(12)), v, _plain.causal(q, k)),
+    "rotary": lambda q, k, v: attention(rope(q), rope(k), v, _plain.causal(q, k)),
     "partial": lambda q, k, v: attention(partial(q), partial(k), v, _plain.causal(q, k)),
     "axial": lambda q, k, v: attention(axial(q), axial(k), v),
     "from_an_offset": lambda q, k, v: attention(rope(q, first=3), rope(k, first=3), v, _plain.causal(q, k)),
@@ -171,7 +159,7 @@ POSITIONS = {
 }
 
 
-def summed(f, places=None):
+def summed(f):
     """Linear attention over pairs: weights f(x, y) of arrays (.., i, j), divided by their sum."""
     return lambda q, k, v: shares(f(scores(q, k, 1.0)) * _plain.causal(q, k)) @ v
 
@@ -181,22 +169,18 @@ FEATURE_MAPS = {
     "exp": np.exp,
     "rectified": relu,
     "clamped": lambda x: np.maximum(relu(x), 1e-6),
-    "distribution": lambda x: shares(np.exp(x)),
+    "distribution": _plain.softmax,
     "learned": lambda x, w: relu(x @ w),
-    "mirrored": lambda x, w: np.concatenate([np.exp(x @ w), np.exp(-x @ w)], -1),
+    "mirrored": lambda x, w: _plain.mirrored(x @ w, "exp"),
     "positive_random": lambda x, w: np.exp(x @ w - (x * x).sum(-1, keepdims=True) / 2) / 8,
     "random_fourier": lambda x, w: np.exp((x * x).sum(-1, keepdims=True) / 2) * np.concatenate([np.cos(x @ w), np.sin(x @ w)], -1) / 8,
     "cos_sin": lambda x: np.concatenate([np.cos(x), np.sin(x)], -1),
     "power_norm": lambda x: relu(x) ** 3 * np.linalg.norm(relu(x), axis=-1, keepdims=True) / np.linalg.norm(relu(x) ** 3, axis=-1, keepdims=True),
-    "taylor": summed(lambda s: 1 + s / 4 + (s / 4) ** 2 / 2),
+    "taylor": based.reference,
     "polynomial": summed(lambda s: 1 + s + s ** 2 / 2),
     "as_it_is": lambda q, k, v, f: recurrence(f, f, v, divide=True),
     "widened": lambda x: np.concatenate([x, np.zeros_like(x[..., :3])], -1),
 }
-
-
-def steps(q, k, v, dt, a):
-    return recurrence(q, k * softplus(dt)[..., None], v, (-softplus(dt) * np.exp(a)[:, None])[..., None])
 
 
 def resets(q, k, v, segments):
@@ -207,8 +191,9 @@ GATES = {
     "ungated": recurrence,
     "of_heads": lambda q, k, v, decay: recurrence(q, k, v, decay[:, None, None]),
     "of_tokens": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x))[..., None]),
-    "steps": steps,
-    "of_channels": lambda q, k, v, x: recurrence(q, k, v, np.log(sigmoid(x)) / 16),
+    "steps": lambda q, k, v, dt, a: kd_subquadratic.reference(q, v, k, dt=dt, A=a, D=np.zeros(2), kind="mamba2"),
+    "of_channels": lambda q, k, v, x: kd_subquadratic.reference(q, v, k, x, kind="gla"),
+    "turning": gateloop.reference,
     "resets": resets,
     "lagging": lambda q, k, v: scores(q, k, 1.0) * (np.arange(12) <= np.arange(12)[:, None] - 4) @ v,
     "of_results": lambda q, k, v, g: attention(q, k, v, _plain.causal(q, k)) * sigmoid(g),

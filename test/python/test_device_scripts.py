@@ -75,3 +75,17 @@ def test_recurrences(tmp_path, monkeypatch):
 
 def recurrences(mode, folder, names, *more, packages=False):
     return script("recurrences.py", mode, folder, "--name", ",".join(names), *more, packages=packages)
+
+
+def test_rivals(tmp_path):
+    """Without a rival: one token, a recurrence, and growth; then a pack of another gate."""
+    names = ["step", "mamba2", "growth_linear"]
+    done = script("rivals.py", "build", tmp_path, "--target", "cpu", "--name", ",".join(names), packages=True)
+    assert done.returncode == 0 and "linear.heddle" in done.stdout, done.stdout + done.stderr
+    run = lambda: script("rivals.py", "run", tmp_path, "--device", "cpu", "--runtime", RUNTIME, "--name", ",".join(names))
+    done = run()
+    assert done.returncode == 0 and "3 passed, 0 failed" in done.stdout and "of the copy's rate" in done.stdout, done.stdout + done.stderr
+    assert "workspace, bytes: 64: 0, 128: 0" in done.stdout
+    (tmp_path / "mamba2.heddle.pack").write_bytes((tmp_path / "linear.heddle.pack").read_bytes())
+    done = run()
+    assert done.returncode == 1 and "2 passed, 1 failed" in done.stdout and "mamba2: " in done.stdout, done.stdout + done.stderr

@@ -82,6 +82,21 @@ def of_channels(q, k, v, x):
     return heddle.recur(q, k, v, gate=gates.sigmoid(x) * (1 / 16), scale=1.0)
 
 
+@idea(gate=decays(1, 2, 12), angle=lambda generator: generator.uniform(0, 6.28, (1, 2, 12)).astype("float32"))
+@heddle.spec(**qkv, gate="1x2x12xf32", angle="1x2x12xf32")
+def turning(q, k, v, gate, angle):
+    """A decay that is a complex number
+
+        S_t = exp(gate_t + i theta_t) S_{t-1} + k_t v_t^T,   o_t = Re(q_t^T S_t),   angle_t = theta_1 + .. + theta_t
+
+    What is kept turns as it fades: [GateLoop](../mechanisms/gateloop.py), complex state spaces such as S4D and LRU. As only the real part is
+    read, `gates.complex_decay` makes it a real recurrence of [q cos angle; q sin angle] and the same of k: a rotary position that the token
+    decides. So the operator needs no complex numbers, and kernels, states and steps are those of a real gate.
+    """
+    q, k, gate = gates.complex_decay(q, k, gate, angle)
+    return heddle.recur(q, k, v, gate=gate, scale=1.0)
+
+
 @idea(segments=[[0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2]])
 @heddle.spec(**qkv, segments="1x12xi32")
 def resets(q, k, v, segments):
