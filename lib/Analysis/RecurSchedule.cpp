@@ -51,6 +51,47 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   return schedule;
 }
 
+/// Of more channels than groups have rows the state is several tiles, and chunks are of 64 tokens, whose rows each
+/// group multiplies: so a whole state fits the registers, and two slots each fit shared memory. Fewer columns would
+/// read queries and keys more often.
+static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, const RecurWork &work,
+                                                       const RecurSchedule &given) {
+  constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxWidth = 256, maxColumns = 128, maxTile = 64,
+                    stages = 2;
+  /// Beyond tiles, in a consumer: cursors, descriptors, gates of the rows.
+  constexpr int64_t allowance = 40;
+  /// Barriers, and gates on their way between threads.
+  constexpr int64_t fewBytes = 2048;
+  if (!work.isInOrder || !work.hasPlainValues || work.isGatedByChannel || work.elementBytes != 2 ||
+      work.keyWidth <= groups * groupRows || work.keyWidth > maxWidth || work.keyWidth % groupRows ||
+      (given.chunk && given.chunk != kChunk))
+    return std::nullopt;
+  RecurSchedule schedule = given;
+  schedule.chunk = kChunk;
+  schedule.warps = 4 * groups;
+  schedule.weighsKeys = true;
+  schedule.putsOperands = !work.hasPlainQueries || !work.hasPlainKeys;
+  schedule.fillsMachine = true;
+  if (!schedule.valueColumns)
+    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
+  schedule.tileChannels = groups * groupRows;
+  schedule.tileColumns = std::min(schedule.valueColumns, maxTile);
+  if (schedule.valueColumns % schedule.tileColumns || work.valueWidth % schedule.tileColumns)
+    return std::nullopt;
+  // The state, of which each group holds its rows; the scores, and a tile of the result, of 64 rows each.
+  int64_t registers = work.keyWidth * schedule.valueColumns / (groups * groupThreads) +
+                      (schedule.chunk + schedule.tileColumns) * groupRows / groupThreads + allowance;
+  int64_t perToken = (2 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
+  int64_t bytes = stages * schedule.chunk * perToken + work.keyWidth * schedule.valueColumns * work.elementBytes;
+  if (registers > divideRegisters(target, groups, 1).consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
+    return std::nullopt;
+  schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3} in tiles of {4}x{5}, {6} "
+                                "consuming and 4 copying warps, {7} stages: {8} registers, {9} bytes of shared memory",
+                                schedule.chunk, schedule.valueColumns, work.keyWidth, work.valueWidth,
+                                schedule.tileChannels, schedule.tileColumns, schedule.warps, stages, registers, bytes);
+  return schedule;
+}
+
 /// With a gate per channel the channels are the rows of the consuming groups, so that each element of a chunk is one
 /// thread's, and the state is shared out as ever. Chunks of 64 tokens, because what is computed of queries and keys
 /// goes through shared memory beside them; each group multiplies all their rows.
@@ -99,7 +140,7 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
 
 RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given) {
   if (target && target.getHasWarpgroupMma() && target.getHasBulkCopy())
-    for (auto choose : {chooseWarpgroupSchedule, chooseChannelSchedule})
+    for (auto choose : {chooseWarpgroupSchedule, chooseWideSchedule, chooseChannelSchedule})
       if (std::optional<RecurSchedule> schedule = choose(target, work, given))
         return *schedule;
   RecurSchedule schedule = given;

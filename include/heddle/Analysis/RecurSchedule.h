@@ -30,7 +30,9 @@ struct RecurWork {
 struct RecurSchedule {
   int64_t chunk = 0;        ///< tokens of a step; 0: open
   int64_t valueColumns = 0; ///< columns of the state that a block owns; 0: open
-  int64_t warps = 0;        ///< of a GPU's block; 0: not said
+  /// Of tiles that the state is divided into, where one would not suit products: channels and columns; 0: one tile.
+  int64_t tileChannels = 0, tileColumns = 0;
+  int64_t warps = 0; ///< of a GPU's block; 0: not said
   /// Segments that the tokens are always divided into; 1: none; 0: as the machine has room for, if it is to be filled.
   int64_t segments = 0;
   bool fillsMachine = false; ///< where heads are few, blocks own fewer columns, or segments of the tokens

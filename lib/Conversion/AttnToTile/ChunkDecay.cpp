@@ -249,10 +249,13 @@ Value ChunkDecay::weightsByChannel(Value queries, Value keys) {
   return weights;
 }
 
-Value ChunkDecay::products(Value queries, Value keys) {
+Value ChunkDecay::products(ArrayRef<Value> queries, ArrayRef<Value> keys) {
   if (kind() == Kind::Channel)
     return {};
-  return math.dot(queries, keys, math.zeros({size, size}), /*transX=*/false, /*transY=*/true);
+  Value sums = math.zeros({size, size});
+  for (auto [asking, asked] : llvm::zip_equal(queries, keys))
+    sums = math.dot(asking, asked, sums, /*transX=*/false, /*transY=*/true);
+  return sums;
 }
 
 Value ChunkDecay::weights(Value queries, Value keys, Value products) {

@@ -41,9 +41,9 @@ public:
   /// of them, or `counts` (size x 1, i32) where that is from 0 to size - 1; it reads another chunk where it is not.
   mlir::LogicalResult start(const BlockPlace &place, const Lifted &row, mlir::Value present, mlir::Value counts = {});
 
-  /// What weights of pairs are made of, size x size: products of queries and keys; null with a gate per channel. May
-  /// come before `start`.
-  mlir::Value products(mlir::Value queries, mlir::Value keys);
+  /// What weights of pairs are made of, size x size: products of queries and keys, in tiles of channels; null with a
+  /// gate per channel. May come before `start`.
+  mlir::Value products(llvm::ArrayRef<mlir::Value> queries, llvm::ArrayRef<mlir::Value> keys);
   /// Weights of the chunk's pairs, size x size: 0 where i has not seen j.
   mlir::Value weights(mlir::Value queries, mlir::Value keys, mlir::Value products);
 

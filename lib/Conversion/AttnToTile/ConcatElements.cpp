@@ -47,12 +47,37 @@ std::optional<Lifted> TileEmitter::concatWholeParts(Operation *operation, ArrayR
       tile::ConcatOp::create(builder(), RankedTensorType::get({rows, columns.extent}, element), ValueRange(parts))};
 }
 
+/// Columns that are one input's: that input's own.
+std::optional<Lifted> TileEmitter::insideOnePart(Operation *operation, ArrayRef<Lifted> indices) {
+  auto op = cast<tensor::ConcatOp>(operation);
+  int64_t dim = op.getDim(), offset = 0;
+  std::optional<int64_t> first;
+  if (indices[dim].isPositions() && !indices[dim].isSpaced() && !indices[dim].box && !indices[dim].limit)
+    first = getConstantIntValue(indices[dim].base);
+  if (!first)
+    return std::nullopt;
+  for (Value input : op.getInputs()) {
+    int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(dim);
+    if (ShapedType::isDynamic(size))
+      return std::nullopt;
+    if (*first >= offset && *first + indices[dim].extent <= offset + size) {
+      SmallVector<Lifted> inner(indices);
+      inner[dim].base = kernel.constant(*first - offset);
+      return element(input, inner);
+    }
+    offset += size;
+  }
+  return std::nullopt;
+}
+
 Lifted TileEmitter::elementOfConcat(Operation *operation, ArrayRef<Lifted> indices) {
   auto op = cast<tensor::ConcatOp>(operation);
   ImplicitLocOpBuilder &b = builder();
   int64_t dim = op.getDim(), offset = 0;
   if (std::optional<Lifted> whole = concatWholeParts(op, indices))
     return *whole;
+  if (std::optional<Lifted> inside = insideOnePart(op, indices))
+    return *inside;
   Lifted result;
   for (Value input : op.getInputs()) {
     int64_t size = cast<RankedTensorType>(input.getType()).getDimSize(dim);

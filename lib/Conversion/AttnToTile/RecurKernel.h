@@ -38,29 +38,30 @@ public:
         emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule, keyWidth),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))),
+        tileChannels(std::min(schedule.tileChannels ? schedule.tileChannels : keyWidth, keyWidth)),
+        tileColumns(std::min(schedule.tileColumns ? schedule.tileColumns : columns, columns)),
         isMassColumn(schedule.weighsKeys || isOneToken(op)) {}
 
   mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);
 
 private:
-  /// The state, and its mass where it is wanted.
+  /// The state in tiles, those of the first channels first, and its mass where it is wanted, in as many as there are
+  /// tiles of channels.
   struct State {
-    mlir::Value sums;
-    mlir::Value mass;
+    llvm::SmallVector<mlir::Value> sums, mass;
     llvm::SmallVector<mlir::Value> flatten() const {
-      return mass ? llvm::SmallVector<mlir::Value>{sums, mass} : llvm::SmallVector<mlir::Value>{sums};
-    }
-    static State of(llvm::ArrayRef<mlir::Value> values) {
-      return {values[0], values.size() > 1 ? values[1] : mlir::Value()};
+      llvm::SmallVector<mlir::Value> values(sums);
+      llvm::append_range(values, mass);
+      return values;
     }
   };
   /// The tiles of a chunk of tokens; its gates are in `decay`.
   struct Chunk {
-    mlir::Value keys, values;
+    llvm::SmallVector<mlir::Value> keys, values;
     Lifted row;
     mlir::Value present; ///< tokens that exist, index
   };
-  /// What is stored of a block of rows.
+  /// What is stored of a block of rows, in one tile of columns.
   struct Rows {
     mlir::Value result, mass;
   };
@@ -70,21 +71,34 @@ private:
   mlir::Value tileOf(mlir::Value tensor, const Lifted &row, const Lifted &column, llvm::ArrayRef<int64_t> shape) {
     return emitter.tile(tensor, {place.batchOf(tensor), place.headOf(tensor), row, column}, shape);
   }
-  Lifted channels(int64_t dim) { return Lifted::positions(dim, keyWidth, constant(0)); }
-  Lifted valueColumns() { return Lifted::positions(1, columns, firstColumn); }
+  int64_t channelTiles() const { return llvm::divideCeil(keyWidth, tileChannels); }
+  int64_t columnTiles() const { return columns / tileColumns; }
+  int64_t channelsOf(int64_t part) const { return std::min(tileChannels, keyWidth - part * tileChannels); }
+  Lifted channels(int64_t dim, int64_t part = 0) {
+    return Lifted::positions(dim, channelsOf(part), constant(part * tileChannels));
+  }
+  Lifted valueColumns(int64_t part = 0);
+  State stateOf(llvm::ArrayRef<mlir::Value> values) const {
+    size_t count = channelTiles() * columnTiles();
+    return {llvm::SmallVector<mlir::Value>(values.take_front(count)),
+            llvm::SmallVector<mlir::Value>(values.drop_front(count))};
+  }
 
   void startBlock();
-  /// What a chunk adds to the state: the operands of the product, one of them with the decays to the chunk's end.
-  struct Addends {
-    mlir::Value keys, values;
+  /// What channels of a chunk add to the state: the left operand of products, maybe with the decays to the chunk's end.
+  struct Addend {
+    mlir::Value keys;
     mlir::Value mass; ///< what it adds to that, in f32; null where nobody asks
     bool isTransposed;
   };
+  using StoreRows = llvm::function_ref<mlir::LogicalResult(const Rows &, int64_t)>;
 
   mlir::FailureOr<State> initialState();
+  mlir::FailureOr<llvm::SmallVector<mlir::Value>> loadQueries(const Lifted &row);
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
-  mlir::FailureOr<Rows> readRows(mlir::Value queries, const Chunk &chunk, const State &state, mlir::Value counts = {});
-  Addends weigh(const Chunk &chunk, bool hasMass);
+  mlir::FailureOr<Rows> readRows(llvm::ArrayRef<mlir::Value> queries, const Chunk &chunk, const State &state,
+                                 mlir::Value counts = {}, StoreRows store = nullptr);
+  Addend weigh(mlir::Value keys, bool hasMass);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
   llvm::SmallVector<mlir::Value> checkIndices();
@@ -92,11 +106,13 @@ private:
   std::pair<mlir::Value, mlir::Value> chunkRange();
   mlir::LogicalResult storeSegment();
   mlir::FailureOr<State> stateOfSegments(const State &initial);
+  llvm::SmallVector<mlir::Value> placeInWorkspace(mlir::Value number, int64_t n);
   mlir::FailureOr<State> stateBefore();
   mlir::Value tokensSeen(const Lifted &row);
   mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);
   mlir::LogicalResult step(llvm::ArrayRef<KernelOutput> outputs);
-  mlir::LogicalResult storeRows(const Lifted &row, const Rows &rows, llvm::ArrayRef<KernelOutput> outputs);
+  mlir::LogicalResult storeRows(const Lifted &row, const Rows &rows, int64_t part,
+                                llvm::ArrayRef<KernelOutput> outputs);
   mlir::LogicalResult storeState(const State &state, llvm::ArrayRef<KernelOutput> outputs);
   bool isState(mlir::Value tensor) { return tensor == op.getFinalState() || tensor == op.getFinalMass(); }
 
@@ -113,6 +129,7 @@ private:
   int64_t keyWidth;
   ChannelChunk channelChunk; ///< instead of `decay` where the schedule says so
   int64_t columns;
+  int64_t tileChannels, tileColumns; ///< of tiles of the state
   bool isMassColumn;
   mlir::Value firstColumn, isFirstSlice, length;
   mlir::Value segment, segments;   ///< this block's, and how many; null where there is one

@@ -93,24 +93,41 @@ void RecurKernel::openBranch(Value condition) {
 /// warps share out the channels, so that what a token adds is added up by those who hold it.
 FailureOr<RecurKernel::State> RecurKernel::initialState() {
   State state;
-  SmallVector<int64_t> massShape{1, keyWidth};
-  if (isMassColumn)
-    std::swap(massShape[0], massShape[1]);
-  if (!op.getInitial()) {
-    state.sums = math.zeros({keyWidth, columns});
-    state.mass = op.getMass() ? math.zeros(massShape) : Value();
-    return state;
+  for (int64_t part = 0; part < channelTiles(); ++part)
+    for (int64_t of = 0; of < columnTiles(); ++of) {
+      SmallVector<int64_t> shape{channelsOf(part), tileColumns};
+      state.sums.push_back(op.getInitial() ? tileOf(op.getInitial(), channels(0, part), valueColumns(of), shape)
+                                           : math.zeros(shape));
+    }
+  for (int64_t part = 0; op.getMass() && part < channelTiles(); ++part) {
+    SmallVector<int64_t> shape{1, channelsOf(part)};
+    if (isMassColumn)
+      std::swap(shape[0], shape[1]);
+    Value mass = op.getInitialMass();
+    state.mass.push_back(
+        mass
+            ? emitter.tile(mass, {place.batchOf(mass), place.headOf(mass), channels(isMassColumn ? 0 : 1, part)}, shape)
+            : math.zeros(shape));
   }
-  state.sums = tileOf(op.getInitial(), channels(0), valueColumns(), {keyWidth, columns});
-  if (!state.sums)
+  if (llvm::is_contained(state.flatten(), Value()))
     return failure();
-  if (Value mass = op.getInitialMass()) {
-    state.mass =
-        emitter.tile(mass, {place.batchOf(mass), place.headOf(mass), channels(isMassColumn ? 0 : 1)}, massShape);
-    if (!state.mass)
-      return failure();
-  }
   return state;
+}
+
+Lifted RecurKernel::valueColumns(int64_t part) {
+  Value first = firstColumn;
+  if (part)
+    first = b().createOrFold<arith::AddIOp>(first, constant(part * tileColumns));
+  return Lifted::positions(1, tileColumns, first);
+}
+
+FailureOr<SmallVector<Value>> RecurKernel::loadQueries(const Lifted &row) {
+  SmallVector<Value> queries;
+  for (int64_t part = 0; part < channelTiles(); ++part)
+    queries.push_back(tileOf(op.getQuery(), row, channels(1, part), {schedule.chunk, channelsOf(part)}));
+  if (llvm::is_contained(queries, Value()))
+    return failure();
+  return queries;
 }
 
 /// Reads the keys and values of a chunk.
@@ -118,85 +135,113 @@ FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number) {
   int64_t size = schedule.chunk;
   Value first = arith::MulIOp::create(b(), number, constant(size));
   Lifted row = Lifted::positions(0, size, first, limit);
-  Chunk chunk{tileOf(op.getKey(), row, channels(1), {size, keyWidth}),
-              tileOf(op.getValue(), row, valueColumns(), {size, columns}), row,
-              arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size))};
+  Chunk chunk{{}, {}, row, {}};
+  for (int64_t part = 0; part < channelTiles(); ++part)
+    chunk.keys.push_back(tileOf(op.getKey(), row, channels(1, part), {size, channelsOf(part)}));
+  for (int64_t part = 0; part < columnTiles(); ++part)
+    chunk.values.push_back(tileOf(op.getValue(), row, valueColumns(part), {size, tileColumns}));
+  chunk.present = arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size));
   if (op.hasAt()) // a row may have seen all tokens of whole chunks: the next one is empty
     chunk.present = arith::MaxSIOp::create(b(), chunk.present, constant(0));
-  if (!chunk.keys || !chunk.values)
+  if (llvm::is_contained(chunk.keys, Value()) || llvm::is_contained(chunk.values, Value()))
     return failure();
   return chunk;
 }
 
 /// What the state and the chunk say of rows that have seen `counts` of its tokens (see ChunkDecay). Products that wait
-/// for nothing come first, then what other threads wait for: the state, and sums of gates.
-FailureOr<RecurKernel::Rows> RecurKernel::readRows(Value queries, const Chunk &chunk, const State &state,
-                                                   Value counts) {
-  Type element = TileMath::typeOf(queries).getElementType();
-  Value products, sums, mass = state.mass;
+/// for nothing come first, then what other threads wait for: the state, and sums of gates. Of several tiles of columns
+/// `store` takes all but the last one, each behind the first product of the next.
+FailureOr<RecurKernel::Rows> RecurKernel::readRows(ArrayRef<Value> queries, const Chunk &chunk, const State &state,
+                                                   Value counts, StoreRows store) {
+  Type element = TileMath::typeOf(queries.front()).getElementType();
+  Value products;
   if (!schedule.putsOperands)
     products = decay.products(queries, chunk.keys);
-  sums = math.narrow(state.sums, element);
-  if (mass && isMassColumn)
-    mass = tile::TransposeOp::create(b(), TileMath::typeOf(mass).clone({1, keyWidth}), mass);
+  SmallVector<Value> sums, mass(state.mass);
+  for (Value tile : state.sums)
+    sums.push_back(math.narrow(tile, element));
+  for (Value &tile : mass)
+    if (isMassColumn)
+      tile =
+          tile::TransposeOp::create(b(), TileMath::typeOf(tile).clone({1, TileMath::typeOf(tile).getDimSize(0)}), tile);
   if (schedule.putsOperands) // all that is computed passes one barrier
     products = decay.products(queries, chunk.keys);
   if (failed(decay.start(place, chunk.row, chunk.present, counts)))
     return failure();
   Value prefix = decay.getPrefix(), isHere = decay.getIsHere();
   bool isByChannel = prefix && TileMath::typeOf(prefix).getDimSize(1) > 1;
-  Value asking = isByChannel ? math.mul(math.wide(queries), prefix) : Value();
+  SmallVector<Value> asking, wideQueries; // by channel queries are one tile
+  for (Value tile : queries) {
+    if (isByChannel || !mass.empty())
+      wideQueries.push_back(isByChannel ? math.mul(math.wide(tile), prefix) : math.wide(tile));
+    asking.push_back(isByChannel ? math.narrow(wideQueries.back(), element) : tile);
+  }
   auto ofState = [&](Value before) {
     if (prefix && !isByChannel)
       before = math.mul(before, prefix);
     return isHere ? math.select(isHere, before, math.number(0)) : before; // what other rows have may be infinite
   };
   Rows rows;
-  if (mass) // beside the first product, as long as there are registers
-    rows.mass = ofState(math.sum(math.mul(asking ? asking : math.wide(queries), mass), 1));
-  rows.result = math.dot(asking ? math.narrow(asking, element) : queries, sums, math.zeros({schedule.chunk, columns}));
-  Value weights = decay.weights(queries, chunk.keys, products);
-  if (mass)
-    rows.mass = math.add(rows.mass, math.sum(weights, 1));
-  Value narrowWeights = math.narrow(weights, element);
-  rows.result = math.dot(narrowWeights, chunk.values, ofState(rows.result));
+  for (auto [wide, tile] : llvm::zip(wideQueries, mass)) { // beside the first product, as long as there are registers
+    Value before = ofState(math.sum(math.mul(wide, tile), 1));
+    rows.mass = rows.mass ? math.add(rows.mass, before) : before;
+  }
+  Value narrowWeights;
+  for (int64_t part = 0; part < columnTiles(); ++part) {
+    Value result = math.zeros({schedule.chunk, tileColumns});
+    for (auto [n, tile] : llvm::enumerate(asking))
+      result = math.dot(tile, sums[n * columnTiles() + part], result);
+    if (part && failed(store(rows, part - 1)))
+      return failure();
+    if (!narrowWeights) {
+      Value weights = decay.weights(queries.front(), chunk.keys.front(), products);
+      if (rows.mass)
+        rows.mass = math.add(rows.mass, math.sum(weights, 1));
+      narrowWeights = math.narrow(weights, element);
+    }
+    rows.result = math.dot(narrowWeights, chunk.values[part], ofState(result));
+  }
   return rows;
 }
 
 /// One decay per token goes to whichever side the schedule says.
-RecurKernel::Addends RecurKernel::weigh(const Chunk &chunk, bool hasMass) {
-  Type element = TileMath::typeOf(chunk.keys).getElementType();
+RecurKernel::Addend RecurKernel::weigh(Value keys, bool hasMass) {
+  auto type = TileMath::typeOf(keys);
   Value suffix = decay.getSuffix();
-  auto weighed = [&](Value tile) { return suffix ? math.mul(math.wide(tile), suffix) : math.wide(tile); };
-  auto massOf = [&](Value keys) { return hasMass ? math.sum(keys, isMassColumn ? 1 : 0) : Value(); };
-  if (isMassColumn && (suffix || hasMass)) {
-    Type channels = TileMath::typeOf(chunk.keys).clone({keyWidth, schedule.chunk});
-    Value keys = weighed(tile::TransposeOp::create(b(), channels, chunk.keys)), mass = massOf(keys);
-    if (suffix)
-      return {math.narrow(keys, element), chunk.values, mass, /*isTransposed=*/false};
-    return {chunk.keys, chunk.values, mass, /*isTransposed=*/true};
-  }
-  if (!suffix)
-    return {chunk.keys, chunk.values, massOf(weighed(chunk.keys)), /*isTransposed=*/true};
-  if (TileMath::typeOf(suffix).getDimSize(1) > 1) {
-    Value keys = weighed(chunk.keys);
-    return {math.narrow(keys, element), chunk.values, massOf(keys), /*isTransposed=*/true};
-  }
-  Value values = math.narrow(weighed(chunk.values), element);
-  return {chunk.keys, values, hasMass ? massOf(weighed(chunk.keys)) : Value(), /*isTransposed=*/true};
+  bool isInKeys = suffix && (isMassColumn || TileMath::typeOf(suffix).getDimSize(1) > 1);
+  if (!hasMass && !isInKeys)
+    return {keys, {}, /*isTransposed=*/true};
+  Value turned = keys;
+  if (isMassColumn)
+    turned = tile::TransposeOp::create(b(), type.clone({type.getDimSize(1), type.getDimSize(0)}), keys);
+  Value weighed = suffix ? math.mul(math.wide(turned), suffix) : math.wide(turned), mass;
+  if (hasMass)
+    mass = math.sum(weighed, isMassColumn ? 1 : 0);
+  return {isInKeys ? math.narrow(weighed, type.getElementType()) : keys, mass,
+          /*isTransposed=*/!isInKeys || !isMassColumn};
 }
 
 /// The state behind a chunk.
 RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
-  Addends addends = weigh(chunk, static_cast<bool>(state.mass));
-  Value whole = decay.getWhole(), ofRows = whole, sums = state.sums;
+  Value whole = decay.getWhole(), ofRows = whole, suffix = decay.getSuffix();
   if (whole && TileMath::typeOf(whole).getDimSize(1) > 1)
     ofRows = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
-  if (whole)
-    sums = math.mul(sums, ofRows);
-  State next{math.dot(addends.keys, addends.values, sums, addends.isTransposed), {}};
-  if (state.mass) // a column has one decay for all channels
-    next.mass = math.add(whole ? math.mul(state.mass, whole) : state.mass, addends.mass);
+  State next;
+  SmallVector<Value> values(chunk.values);
+  if (suffix && !isMassColumn && TileMath::typeOf(suffix).getDimSize(1) == 1)
+    for (Value &tile : values)
+      tile = math.narrow(math.mul(math.wide(tile), suffix), TileMath::typeOf(tile).getElementType());
+  for (auto [part, keys] : llvm::enumerate(chunk.keys)) {
+    Addend addend = weigh(keys, !state.mass.empty());
+    for (int64_t of = 0; of < columnTiles(); ++of) {
+      Value sums = state.sums[part * columnTiles() + of];
+      if (whole)
+        sums = math.mul(sums, ofRows);
+      next.sums.push_back(math.dot(addend.keys, values[of], sums, addend.isTransposed));
+    }
+    if (addend.mass) // a column has one decay for all channels
+      next.mass.push_back(math.add(whole ? math.mul(state.mass[part], whole) : state.mass[part], addend.mass));
+  }
   return next;
 }
 
@@ -208,41 +253,44 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
   bool isModerate = check.part == GateCheck::Moderate;
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
-    Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
+    FailureOr<SmallVector<Value>> queries = loadQueries(row);
     FailureOr<Chunk> chunk = loadChunk(number);
-    if (!queries || failed(chunk))
+    if (failed(queries) || failed(chunk))
       return failure();
     FailureOr<Rows> rows = Rows();
     SmallVector<Value> next;
     if (isModerate) {
       ChannelChunk::Moderate state{carried[0], carried[1], carried[2]};
-      FailureOr<Value> result = channelChunk.visitModerate(place, row, queries, chunk->keys, chunk->values, state);
+      FailureOr<Value> result =
+          channelChunk.visitModerate(place, row, queries->front(), chunk->keys.front(), chunk->values.front(), state);
       if (failed(result))
         return failure();
       *rows = {*result, {}};
       next = state.flatten();
     } else if (schedule.hasChannelRows) {
       FailureOr<ChannelChunk::Result> result =
-          channelChunk.visit(place, row, queries, chunk->keys, chunk->values, carried.front());
+          channelChunk.visit(place, row, queries->front(), chunk->keys.front(), chunk->values.front(), carried.front());
       if (failed(result))
         return failure();
       *rows = {result->rows, {}};
       next = {result->state};
     } else {
-      State state = State::of(carried);
-      rows = readRows(queries, *chunk, state);
+      State state = stateOf(carried);
+      auto store = [&](const Rows &some, int64_t part) { return storeRows(row, some, part, outputs); };
+      rows = readRows(*queries, *chunk, state, {}, store);
       if (failed(rows))
         return failure();
       next = advance(state, *chunk).flatten();
     }
-    if (failed(storeRows(row, *rows, outputs)))
+    if (failed(storeRows(row, *rows, columnTiles() - 1, outputs)))
       return failure();
     return next;
   };
   auto [first, end] = chunkRange();
   if (schedule.hasChannelRows)
     channelChunk.start();
-  SmallVector<Value> start = isModerate ? channelChunk.startModerate(initial->sums).flatten() : initial->flatten();
+  SmallVector<Value> start =
+      isModerate ? channelChunk.startModerate(initial->sums.front()).flatten() : initial->flatten();
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);
   if (failed(last))
     return failure();
@@ -256,10 +304,10 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     if (op.getFinal()) {
       Value none = arith::ConstantOp::create(b(), b().getF32FloatAttr(0));
       openBranch(arith::CmpFOp::create(b(), arith::CmpFPredicate::OEQ, mark, none));
-      behind.sums = channelChunk.stateOf(moderate);
+      behind.sums = {channelChunk.stateOf(moderate)};
     }
   } else {
-    behind = State::of(*last);
+    behind = stateOf(*last);
     if (isRepeated && op.getFinal())
       openBranch(isRepeated);
   }
@@ -282,20 +330,21 @@ LogicalResult RecurKernel::step(ArrayRef<KernelOutput> outputs) {
   query = math.wide(query);
   key = math.wide(key);
   auto advance = [&](Value sums, Value added) { return math.add(*factor ? math.mul(sums, *factor) : sums, added); };
-  State after{advance(before->sums, math.mul(key, math.wide(value))), {}};
-  Value result = math.sum(math.mul(query, after.sums), 0), mass;
-  if (before->mass) {
-    after.mass = advance(before->mass, key);
-    mass = math.sum(math.mul(query, after.mass), 0);
+  State after{{advance(before->sums.front(), math.mul(key, math.wide(value)))}, {}};
+  Value result = math.sum(math.mul(query, after.sums.front()), 0), mass;
+  if (!before->mass.empty()) {
+    after.mass.push_back(advance(before->mass.front(), key));
+    mass = math.sum(math.mul(query, after.mass.front()), 0);
   }
-  if (failed(storeRows(token, {result, mass}, outputs)))
+  if (failed(storeRows(token, {result, mass}, /*part=*/0, outputs)))
     return failure();
   return storeState(after, outputs);
 }
 
-LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, ArrayRef<KernelOutput> outputs) {
+LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, int64_t part,
+                                     ArrayRef<KernelOutput> outputs) {
   SmallVector<Lifted> rowIndices{{place.batch}, {place.head}, row}, indices(rowIndices);
-  indices.push_back(valueColumns());
+  indices.push_back(valueColumns(part));
   emitter.provide(op.getOutput(), indices, math.narrow(stored.result, getElementTypeOrSelf(op.getOutput().getType())));
   if (stored.mass)
     emitter.provide(op.getMassResult(), rowIndices, stored.mass);
@@ -304,22 +353,28 @@ LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, Arra
     if (isState(output.tensor))
       continue;
     bool hasColumns = cast<RankedTensorType>(getLogicalSource(output.tensor).getType()).getRank() == 4;
-    if (failed(
-            storeOutput(kernel, emitter, output, hasColumns ? indices : rowIndices, {rows, hasColumns ? columns : 1})))
+    if (!hasColumns && part)
+      continue; // stored with the first tile
+    if (failed(storeOutput(kernel, emitter, output, hasColumns ? indices : rowIndices,
+                           {rows, hasColumns ? tileColumns : 1})))
       return failure();
   }
   return success();
 }
 
 LogicalResult RecurKernel::storeState(const State &state, ArrayRef<KernelOutput> outputs) {
-  SmallVector<Lifted> start{{place.batch}, {place.head}}, sums(start), mass(start);
-  sums.append({channels(0), valueColumns()});
-  mass.push_back(channels(isMassColumn ? 0 : 1));
+  SmallVector<Lifted> start{{place.batch}, {place.head}};
+  auto store = [&](const KernelOutput &output, Value tile, ArrayRef<Lifted> where) {
+    SmallVector<Lifted> indices(start);
+    llvm::append_range(indices, where);
+    emitter.provide(output.tensor, indices, tile);
+    return storeOutput(kernel, emitter, output, indices, TileMath::typeOf(tile).getShape());
+  };
   for (const KernelOutput &output : outputs) {
     if (output.tensor == op.getFinalState()) {
-      emitter.provide(output.tensor, sums, state.sums);
-      if (failed(storeOutput(kernel, emitter, output, sums, {keyWidth, columns})))
-        return failure();
+      for (auto [n, tile] : llvm::enumerate(state.sums))
+        if (failed(store(output, tile, {channels(0, n / columnTiles()), valueColumns(n % columnTiles())})))
+          return failure();
     } else if (output.tensor == op.getFinalMass()) {
       // Every slice of the values computes the same; one stores it.
       OpBuilder::InsertionGuard guard(b());
@@ -327,9 +382,9 @@ LogicalResult RecurKernel::storeState(const State &state, ArrayRef<KernelOutput>
         auto once = scf::IfOp::create(b(), isFirstSlice, /*withElseRegion=*/false);
         b().setInsertionPointToStart(once.thenBlock());
       }
-      emitter.provide(output.tensor, mass, state.mass);
-      if (failed(storeOutput(kernel, emitter, output, mass, TileMath::typeOf(state.mass).getShape())))
-        return failure();
+      for (auto [part, tile] : llvm::enumerate(state.mass))
+        if (failed(store(output, tile, {channels(isMassColumn ? 0 : 1, part)})))
+          return failure();
     }
   }
   return success();

@@ -53,10 +53,10 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
   auto visitBlock = [&](Value block, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     Value first = arith::MulIOp::create(b(), block, constant(size));
     Lifted row = Lifted::positions(0, size, first, rowLimit);
-    Value queries = tileOf(op.getQuery(), row, channels(1), {size, keyWidth});
+    FailureOr<SmallVector<Value>> queries = loadQueries(row);
     Value end = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), first, constant(size)), rowLength);
     Value seen = tokensSeen(row), most = tokensSeen({arith::SubIOp::create(b(), end, constant(1))});
-    if (!queries || !seen || !most)
+    if (failed(queries) || !seen || !most)
       return failure();
     Value lastChunk = arith::DivUIOp::create(b(), most, constant(size));
     SmallVector<Value> inner(carried.drop_back());
@@ -64,11 +64,11 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
     if (op.getMass())
       inner.push_back(math.zeros({size, 1}));
     auto passBy = [&](Value number, ArrayRef<Value> values) -> FailureOr<SmallVector<Value>> {
-      State state = State::of(values.take_front(parts));
+      State state = stateOf(values.take_front(parts));
       FailureOr<Chunk> chunk = loadChunk(number);
       if (failed(chunk))
         return failure();
-      FailureOr<Rows> rows = readRows(queries, *chunk, state, countsIn(seen, number));
+      FailureOr<Rows> rows = readRows(*queries, *chunk, state, countsIn(seen, number));
       if (failed(rows))
         return failure();
       SmallVector<Value> sums = added(*rows, values.drop_front(parts));
@@ -79,15 +79,15 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
     FailureOr<SmallVector<Value>> passed = loopOver(b(), carried.back(), lastChunk, constant(1), inner, passBy);
     if (failed(passed))
       return failure();
-    State state = State::of(ArrayRef(*passed).take_front(parts));
+    State state = stateOf(ArrayRef(*passed).take_front(parts));
     FailureOr<Chunk> chunk = loadChunk(lastChunk);
     if (failed(chunk))
       return failure();
-    FailureOr<Rows> rows = readRows(queries, *chunk, state, countsIn(seen, lastChunk));
+    FailureOr<Rows> rows = readRows(*queries, *chunk, state, countsIn(seen, lastChunk));
     if (failed(rows))
       return failure();
     SmallVector<Value> sums = added(*rows, ArrayRef(*passed).drop_front(parts));
-    if (failed(storeRows(row, {sums[0], op.getMass() ? sums[1] : Value()}, outputs)))
+    if (failed(storeRows(row, {sums[0], op.getMass() ? sums[1] : Value()}, /*part=*/0, outputs)))
       return failure();
     SmallVector<Value> next = state.flatten();
     next.push_back(lastChunk);
@@ -105,10 +105,10 @@ LogicalResult RecurKernel::visitRows(ArrayRef<KernelOutput> outputs) {
     FailureOr<Chunk> chunk = loadChunk(number);
     if (failed(chunk) || failed(decay.start(place, chunk->row, chunk->present)))
       return failure();
-    return advance(State::of(carried), *chunk).flatten();
+    return advance(stateOf(carried), *chunk).flatten();
   };
   Value chunks = arith::CeilDivSIOp::create(b(), length, constant(size));
   FailureOr<SmallVector<Value>> last =
       loopOver(b(), behind->back(), chunks, constant(1), ArrayRef(*behind).drop_back(), goOn);
-  return failed(last) ? failure() : storeState(State::of(*last), outputs);
+  return failed(last) ? failure() : storeState(stateOf(*last), outputs);
 }

@@ -27,25 +27,28 @@ std::pair<Value, Value> RecurKernel::chunkRange() {
 }
 
 LogicalResult RecurKernel::storeSegment() {
+  size_t count = channelTiles() * columnTiles();
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     FailureOr<Chunk> chunk = loadChunk(number);
     if (failed(chunk))
       return failure();
     if (schedule.hasChannelRows) {
       FailureOr<ChannelChunk::Segment> behind =
-          channelChunk.advance(place, chunk->row, chunk->keys, chunk->values, carried.front());
+          channelChunk.advance(place, chunk->row, chunk->keys.front(), chunk->values.front(), carried.front());
       if (failed(behind))
         return failure();
       return SmallVector<Value>{behind->state, math.add(carried.back(), behind->sums)};
     }
     if (failed(decay.start(place, chunk->row, chunk->present)))
       return failure();
-    SmallVector<Value> next{advance(State::of(carried.front()), *chunk).sums};
+    SmallVector<Value> next = advance(stateOf(carried.take_front(count)), *chunk).sums;
     if (decay.getAllSums())
       next.push_back(math.add(carried.back(), decay.getAllSums()));
     return next;
   };
-  SmallVector<Value> nothing{math.zeros({keyWidth, columns})};
+  SmallVector<Value> nothing;
+  for (size_t n = 0; n < count; ++n)
+    nothing.push_back(math.zeros({channelsOf(n / columnTiles()), tileColumns}));
   if (workspace->decays)
     nothing.push_back(math.zeros({schedule.hasChannelRows ? keyWidth : 1, 1}));
   auto [first, end] = chunkRange();
@@ -54,9 +57,9 @@ LogicalResult RecurKernel::storeSegment() {
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), nothing, visit);
   if (failed(last))
     return failure();
-  tile::StoreOp::create(b(), last->front(), kernel.import(workspace->sums),
-                        ValueRange{segment, place.batch, place.head, constant(0), firstColumn}, Value(), IntegerAttr(),
-                        UnitAttr());
+  for (auto [n, tile] : llvm::enumerate(ArrayRef(*last).take_front(count)))
+    tile::StoreOp::create(b(), tile, kernel.import(workspace->sums), placeInWorkspace(segment, n), Value(),
+                          IntegerAttr(), UnitAttr());
   if (schedule.hasChannelRows) { // of several slices each stores the same
     tile::StoreOp::create(b(), last->back(), kernel.import(workspace->decays),
                           ValueRange{segment, place.batch, place.head, constant(0)}, Value(), IntegerAttr(),
@@ -68,6 +71,12 @@ LogicalResult RecurKernel::storeSegment() {
   return success();
 }
 
+/// Where tile `n` of what a segment adds lies.
+SmallVector<Value> RecurKernel::placeInWorkspace(Value number, int64_t n) {
+  return {number, place.batch, place.head, constant(n / columnTiles() * tileChannels),
+          valueColumns(n % columnTiles()).base};
+}
+
 /// The state in front of this block's segment.
 FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
   FailureOr<State> initial = initialState();
@@ -75,24 +84,27 @@ FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
     return initial;
   Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();
   auto fold = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
-    Value before = carried.front();
-    if (schedule.hasChannelRows) {
-      Value read = tile::LoadOp::create(b(), TileMath::typeOf(before).clone({keyWidth, 1}), decays,
-                                        ValueRange{number, place.batch, place.head, constant(0)}, Value(),
-                                        IntegerAttr(), b().getUnitAttr());
-      before = math.mul(before, math.exp2(read));
-    } else if (decays) {
-      Value sum = memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head});
-      before = math.mul(before, math.exp2(emitter.materialize({sum}, {1, 1})));
+    Value factor;
+    if (schedule.hasChannelRows)
+      factor = tile::LoadOp::create(b(), TileMath::typeOf(carried.front()).clone({keyWidth, 1}), decays,
+                                    ValueRange{number, place.batch, place.head, constant(0)}, Value(), IntegerAttr(),
+                                    b().getUnitAttr());
+    else if (decays)
+      factor = emitter.materialize({memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head})},
+                                   {1, 1});
+    if (factor)
+      factor = math.exp2(factor);
+    SmallVector<Value> next;
+    for (auto [n, before] : llvm::enumerate(carried)) {
+      Value added = tile::LoadOp::create(b(), TileMath::typeOf(before), sums, placeInWorkspace(number, n), Value(),
+                                         IntegerAttr(), UnitAttr());
+      next.push_back(math.add(factor ? math.mul(before, factor) : before, added));
     }
-    Value added = tile::LoadOp::create(b(), TileMath::typeOf(before), sums,
-                                       ValueRange{number, place.batch, place.head, constant(0), firstColumn}, Value(),
-                                       IntegerAttr(), UnitAttr());
-    return SmallVector<Value>{math.add(before, added)};
+    return next;
   };
   Value before = segment;
   if (isRepeated)
     before = arith::SelectOp::create(b(), isRepeated, before, constant(0));
   FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), before, constant(1), initial->flatten(), fold);
-  return failed(folded) ? FailureOr<State>(failure()) : State::of(*folded);
+  return failed(folded) ? FailureOr<State>(failure()) : stateOf(*folded);
 }

@@ -158,6 +158,7 @@ private:
   Lifted elementOfSlice(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfConcat(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   std::optional<Lifted> concatWholeParts(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
+  std::optional<Lifted> insideOnePart(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfView(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
   Lifted elementOfMerge(mlir::Operation *op, llvm::ArrayRef<Lifted> indices);
 

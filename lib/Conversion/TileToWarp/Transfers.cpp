@@ -159,17 +159,20 @@ static bool isOfProducts(Value tile) {
   return source.getDefiningOp<tile::DotOp>() || isa<BlockArgument>(source);
 }
 
-/// Whether warps have all that a tile is computed of at hand: in registers, or in slots that copies fill.
-static bool isAtHand(Value tile) {
+/// Whether warps have all that a tile is computed of at hand: in slots that copies fill, or, if `isOfCopies` does not
+/// hold, in registers that products or loops have left.
+static bool isAtHand(Value tile, bool isOfCopies = false) {
   auto type = dyn_cast<RankedTensorType>(tile.getType());
   Operation *op = tile.getDefiningOp();
-  if (!type || !op || isa<tile::DotOp, tile::ReduceOp, tile::IotaOp, tensor::SplatOp, arith::ConstantOp>(op))
+  if (!type || isa_and_nonnull<tile::IotaOp, tensor::SplatOp, arith::ConstantOp>(op))
     return true;
+  if (!op || isa<tile::DotOp, tile::ReduceOp>(op))
+    return !isOfCopies;
   if (auto load = dyn_cast<tile::LoadOp>(op))
     return suitsBulkCopy(load);
   bool isKnown =
       isa<tile::BroadcastOp, tile::TransposeOp, scf::IfOp, scf::ForOp>(op) || OpTrait::hasElementwiseMappableTraits(op);
-  return isKnown && llvm::all_of(op->getOperands(), isAtHand);
+  return isKnown && llvm::all_of(op->getOperands(), [&](Value operand) { return isAtHand(operand, isOfCopies); });
 }
 
 /// An operand of a product of warpgroups that warps put to shared memory. Without room for more, this is made of
@@ -187,8 +190,8 @@ bool heddle::suitsLeftSlot(Value operand) {
     return isa<tile::DotOp>(use.getOwner()) && use.getOperandNumber() == 0 &&
            use.getOwner()->getBlock() == operand.getParentBlock();
   });
-  return products > 1 && kernel->hasAttr(tile::kPutsOperandsAttr) && suitsSwizzledSlot(type) && isAtHand(operand) &&
-         !isOfProducts(operand);
+  return products > 1 && kernel->hasAttr(tile::kPutsOperandsAttr) && suitsSwizzledSlot(type) &&
+         isAtHand(operand, /*isOfCopies=*/true);
 }
 
 /// A right operand of a product of warpgroups: copied to a slot, or put there.
