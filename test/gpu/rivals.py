@@ -1,6 +1,6 @@
 """Recurrences beside flash-linear-attention, and hybrids beside the kernels that they replace, in one process.
 
-  rivals.py build DIR                                      here, with the Python package: compile every spec to DIR/<row>.<spec>.pack
+  rivals.py build DIR [--compiler heddle-compile]          here, with the Python package: compile every spec to DIR/<row>.<spec>.pack
   rivals.py warm DIR --fla FOLDER                          on the device, once: processes side by side compile the rival's kernels
   rivals.py run DIR --runtime libheddle_rt.so --fla FOLDER on the device: check, time, print (and write to $OUT)
 
@@ -17,7 +17,7 @@ import sys
 import time
 
 import isolated
-import matrix  # noqa: F401, which finds bench
+import matrix
 from bench import measure, timing  # noqa: E402
 from rival_rows import ROWS  # noqa: E402
 
@@ -36,11 +36,10 @@ def build(options, names):
         given += [[parameter.hint, captured(value, parameter.type)] for parameter, value in zip(compiled.captures.parameters, known)]
         (options.directory / f"{place}.json").write_text(json.dumps(given))
         try:
-            (options.directory / f"{place}.pack").write_bytes(spec.compile(options.target))
-            print(place, flush=True)
-        except RuntimeError as error:
+            matrix.build(options.directory, options.compiler, options.target, {place: spec.text})
+        except subprocess.CalledProcessError:
             failed.append(place)
-            print(f"failed: {place}: {error}", flush=True)
+            print(f"failed: {place}", flush=True)
     return len(failed)
 
 
@@ -192,7 +191,7 @@ def describe(result):
 
 
 def main():
-    parser = isolated.parser(__doc__, "rows", 90, compiler=None, modes=["warm", "compile"])
+    parser = isolated.parser(__doc__, "rows", 90, modes=["warm", "compile"])
     parser.add_argument("--fla", type=pathlib.Path, help="with run, one and warm: the folder of the rival's packages (left out without)")
     parser.add_argument("--parts", type=int, default=2, help="with warm: processes for each row (2)")
     parser.add_argument("--part", help="with compile: which of how many, as 0/2")

@@ -80,7 +80,7 @@ def recurrences(mode, folder, names, *more, packages=False):
 def test_rivals(tmp_path):
     """Without a rival: one token, a recurrence, and growth; then a pack of another gate."""
     names = ["step", "mamba2", "growth_linear"]
-    done = script("rivals.py", "build", tmp_path, "--target", "cpu", "--name", ",".join(names), packages=True)
+    done = script("rivals.py", "build", tmp_path, "--target", "cpu", "--compiler", ROOT / "build/bin/heddle-compile", "--name", ",".join(names), packages=True)
     assert done.returncode == 0 and "linear.heddle" in done.stdout, done.stdout + done.stderr
     run = lambda: script("rivals.py", "run", tmp_path, "--device", "cpu", "--runtime", RUNTIME, "--name", ",".join(names))
     done = run()

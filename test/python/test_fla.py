@@ -143,13 +143,23 @@ def test_states_with_values_first(call, tokens):
 
 
 def test_signatures():
-    """Positional arguments in the order that flash-linear-attention has them."""
-    names = lambda call: [p.name for p in inspect.signature(call).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
-    states = ["scale", "initial_state", "output_final_state"]
-    assert names(fla.chunk_simple_gla) == ["q", "k", "v", "g", "g_gamma", *states, "state_v_first", "cu_seqlens", "cu_seqlens_cpu"]
-    assert names(fla.fused_recurrent_gla) == ["q", "k", "v", "gk", "gv", *states, "reverse", "state_v_first", "cu_seqlens"]
-    assert names(fla.chunk_lightning_attn) == ["q", "k", "v", "layer_idx", "num_layers", *states, "cu_seqlens"]
-    assert names(fla.chunk_linear_attn) == ["q", "k", "v", *states, "normalize", "cu_seqlens"]
+    """Positional arguments and defaults of flash-linear-attention 0.5.2, compared with its sources by hand."""
+    scale, states, packed = ["scale=None"], ["initial_state=None", "output_final_state=False"], ["cu_seqlens=None"]
+    reverse, values_first, both = ["reverse=False"], ["state_v_first=False"], ["cu_seqlens=None", "cu_seqlens_cpu=None"]
+    wanted = {
+        "chunk_linear_attn": [*scale, *states, "normalize=True", *packed], "chunk_retention": [*scale, *states, *packed],
+        "chunk_lightning_attn": ["layer_idx", "num_layers", *scale, *states, *packed],
+        "chunk_simple_gla": ["g=None", "g_gamma=None", *scale, *states, *values_first, *both], "chunk_gla": ["g", *scale, *states, *values_first, *both],
+        "fused_recurrent_linear_attn": [*scale, *states, *reverse, "normalize=False", *packed],
+        "fused_recurrent_retention": [*scale, *states, *reverse, *values_first, *packed],
+        "fused_recurrent_lightning_attn": ["layer_idx", "num_layers", *scale, *states, *reverse, *packed],
+        "fused_recurrent_simple_gla": ["g=None", "g_gamma=None", *scale, *states, *reverse, *values_first, *packed],
+        "fused_recurrent_gla": ["gk=None", "gv=None", *scale, *states, *reverse, *values_first, *packed],
+    }
+    for name, more in wanted.items():
+        parameters = inspect.signature(getattr(fla, name)).parameters.values()
+        assert [str(p) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD] == ["q", "k", "v", *more], name
+    assert set(wanted) == {name for name in dir(fla) if name.startswith(("chunk_", "fused_recurrent_"))}
 
 
 @pytest.mark.parametrize("name, arguments, message", [

@@ -1,5 +1,5 @@
 """Gates of recurrences where they are hardest: products over a chunk that no number format holds, decays near 1, resets at every token, complex
-decays; and what is not a gate. On a CPU, against loops over tokens in float64."""
+decays; and what is not a gate, or not a state. On a CPU, against loops over tokens in float64."""
 import numpy as np
 import pytest
 
@@ -153,3 +153,15 @@ def test_what_is_not_a_gates_type(gate):
     _, q, k, v = inputs(6)
     with pytest.raises((TypeError, ValueError), match="expected"):
         heddle.recur(q, k, v, gate=gate)
+
+
+@pytest.mark.parametrize("shape, dtype, message", [
+    ((2, 2, 16, 16), np.float64, "float32"), ((2, 2, 16, 16), np.float16, "float32"), ((2, 2, 16, 24), np.float32, "shape"), ((3, 2, 16, 16), np.float32, "shape"),
+    ((2, 3, 16, 16), np.float32, "shape"), ((2, 2, 16), np.float32, "rank 4"), ((2, 2, 24, 16), np.float32, "16"),
+])
+def test_what_is_not_a_state(shape, dtype, message):
+    _, q, k, v = inputs(6)
+    state = np.zeros(shape, dtype)
+    for call in (lambda: heddle.recur(q, k, v, initial_state=state), lambda: heddle.recur_step(q[:, :, 0], k[:, :, 0], v[:, :, 0], state)):
+        with pytest.raises((ValueError, TypeError, heddle.TraceError, heddle.CompileError), match=f"expected.*{message}"):
+            call()
