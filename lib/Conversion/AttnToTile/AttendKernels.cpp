@@ -11,7 +11,6 @@
 #include "GridBlocks.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
-#include "PackedGaps.h"
 #include "ResidueParts.h"
 #include "RowNormalizer.h"
 #include "dialects/Tile/TileOps.h"
@@ -127,10 +126,6 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
                                  const AttendSchedule &schedule, ArrayRef<KernelOutput> outputs, std::string &note) {
   if (failed(checkSupported(op)))
     return failure();
-  // What an accumulate does not reach stays zero.
-  for (const KernelOutput &output : outputs)
-    if (auto accumulate = output.tensor.getDefiningOp<attn::AccumulateOp>())
-      emitZerosBetween(plan, accumulate, output.memory);
   std::vector<MaskAnalysis> parts = findResidueParts(plan, op);
   ImplicitLocOpBuilder &b = plan.getBuilder();
   OpBuilder::InsertionGuard guard(b);

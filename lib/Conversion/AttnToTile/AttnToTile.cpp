@@ -14,6 +14,7 @@
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
 #include "MaskKernels.h"
+#include "PackedGaps.h"
 #include "PackedRows.h"
 #include "Partition.h"
 #include "RecurKernels.h"
@@ -259,6 +260,8 @@ LogicalResult FunctionEmitter::emitAnchored(Operation *op) {
         }
       }
     }
+  for (const KernelOutput &output : outputs)
+    emitZerosBetween(plan, output.tensor, output.memory);
   auto attend = dyn_cast<attn::AttendOp>(op);
   if (failed(attend ? emitKernels(attend, outputs) : emitKernels(cast<attn::RecurOp>(op), outputs)))
     return failure();
@@ -325,6 +328,7 @@ LogicalResult FunctionEmitter::require(Value tensor) {
   if (failed(requireReads(tensor)))
     return failure();
   Value place = placeOf(tensor);
+  emitZerosBetween(plan, tensor, place);
   if (failed(emitElementwise(plan, tensor, place)))
     return failure();
   plan.store(tensor, place);
@@ -339,9 +343,8 @@ LogicalResult FunctionEmitter::emit() {
       return failure();
   // A result that is an argument, or that is returned twice, is a copy.
   for (auto [index, result] : llvm::enumerate(results))
-    if (!givenOutputs.contains(index))
-      if (failed(emitElementwise(plan, result, plan.output(index))))
-        return failure();
+    if (!givenOutputs.contains(index) && failed(emitElementwise(plan, result, plan.output(index))))
+      return failure();
   plan.finish();
   return success();
 }

@@ -206,8 +206,9 @@ void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, 
       continue;
     if (coordinate.isPositions()) {
       Value &first = coordinate.isSpaced() ? coordinate.origin : coordinate.base;
-      bool isGiven = coordinate.isSpaced() &&
-                     llvm::any_of(given, [&](const Lifted &index) { return index.origin == coordinate.origin; });
+      bool isGiven = llvm::any_of(given, [&](const Lifted &index) {
+        return coordinate.isSpaced() ? index.origin == first : !index.isSpaced() && index.base == first;
+      });
       if (!isGiven && !matchPattern(first, m_Constant()))
         first = arith::MaxSIOp::create(b, first, kernel.constant(0));
       continue;

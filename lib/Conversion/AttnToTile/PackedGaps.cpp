@@ -60,10 +60,42 @@ static void emitGaps(PlanBuilder &plan, attn::AccumulateOp op, PackedRows packin
   kernel.launch();
 }
 
-void heddle::emitZerosBetween(PlanBuilder &plan, attn::AccumulateOp op, Value memory) {
+/// The dimension of the source that each coordinate is, if all are different dimensions of it.
+static std::optional<SmallVector<int64_t>> findPermutation(attn::AccumulateOp op) {
+  SmallVector<int64_t> order;
+  for (Value coordinate : op.getCoordinates().front().getTerminator()->getOperands()) {
+    auto argument = dyn_cast<BlockArgument>(coordinate);
+    if (!argument || llvm::is_contained(order, argument.getArgNumber()))
+      return std::nullopt;
+    order.push_back(argument.getArgNumber());
+  }
+  return static_cast<int64_t>(order.size()) == op.getSource().getType().getRank() ? std::optional(order) : std::nullopt;
+}
+
+/// Of a source in another order, which reaches everything unless the result is larger.
+static void emitZerosAround(PlanBuilder &plan, attn::AccumulateOp op, ArrayRef<int64_t> order, Value memory) {
+  ImplicitLocOpBuilder &b = plan.getBuilder();
+  Value isLarger = arith::ConstantIntOp::create(b, 0, 1);
+  for (auto [dimension, source] : llvm::enumerate(order)) {
+    Value reached = plan.dim(op.getSource(), source), size = memref::DimOp::create(b, memory, dimension);
+    Value isBeyond = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, reached, size);
+    isLarger = arith::OrIOp::create(b, isLarger, isBeyond);
+  }
+  auto branch = scf::IfOp::create(b, isLarger, /*withElseRegion=*/false);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(branch.thenBlock());
+  emitZeros(plan, memory);
+}
+
+void heddle::emitZerosBetween(PlanBuilder &plan, Value tensor, Value memory) {
+  auto op = tensor.getDefiningOp<attn::AccumulateOp>();
+  if (!op)
+    return;
   auto type = cast<MemRefType>(memory.getType());
   std::optional<PackedRows> packing = PackedRows::ofResult(op);
   if (packing && type.getRank() == 3 && packing->getDimension() < 2 && !type.isDynamicDim(2))
     return emitGaps(plan, op, *packing, memory);
+  if (std::optional<SmallVector<int64_t>> order = findPermutation(op); order && !op.getLengths())
+    return emitZerosAround(plan, op, *order, memory);
   emitZeros(plan, memory);
 }

@@ -7,9 +7,10 @@
 
 namespace heddle {
 
-/// Emits a kernel that sets to zero what `op` does not reach of `memory` (a value of the plan), and perhaps more, which
-/// `op` then writes. Where sequences are packed one after another only tiles that no sequence covers are written.
-void emitZerosBetween(PlanBuilder &plan, attn::AccumulateOp op, mlir::Value memory);
+/// Where `tensor` is an accumulate: emits a kernel that sets to zero what that does not reach of `memory` (a value of
+/// the plan), and perhaps more, which it then writes. Where sequences are packed one after another only tiles that no
+/// sequence covers are written; where dimensions only change places, nothing unless the result is larger.
+void emitZerosBetween(PlanBuilder &plan, mlir::Value tensor, mlir::Value memory);
 
 } // namespace heddle
 

@@ -349,6 +349,16 @@ Lifted TileEmitter::element(Value tensor, ArrayRef<Lifted> indices) {
   return {};
 }
 
+/// Whether the rows that `load` reads, at `index` of what it reads through, end where its array does: after `extent`.
+static bool endsWithItsArray(tile::LoadOp load, const Lifted &index, Value extent) {
+  auto dim = extent.getDefiningOp<memref::DimOp>();
+  int64_t rows = load.getRowDim().value_or(load.getIndices().size() - 2);
+  if (!dim || index.dim != 0 || index.isSpaced() || index.box || dim.getSource() != load.getSource() ||
+      dim.getConstantIndex() != rows)
+    return false;
+  return load.getIndices()[rows] == index.base;
+}
+
 Value TileEmitter::tile(Value tensor, ArrayRef<Lifted> indices, ArrayRef<int64_t> shape) {
   Lifted lifted = element(tensor, indices);
   if (!lifted.value)
@@ -366,9 +376,13 @@ Value TileEmitter::tile(Value tensor, ArrayRef<Lifted> indices, ArrayRef<int64_t
     if (load && load.getLimit() && index.limit && index.dim == 0)
       continue;
     Lifted limited = index;
-    if (int64_t size = type.getDimSize(dim); ShapedType::isDynamic(size) || index.extent > size)
-      if (!limited.limit)
-        limitTo(limited, kernel.dim(tensor, dim));
+    int64_t size = type.getDimSize(dim);
+    if (!limited.limit && (ShapedType::isDynamic(size) || index.extent > size)) {
+      Value extent = kernel.dim(tensor, dim);
+      if (load && endsWithItsArray(load, index, extent))
+        continue;
+      limitTo(limited, extent);
+    }
     if (!limited.limit)
       continue;
     Value inside = exists(limited);
