@@ -12,6 +12,8 @@ static constexpr int64_t kChunk = 64;
 static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 /// Warps of a GPU's block, and the registers of a thread that the state may take beside scores, results and addresses.
 static constexpr int64_t kWarps = 4, kStateRegisters = 32;
+/// A step of one token moves the state and hardly computes: the same share with more threads has more of it on its way.
+static constexpr int64_t kStepWarps = 8;
 
 /// With products of warpgroups a chunk is the rows of all consuming groups, who share out the state by its rows. Two
 /// groups, because the state and the scores are as much as their registers hold. Queries and keys that are computed
@@ -44,6 +46,12 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   int64_t consumer = divideRegisters(target, groups, 1).consumer;
   if (registers > consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
     return std::nullopt;
+  // Where consumers hold nothing else, rows of one chunk and scores of the next fit. A column more of the state and of
+  // the result is a register; keys with their decays are a left operand in registers.
+  schedule.storesLate = !schedule.putsOperands && !work.hasMass;
+  int64_t keys = work.hasGate ? schedule.chunk * groupRows / groupThreads / 2 : 0;
+  if (schedule.storesLate)
+    schedule.columnsBeside = schedule.valueColumns + consumer - registers - keys;
   schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3}, {4} consuming and 4 copying "
                                 "warps, {5} stages: {6} registers, {7} bytes of shared memory",
                                 schedule.chunk, schedule.valueColumns, work.keyWidth, work.valueWidth, schedule.warps,
@@ -148,7 +156,7 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
     schedule.chunk = kChunk;
   bool isGpu = target && target.getIsGpu();
   if (isGpu) {
-    schedule.warps = kWarps;
+    schedule.warps = schedule.chunk == 1 ? kStepWarps : kWarps;
     schedule.splitsSums = true;
     schedule.fillsMachine = true;
   }

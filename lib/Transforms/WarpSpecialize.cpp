@@ -18,6 +18,7 @@
 #include "lib/Transforms/ProgramSlice.h"
 #include "lib/Transforms/RingCursors.h"
 #include "lib/Transforms/SentNumbers.h"
+#include "lib/Transforms/StoreThroughSlots.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
@@ -96,9 +97,19 @@ static bool isReadAtOnce(warp::RingOp ring) {
   });
 }
 
+/// Whether a step of a loop copies more operands than it has products: what it waits for is memory.
+static bool waitsForMemory(func::FuncOp kernel, ArrayRef<warp::RingOp> rings) {
+  int64_t operands = llvm::count_if(rings, [](warp::RingOp ring) {
+    return isUsedInInnermostLoop(ring) && ring.getResult().getType().getSlot().isSwizzled();
+  });
+  int64_t products = 0;
+  kernel.walk([&](warp::MmaOp mma) { products += isa<scf::ForOp>(mma->getParentOp()); });
+  return products < operands;
+}
+
 /// How many slots each of `rings` has that is filled ahead. What a piece of work begins with is known late where its
-/// number comes from a counter: then the copies run one more step ahead, if that fits. Where not even two slots each
-/// fit, rings that can do with one have one, the largest first.
+/// number comes from a counter: then the copies run one more step ahead, if that fits, as they do where memory sets the
+/// pace. Where not even two slots each fit, rings that can do with one have one, the largest first.
 static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef<warp::RingOp> rings, bool hasCounter) {
   constexpr int64_t usual = 2, more = 3, barrierBytes = 2 * 8;
   DenseMap<Operation *, int64_t> stages;
@@ -128,7 +139,7 @@ static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef
   for (warp::RingOp ring : bySize)
     if (!fits() && stages.contains(ring) && isReadAtOnce(ring))
       stages[ring] = 1;
-  if (!hasCounter)
+  if (!hasCounter && !waitsForMemory(kernel, rings))
     return stages;
   DenseMap<Operation *, int64_t> fewer = stages;
   // Small rings between large ones take as much as these are aligned to.
@@ -226,6 +237,7 @@ static void replaceByRoles(func::FuncOp kernel, const ProgramSlice &consumer, co
 
 static LogicalResult specialize(func::FuncOp kernel) {
   shareRings(kernel);
+  storeThroughSlots(kernel);
   auto requireConsumer = [&](ProgramSlice &slice) { requireAll(slice, kernel, isOtherEffect); };
   SmallVector<SentNumbers> sent = sendNumbers(kernel, requireConsumer);
   SmallVector<warp::RingOp> rings;

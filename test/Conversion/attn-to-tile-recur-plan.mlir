@@ -23,18 +23,23 @@
 // CHECK:           arith.cmpi sle, %{{.+}}, %[[MACHINE]]
 // CHECK:           scf.if
 // CHECK-COUNT-3:   tile.launch
-// What a segment adds to nothing, and the sum of its gates.
+// What a segment adds to nothing, and the sum of its gates; nobody asks for those of the last one.
 // CHECK-LABEL: func.func private @few_0(
+// CHECK:         %[[LAST:.+]] = arith.subi %{{.+}}, %c1
+// CHECK:         scf.forall {{.*}} in (%[[LAST]],
 // CHECK:         scf.for {{.*}} -> (tensor<128x128xf32>, tensor<1x1xf32>)
 // CHECK-NOT:     transB
 // CHECK:         tile.store {{.*}} : tensor<128x128xf32>
 // CHECK:         memref.store
-// What those before a segment add, in order, and then its rows.
+// What those before a segment add, in order, the next one loaded ahead, and then its rows.
 // CHECK-LABEL: func.func private @few_1(
-// CHECK:         %[[BEFORE:.+]] = scf.for {{.*}} -> (tensor<128x128xf32>) {
-// CHECK:           memref.load
+// CHECK:         tile.load {{.*}} -> tensor<128x128xf32>
+// CHECK:         memref.load
+// CHECK:         %[[BEFORE:.+]]:3 = scf.for {{.*}} -> (tensor<128x128xf32>, tensor<128x128xf32>, f32) {
+// CHECK:           arith.minsi
 // CHECK:           tile.load {{.*}} -> tensor<128x128xf32>
-// CHECK:         scf.for {{.*}} iter_args(%{{.+}} = %[[BEFORE]])
+// CHECK:           memref.load
+// CHECK:         scf.for {{.*}} iter_args(%{{.+}} = %[[BEFORE]]#0,
 // CHECK:           tile.dot {{.*}} {transB}
 // CHECK-LABEL: func.func private @few_2(
 // CHECK:         tile.load {{.*}} -> tensor<128x32xbf16>

@@ -4,9 +4,10 @@
   recurrences.py run DIR --runtime libheddle_rt.so       on the device: check against float64, time, print (and write to $OUT)
 
 Gates per channel are of every kind of test/python/channel_gates.py, up to 4,500 tokens. Times stand beside a copy of the bytes
-that a recurrence cannot avoid: q, k, v and the result, or the state of one token twice. Outputs are NaN before each of four
-launches, which are compared. They run in a process under a watchdog. Random cases are those of the CPU's suite
-(test/python/recur_cases.py), most of them with 16-bit elements and wider heads; a failure names its case.
+that a recurrence cannot avoid: q, k, v and the result, or the state of one token twice; those with a state in and out beside
+those without, where the pack of that is there. Outputs are NaN before each of four launches, which are compared. They run in a
+process under a watchdog. Random cases are those of the CPU's suite (test/python/recur_cases.py), most of them with 16-bit
+elements and wider heads; a failure names its case.
 """
 import dataclasses
 import json
@@ -24,9 +25,11 @@ import numpy as np  # noqa: E402
 import recur_cases  # noqa: E402
 import recur_oracle  # noqa: E402
 
-CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?")
+CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?", True)
          for dtype in ("bf16", "f32") for gate in ("none", "head", "token", "channel") for step in ("", "_step")
          for width in (128 if dtype == "bf16" else 64,)}
+# The same without a state in or out, which are timed beside those with them.
+CASES |= {f"{gate}_bf16_128_stateless": (gate, "bf16", 128, "?", False) for gate in ("none", "head", "token", "channel")}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
 TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
 STRONG = {"channel_bf16_128": (8, 16, 4096)}  # timed with strong gates, too
@@ -79,7 +82,8 @@ def check_row(options, name):
 
 def texts():
     from attn_text import recurrence
-    return {name: recurrence(gate, dtype=dtype, width=width, tokens=tokens) for name, (gate, dtype, width, tokens) in CASES.items()}
+    return {name: recurrence(gate, dtype=dtype, width=width, tokens=tokens, states=states)
+            for name, (gate, dtype, width, tokens, states) in CASES.items()}
 
 
 class Recurrence:
@@ -88,7 +92,7 @@ class Recurrence:
     def __init__(self, options, name):
         import torch
         from packs import Pack
-        self.torch, self.device, (self.gate, dtype, self.width, self.tokens) = torch, options.device, CASES[name]
+        self.torch, self.device, (self.gate, dtype, self.width, self.tokens, self.has_states) = torch, options.device, CASES[name]
         self.dtype, self.tolerance = getattr(torch, measure.TORCH_NAMES[dtype]), measure.TOLERANCE[dtype]
         self.pack = Pack(options.runtime, options.directory / f"{name}.pack")
         self.generator = np.random.default_rng(list(CASES).index(name))
@@ -113,27 +117,32 @@ class Recurrence:
     def launcher(self, inputs):
         """(a function, what it writes)"""
         q, _, v, _, state = inputs
-        outputs = [self.torch.empty(*q.shape[:3], v.shape[3], dtype=q.dtype, device=self.device), self.torch.empty_like(state)]
-        return self.pack.launcher([x for x in inputs if x is not None] + outputs), outputs
+        outputs = [self.torch.empty(*q.shape[:3], v.shape[3], dtype=q.dtype, device=self.device)]
+        if self.has_states:
+            outputs.append(self.torch.empty_like(state))
+        return self.pack.launcher([x for x in inputs[:None if self.has_states else 4] if x is not None] + outputs), outputs
 
     def check(self, tokens, strength):
-        """[tokens, strength, error of the result, of the state, whether four launches agree, whether all is well]."""
+        """[tokens, strength, error of the result, of the state if it has one, whether four launches agree, whether all is well]."""
         inputs = self.inputs(*((2, 4, 2) if tokens < 2000 else (1, 1, 1)), tokens, strength)
         results, same = measure.four_launches(self.torch, *self.launcher(inputs))
         q, k, v, gate, state = (None if x is None else x.double().cpu().numpy() for x in inputs)
         wide = [recur_oracle.wide(x, q.shape[1]) for x in (q, k, v)]
-        expected = recur_oracle.recurrence(*wide, recur_oracle.spread(gate, q.shape[1]), state)
+        expected = recur_oracle.recurrence(*wide, recur_oracle.spread(gate, q.shape[1]), state if self.has_states else None)
         errors = [measure.error(got.cpu(), self.torch.from_numpy(want)) for got, want in zip(results, expected)]
         return [tokens, strength, *errors, same, same and all(error < self.tolerance for error in errors)]
 
-    def time(self, batch, heads, tokens, strength):
-        """{candidate: [milliseconds, TB/s]}"""
+    def time(self, batch, heads, tokens, strength, stateless=None):
+        """{candidate: [milliseconds, TB/s]}; `stateless` is the same recurrence without states."""
         inputs = self.inputs(batch, heads, heads, tokens, strength)
         run, (out, final) = self.launcher(inputs)
         moved = sum(x.numel() * x.element_size() for x in ((*inputs[:3], out) if tokens > 1 else (inputs[4], final)))
         source = self.torch.empty(moved // 2, dtype=self.torch.uint8, device=self.device)
         target = self.torch.empty_like(source)
-        return timing.rates(self.torch, {"heddle": run, "copy": lambda: target.copy_(source)}, moved, self.device)
+        runs = {"heddle": run, "copy": lambda: target.copy_(source)}
+        if stateless:
+            runs["stateless"] = stateless.launcher(inputs)[0]
+        return timing.rates(self.torch, runs, moved, self.device)
 
 
 def one(options, name):
@@ -144,10 +153,11 @@ def one(options, name):
     lengths = (1,) if case.tokens == 1 else (4500, 1000, 200, 64, 5) if name == "channel_bf16_128" and options.device != "cpu" else (200, 64, 5)
     strengths = tuple(channel_gates.GATES) if case.gate == "channel" else recur_oracle.STRENGTHS[:1 if case.gate == "none" else None]
     result = {"name": name, "errors": [case.check(tokens, strength) for tokens in lengths for strength in strengths], "timed": {}}
+    stateless = Recurrence(options, f"{name}_stateless") if (options.directory / f"{name}_stateless.pack").exists() else None
     for batch, heads, tokens in () if options.check_only else TIMED.get(name, ()):
         if options.device == "cpu":
             batch, heads, tokens = 1, 2, min(tokens, 128)
-        result["timed"][f"B={batch} H={heads} T={tokens}"] = case.time(batch, heads, tokens, "usual")
+        result["timed"][f"B={batch} H={heads} T={tokens}"] = case.time(batch, heads, tokens, "usual", stateless)
     if name in STRONG and not options.check_only and options.device != "cpu":
         result["timed"]["strong gates, " + "B={} H={} T={}".format(*STRONG[name])] = case.time(*STRONG[name], "strong")
     print(json.dumps(result), flush=True)
@@ -156,10 +166,11 @@ def one(options, name):
 def describe(result):
     if result["name"] in ROWS:
         return f", {PER_ROW} cases of {ROWS[result['name']]}"
-    text = ", worst error of a result {:.1e}, of a state {:.1e}".format(*(max(entry[n] for entry in result["errors"]) for n in (2, 3)))
+    worst = [max(values) for values in zip(*(entry[2:-2] for entry in result["errors"]))]
+    text = ", worst error of a result {:.1e}".format(worst[0]) + "".join(f", of a state {error:.1e}" for error in worst[1:])
     for what, times in result["timed"].items():
         text += f"\n  {what}: " + " | ".join(f"{who} {ms:.3f} ms {rate:.3g} TB/s" for who, (ms, rate) in times.items())
-        text += f" | {times['heddle'][1] / times['copy'][1]:.2f} of its rate"
+        text += " | of the copy's rate: " + ", ".join(f"{who} {times[who][1] / times['copy'][1]:.2f}" for who in times if who != "copy")
     return text
 
 

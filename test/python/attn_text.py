@@ -67,13 +67,15 @@ func.func @{name}(%q: {rows}, %k: {keys}, %v: {values}, %scale: f32, %n0: index,
 GATES = {"none": "", "head": "tensor<?xf32>", "token": "tensor<?x?x{tokens}xf32>", "channel": "tensor<?x?x{tokens}x{width}x{dtype}>"}
 
 
-def recurrence(gate, *, dtype="bf16", width=128, tokens="?"):
-    """A recurrence with its states, whole, or of one token (`tokens` 1)."""
+def recurrence(gate, *, dtype="bf16", width=128, tokens="?", states=True):
+    """A recurrence, whole, or of one token (`tokens` 1), with its states or without."""
     rows, state = f"tensor<?x?x{tokens}x{width}x{dtype}>", f"tensor<?x?x{width}x{width}xf32>"
-    type = GATES[gate].format(tokens=tokens, width=width, dtype=dtype)
-    given, operand, types = (f", %g: {type}", " gate(%g)", f", {type}") if type else ("", "", "")
-    return f"""func.func @recur(%q: {rows}, %k: {rows}, %v: {rows}{given}, %s: {state}) -> ({rows}, {state}) {{
-  %o, %t = attn.recur query(%q) key(%k) value(%v){operand} init(%s) final : ({rows}, {rows}, {rows}{types}, {state}) -> ({rows}, {state})
-  return %o, %t : {rows}, {state}
+    gates = [GATES[gate].format(tokens=tokens, width=width, dtype=dtype)] if GATES[gate] else []
+    arguments = ", ".join(f"%{name}: {type}" for name, type in zip("qkvgs" if gates else "qkvs", [rows] * 3 + gates + [state] * states))
+    types = ", ".join([rows] * 3 + gates + [state] * states)
+    results, names = ", ".join([rows] + [state] * states), "%o, %t" if states else "%o"
+    return f"""func.func @recur({arguments}) -> ({results}) {{
+  {names} = attn.recur query(%q) key(%k) value(%v){" gate(%g)" * len(gates)}{" init(%s) final" * states} : ({types}) -> ({results})
+  return {names} : {results}
 }}
 """

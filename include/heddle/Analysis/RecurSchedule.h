@@ -23,6 +23,7 @@ struct RecurWork {
   bool hasMass = false;
   /// Arrays as they lie in memory, not computed in the kernel.
   bool hasPlainQueries = false, hasPlainKeys = false, hasPlainValues = false;
+  bool hasGate = false;
   bool isGatedByChannel = false;
   int64_t gateBytes = 0; ///< of an element of such a gate, if it is an array as it lies in memory; else 0
 };
@@ -43,7 +44,11 @@ struct RecurSchedule {
   /// not.
   bool checksGates = false;
   bool putsOperands = false; ///< operands that warps compute have room in shared memory
-  std::string note;          ///< for people: the choice and its budget
+  /// With up to so many columns the state's product has its operands beside the scores, and is issued before the
+  /// weights of pairs are computed: it runs meanwhile.
+  int64_t columnsBeside = 0;
+  bool storesLate = false; ///< the rows of a chunk are stored while the scores of the next are on their way
+  std::string note;        ///< for people: the choice and its budget
 };
 
 /// Completes what `given` leaves open. `target` may be null.

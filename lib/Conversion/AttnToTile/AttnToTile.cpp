@@ -182,6 +182,7 @@ static RecurWork describeWork(attn::RecurOp op) {
   work.hasPlainQueries = isPlain(op.getQuery());
   work.hasPlainKeys = isPlain(op.getKey());
   work.hasPlainValues = isPlain(op.getValue());
+  work.hasGate = static_cast<bool>(op.getGate());
   work.isGatedByChannel = op.isGatedByChannel();
   // Operands are split by factors of up to 2^64, for which f16 has no exponents.
   if (work.isGatedByChannel && isPlain(op.getGate()) && op.getKey().getType().getElementType().isBF16())

@@ -66,6 +66,14 @@ private:
     mlir::Value result, mass;
   };
 
+  /// What is emitted while products are on their way: behind that of the scores, and behind the first with the state.
+  /// Of several tiles of columns `store` takes all but the last one, each behind the first product of the next.
+  struct Meanwhile {
+    llvm::function_ref<mlir::LogicalResult()> scores;
+    llvm::function_ref<void()> reads;
+    llvm::function_ref<mlir::LogicalResult(const Rows &, int64_t)> store;
+  };
+
   mlir::ImplicitLocOpBuilder &b() { return kernel.body(); }
   mlir::Value constant(int64_t value) { return kernel.constant(value); }
   mlir::Value tileOf(mlir::Value tensor, const Lifted &row, const Lifted &column, llvm::ArrayRef<int64_t> shape) {
@@ -91,13 +99,12 @@ private:
     mlir::Value mass; ///< what it adds to that, in f32; null where nobody asks
     bool isTransposed;
   };
-  using StoreRows = llvm::function_ref<mlir::LogicalResult(const Rows &, int64_t)>;
 
   mlir::FailureOr<State> initialState();
   mlir::FailureOr<llvm::SmallVector<mlir::Value>> loadQueries(const Lifted &row);
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
   mlir::FailureOr<Rows> readRows(llvm::ArrayRef<mlir::Value> queries, const Chunk &chunk, const State &state,
-                                 mlir::Value counts = {}, StoreRows store = nullptr);
+                                 mlir::Value counts = {}, const Meanwhile &meanwhile = {});
   Addend weigh(mlir::Value keys, bool hasMass);
   State advance(const State &state, const Chunk &chunk);
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);

@@ -49,7 +49,10 @@ void RecurKernel::startBlock() {
   Value blocks = constant(slices);
   if (workspace) {
     segments = kernel.import(workspace->segments);
-    blocks = arith::MulIOp::create(kernel.head(), segments, blocks);
+    Value count = segments; // nothing begins with what the last one leaves
+    if (role == RecurRole::States)
+      count = arith::SubIOp::create(kernel.head(), segments, constant(1));
+    blocks = arith::MulIOp::create(kernel.head(), count, blocks);
   }
   SmallVector<Value> ids = kernel.startBody({blocks, place.headCount, place.batchCount});
   place.head = ids[1];
@@ -117,14 +120,15 @@ FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number) {
 }
 
 /// What the state and the chunk say of rows that have seen `counts` of its tokens (see ChunkDecay). Products that wait
-/// for nothing come first, then what other threads wait for: the state, and sums of gates. Of several tiles of columns
-/// `store` takes all but the last one, each behind the first product of the next.
+/// for nothing come first, then what other threads wait for: the state, and sums of gates.
 FailureOr<RecurKernel::Rows> RecurKernel::readRows(ArrayRef<Value> queries, const Chunk &chunk, const State &state,
-                                                   Value counts, StoreRows store) {
+                                                   Value counts, const Meanwhile &meanwhile) {
   Type element = TileMath::typeOf(queries.front()).getElementType();
   Value products;
   if (!schedule.putsOperands)
     products = decay.products(queries, chunk.keys);
+  if (meanwhile.scores && failed(meanwhile.scores()))
+    return failure();
   SmallVector<Value> sums, mass(state.mass);
   for (Value tile : state.sums)
     sums.push_back(math.narrow(tile, element));
@@ -159,8 +163,10 @@ FailureOr<RecurKernel::Rows> RecurKernel::readRows(ArrayRef<Value> queries, cons
     Value result = math.zeros({schedule.chunk, tileColumns});
     for (auto [n, tile] : llvm::enumerate(asking))
       result = math.dot(tile, sums[n * columnTiles() + part], result);
-    if (part && failed(store(rows, part - 1)))
+    if (part && failed(meanwhile.store(rows, part - 1)))
       return failure();
+    if (part == 0 && meanwhile.reads)
+      meanwhile.reads();
     if (!narrowWeights) {
       Value weights = decay.weights(queries.front(), chunk.keys.front(), products);
       if (rows.mass)
@@ -178,6 +184,10 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     return failure();
   int64_t size = schedule.chunk;
   bool isModerate = check.part == GateCheck::Moderate;
+  auto storeLast = [&](ArrayRef<Value> carried) {
+    Lifted last = Lifted::positions(0, size, carried.back(), limit);
+    return storeRows(last, {carried.drop_back().back(), {}}, columnTiles() - 1, outputs);
+  };
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
     FailureOr<SmallVector<Value>> queries = loadQueries(row);
@@ -202,14 +212,28 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
       *rows = {result->rows, {}};
       next = {result->state};
     } else {
-      State state = stateOf(carried);
-      auto store = [&](const Rows &some, int64_t part) { return storeRows(row, some, part, outputs); };
-      rows = readRows(*queries, *chunk, state, {}, store);
+      // Where products run beside what threads compute, the state's waits for neither weights nor rows, and rows are
+      // stored while the next scores are on their way.
+      State state = stateOf(schedule.storesLate ? carried.drop_back(2) : carried), behind;
+      auto storeTile = [&](const Rows &some, int64_t part) { return storeRows(row, some, part, outputs); };
+      auto storeBefore = [&] { return storeLast(carried); };
+      auto advanceState = [&] { behind = advance(state, *chunk); };
+      Meanwhile meanwhile;
+      meanwhile.store = storeTile;
+      if (schedule.storesLate)
+        meanwhile.scores = storeBefore;
+      if (columns <= schedule.columnsBeside)
+        meanwhile.reads = advanceState;
+      rows = readRows(*queries, *chunk, state, {}, meanwhile);
       if (failed(rows))
         return failure();
-      next = advance(state, *chunk).flatten();
+      if (!meanwhile.reads)
+        advanceState();
+      next = behind.flatten();
     }
-    if (failed(storeRows(row, *rows, columnTiles() - 1, outputs)))
+    if (schedule.storesLate)
+      next.append({rows->result, row.base});
+    else if (failed(storeRows(row, *rows, columnTiles() - 1, outputs)))
       return failure();
     return next;
   };
@@ -218,8 +242,10 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     channelChunk.start();
   SmallVector<Value> start =
       isModerate ? channelChunk.startModerate(initial->sums.front()).flatten() : initial->flatten();
+  if (schedule.storesLate) // nothing lies behind the last token
+    start.append({math.zeros({size, tileColumns}), length});
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);
-  if (failed(last))
+  if (failed(last) || (schedule.storesLate && failed(storeLast(*last))))
     return failure();
   OpBuilder::InsertionGuard guard(b());
   State behind;
@@ -234,7 +260,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
       behind.sums = {channelChunk.stateOf(moderate)};
     }
   } else {
-    behind = stateOf(*last);
+    behind = stateOf(schedule.storesLate ? ArrayRef(*last).drop_back(2) : ArrayRef(*last));
     if (isRepeated && op.getFinal())
       openBranch(isRepeated);
   }

@@ -111,14 +111,12 @@ Value RecurPlan::blocksOf(int64_t columns) {
   return arith::MulIOp::create(b, arith::MulIOp::create(b, heads, batch), plan.constant(slices));
 }
 
-/// Half as many columns, as long as the blocks run at a time. Each reads all queries and keys again: without gates,
-/// whose sums make a chunk take longer than its bytes, half of the machine is as fast as those come.
+/// Half as many columns, as long as the blocks run at a time. Each reads all queries and keys again, from the cache.
 LogicalResult RecurPlan::emitFewerColumns(int64_t columns, Value machine) {
   int64_t half = columns / 2;
   if (half < kFewestColumns || half % 16)
     return emitColumns(columns);
-  Value limit = op.getGate() ? machine : arith::DivSIOp::create(b, machine, plan.constant(2));
-  Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), limit);
+  Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), machine);
   auto branch = scf::IfOp::create(b, fits, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());

@@ -83,28 +83,38 @@ FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
   if (failed(initial) || !segment)
     return initial;
   Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();
-  auto fold = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
-    Value factor;
+  // What a segment adds is loaded while that of the one before is folded in, so that two are on their way.
+  size_t count = initial->flatten().size();
+  auto load = [&](Value number) {
+    SmallVector<Value> loaded;
+    for (auto [n, tile] : llvm::enumerate(initial->sums))
+      loaded.push_back(tile::LoadOp::create(b(), TileMath::typeOf(tile), sums, placeInWorkspace(number, n), Value(),
+                                            IntegerAttr(), UnitAttr()));
     if (schedule.hasChannelRows)
-      factor = tile::LoadOp::create(b(), TileMath::typeOf(carried.front()).clone({keyWidth, 1}), decays,
-                                    ValueRange{number, place.batch, place.head, constant(0)}, Value(), IntegerAttr(),
-                                    b().getUnitAttr());
+      loaded.push_back(tile::LoadOp::create(b(), TileMath::typeOf(initial->sums.front()).clone({keyWidth, 1}), decays,
+                                            ValueRange{number, place.batch, place.head, constant(0)}, Value(),
+                                            IntegerAttr(), b().getUnitAttr()));
     else if (decays)
-      factor = emitter.materialize({memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head})},
-                                   {1, 1});
-    if (factor)
-      factor = math.exp2(factor);
-    SmallVector<Value> next;
-    for (auto [n, before] : llvm::enumerate(carried)) {
-      Value added = tile::LoadOp::create(b(), TileMath::typeOf(before), sums, placeInWorkspace(number, n), Value(),
-                                         IntegerAttr(), UnitAttr());
-      next.push_back(math.add(factor ? math.mul(before, factor) : before, added));
-    }
+      loaded.push_back(memref::LoadOp::create(b(), decays, ValueRange{number, place.batch, place.head}));
+    return loaded;
+  };
+  auto fold = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+    Value last = arith::SubIOp::create(b(), segment, constant(1));
+    Value following = arith::AddIOp::create(b(), number, constant(1));
+    SmallVector<Value> loaded = load(arith::MinSIOp::create(b(), following, last)), next;
+    Value factor;
+    if (decays)
+      factor = math.exp2(schedule.hasChannelRows ? carried.back() : emitter.materialize({carried.back()}, {1, 1}));
+    for (size_t n = 0; n < count; ++n)
+      next.push_back(math.add(factor ? math.mul(carried[n], factor) : carried[n], carried[count + n]));
+    llvm::append_range(next, loaded);
     return next;
   };
   Value before = segment;
   if (isRepeated)
     before = arith::SelectOp::create(b(), isRepeated, before, constant(0));
-  FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), before, constant(1), initial->flatten(), fold);
-  return failed(folded) ? FailureOr<State>(failure()) : stateOf(*folded);
+  SmallVector<Value> start = initial->flatten();
+  llvm::append_range(start, load(constant(0)));
+  FailureOr<SmallVector<Value>> folded = loopOver(b(), constant(0), before, constant(1), start, fold);
+  return failed(folded) ? FailureOr<State>(failure()) : stateOf(ArrayRef(*folded).take_front(count));
 }

@@ -72,6 +72,32 @@ private:
   }
 };
 
+/// Neighbours that a thread holds are rounded as one word: apart, what chooses between them and something constant
+/// would be done behind the rounding, of each alone.
+struct LowerTruncatePairs : OpConversionPattern<arith::TruncFOp> {
+  using OpConversionPattern::OpConversionPattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op, OneToNOpAdaptor adaptor,
+                                ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    ValueRange values = adaptor.getIn();
+    if (!type || type.getElementTypeBitWidth() != 16 || !getElementTypeOrSelf(op.getIn().getType()).isF32() ||
+        values.size() % 2 || layoutOf(type).vectorWidth() != 2 || !op.getIn().getDefiningOp<arith::SelectOp>())
+      return rewriter.notifyMatchFailure(op, "not pairs of what is chosen");
+    ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
+    SmallVector<Value> registers;
+    for (size_t index = 0; index < values.size(); index += 2) {
+      Value pair = LLVM::UndefOp::create(builder, VectorType::get(2, builder.getF32Type()));
+      for (int64_t part : {0, 1})
+        pair = LLVM::InsertElementOp::create(builder, pair, values[index + part], constantI32(builder, part));
+      Value narrow = LLVM::FPTruncOp::create(builder, VectorType::get(2, type.getElementType()), pair);
+      for (int64_t part : {0, 1})
+        registers.push_back(LLVM::ExtractElementOp::create(builder, narrow, constantI32(builder, part)));
+    }
+    rewriter.replaceOpWithMultiple(op, SmallVector<SmallVector<Value>>{registers});
+    return success();
+  }
+};
+
 struct LowerConstant : OpConversionPattern<arith::ConstantOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(arith::ConstantOp op, OneToNOpAdaptor,
@@ -101,5 +127,5 @@ struct LowerSplat : OpConversionPattern<tensor::SplatOp> {
 
 void heddle::populateElementwiseLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerElementwise, LowerConstant, LowerSplat>(converter, patterns.getContext());
-  patterns.add<LowerExtendPairs>(converter, patterns.getContext(), /*benefit=*/2);
+  patterns.add<LowerExtendPairs, LowerTruncatePairs>(converter, patterns.getContext(), /*benefit=*/2);
 }

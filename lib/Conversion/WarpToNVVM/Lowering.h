@@ -105,6 +105,7 @@ void populateWarpgroupMmaLowering(const mlir::TypeConverter &converter, mlir::Re
 void populateBulkRingLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateNumberLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateRowCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
+void populateRowStoreLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateTurnLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 void populateVectorCopyLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 /// Whether a copy is one of the copying role.

@@ -189,6 +189,7 @@ static LogicalResult lowerTiles(LLVM::LLVMFuncOp function) {
   populateBulkRingLowering(converter, patterns);
   populateNumberLowering(converter, patterns);
   populateRowCopyLowering(converter, patterns);
+  populateRowStoreLowering(converter, patterns);
   populateTurnLowering(converter, patterns);
   populateVectorCopyLowering(converter, patterns);
   scf::populateSCFStructuralTypeConversionsAndLegality(converter, patterns, target);
