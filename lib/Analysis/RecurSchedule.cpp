@@ -46,11 +46,9 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   int64_t consumer = divideRegisters(target, groups, 1).consumer;
   if (registers > consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
     return std::nullopt;
-  // Where consumers hold nothing else, rows of one chunk and scores of the next fit. A column more of the state and of
-  // the result is a register; keys with their decays are a left operand in registers.
-  schedule.storesLate = !schedule.putsOperands && !work.hasMass;
+  // A column more of the state and of the result is a register; keys with their decays are a left operand in registers.
   int64_t keys = work.hasGate ? schedule.chunk * groupRows / groupThreads / 2 : 0;
-  if (schedule.storesLate)
+  if (!schedule.putsOperands && !work.hasMass)
     schedule.columnsBeside = schedule.valueColumns + consumer - registers - keys;
   schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3}, {4} consuming and 4 copying "
                                 "warps, {5} stages: {6} registers, {7} bytes of shared memory",

@@ -36,12 +36,15 @@ using namespace heddle;
 // releases
 //===----------------------------------------------------------------------===//
 
-/// The last operation of the block of `receive` that reads the slot: for an asynchronous product, the wait for it.
+/// The last operation of the block of `receive` that reads the slot: for an asynchronous product, the wait for it, and
+/// behind a put, the store of what was put.
 static Operation *lastRead(warp::ReceiveOp receive) {
   Operation *last = receive;
   SmallVector<Operation *> readers(receive->getUsers());
   while (!readers.empty()) {
     Operation *reader = readers.pop_back_val();
+    if (isa<warp::PutOp>(reader))
+      readers.push_back(reader->getNextNode());
     if (auto mma = dyn_cast<warp::MmaOp>(reader); mma && mma.getAsync())
       for (Operation *user : mma->getUsers())
         if (isa<warp::MmaOp, warp::WaitOp>(user))

@@ -66,10 +66,10 @@
 // FOUR:         tile.store {{.*}} : tensor<128x128xf32>
 // FOUR:         tile.store {{.*}} column : tensor<128x1xf32>, memref<4x?x?x128xf32
 // FOUR-LABEL: func.func private @gated_1(
-// FOUR:         scf.for {{.*}} -> (tensor<128x128xf32>) {
+// FOUR:         scf.for {{.*}} -> (tensor<128x128xf32>, tensor<128x128xf32>, tensor<128x1xf32>) {
 // FOUR:           tile.load {{.*}} column : memref<4x?x?x128xf32{{.*}} -> tensor<128x1xf32>
 // FOUR-LABEL: func.func private @gated_2(
-// FOUR:         scf.for {{.*}} -> (tensor<128x128xf32>) {
+// FOUR:         scf.for {{.*}} -> (tensor<128x128xf32>, tensor<128x128xf32>, tensor<128x1xf32>) {
 // FOUR:           tile.load {{.*}} column : memref<4x?x?x128xf32{{.*}} -> tensor<128x1xf32>
 
 // Gates of f32 are two terms for the matrix unit.

@@ -39,7 +39,7 @@
 // CHECK:           arith.minsi
 // CHECK:           tile.load {{.*}} -> tensor<128x128xf32>
 // CHECK:           memref.load
-// CHECK:         scf.for {{.*}} iter_args(%{{.+}} = %[[BEFORE]]#0,
+// CHECK:         scf.for {{.*}} iter_args(%{{.+}} = %[[BEFORE]]#0)
 // CHECK:           tile.dot {{.*}} {transB}
 // CHECK-LABEL: func.func private @few_2(
 // CHECK:         tile.load {{.*}} -> tensor<128x32xbf16>

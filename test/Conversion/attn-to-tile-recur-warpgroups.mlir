@@ -4,19 +4,16 @@
 
 // Where products are those of warpgroups a chunk is the rows of two groups. Products that wait for nothing come first, then
 // what goes to other threads: the state as a right operand, and the sums of gates, of which each token's and the chunk's
-// are made. The decays to the chunk's end go into the transposed keys, which are a left operand. Rows are stored while the
-// scores of the next chunk are on their way, the last ones behind the loop.
+// are made. The decays to the chunk's end go into the transposed keys, which are a left operand.
 
 // CHECK-LABEL: func.func private @gated_0(
 // CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 128 columns of a state of 128x128, 8 consuming and 4 copying warps, 2 stages: 232 registers, 229376 bytes of shared memory"
 // CHECK-SAME:    tile.warps = 8
-// CHECK:         %[[LAST:.+]]:3 = scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}, %[[BEFORE:.+]] = %{{.+}}, %[[PLACE:.+]] = %{{.+}}) -> (tensor<128x128xf32>, tensor<128x128xf32>, index) {
+// CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<128x128xf32>) {
 // CHECK:           %[[Q:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
 // CHECK:           %[[K:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
 // CHECK:           %[[V:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
 // CHECK:           %[[A:.+]] = tile.dot %[[Q]], %[[K]], {{.*}} {transB}
-// CHECK:           %[[BN:.+]] = arith.truncf %[[BEFORE]]
-// CHECK:           tile.store %[[BN]], {{.*}}%[[PLACE]]
 // CHECK:           %[[SN:.+]] = arith.truncf %[[S]]
 // CHECK:           tile.load {{.*}} -> tensor<1x128xf32>
 // CHECK:           %[[SUMS:.+]] = tile.reduce sum {{.*}} dim 1 : tensor<128x128xf32> -> tensor<128x1xf32>
@@ -25,16 +22,15 @@
 // CHECK:           %[[R:.+]] = tile.dot %[[Q]], %[[SN]],
 // CHECK:           %[[PN:.+]] = arith.truncf {{.*}} to tensor<128x128xbf16>
 // CHECK:           %[[RP:.+]] = arith.mulf %[[R]]
-// CHECK:           %[[ROWS:.+]] = tile.dot %[[PN]], %[[V]], %[[RP]]
+// CHECK:           tile.dot %[[PN]], %[[V]], %[[RP]]
 // CHECK:           %[[LEFT:.+]] = arith.subf %{{.+}}, %[[OTHER]] : tensor<1x128xf32>
 // CHECK:           math.exp2 %[[LEFT]]
 // CHECK:           tile.transpose %[[K]]
 // CHECK:           %[[KN:.+]] = arith.truncf
 // CHECK:           %[[SP:.+]] = arith.mulf %[[S]]
 // CHECK:           %[[NEXT:.+]] = tile.dot %[[KN]], %[[V]], %[[SP]] :
-// CHECK:           scf.yield %[[NEXT]], %[[ROWS]],
-// CHECK:         %[[LN:.+]] = arith.truncf %[[LAST]]#1
-// CHECK:         tile.store %[[LN]], {{.*}}%[[LAST]]#2
+// CHECK:           tile.store
+// CHECK:           scf.yield %[[NEXT]]
 module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
     hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
 func.func @gated(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>) -> !X {

@@ -47,8 +47,7 @@ struct RecurSchedule {
   /// With up to so many columns the state's product has its operands beside the scores, and is issued before the
   /// weights of pairs are computed: it runs meanwhile.
   int64_t columnsBeside = 0;
-  bool storesLate = false; ///< the rows of a chunk are stored while the scores of the next are on their way
-  std::string note;        ///< for people: the choice and its budget
+  std::string note; ///< for people: the choice and its budget
 };
 
 /// Completes what `given` leaves open. `target` may be null.

@@ -66,10 +66,9 @@ private:
     mlir::Value result, mass;
   };
 
-  /// What is emitted while products are on their way: behind that of the scores, and behind the first with the state.
-  /// Of several tiles of columns `store` takes all but the last one, each behind the first product of the next.
+  /// What is emitted while products are on their way: `reads` behind the first with the state; of several tiles of
+  /// columns `store` takes all but the last one, each behind the first product of the next.
   struct Meanwhile {
-    llvm::function_ref<mlir::LogicalResult()> scores;
     llvm::function_ref<void()> reads;
     llvm::function_ref<mlir::LogicalResult(const Rows &, int64_t)> store;
   };

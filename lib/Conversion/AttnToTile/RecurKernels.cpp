@@ -127,8 +127,6 @@ FailureOr<RecurKernel::Rows> RecurKernel::readRows(ArrayRef<Value> queries, cons
   Value products;
   if (!schedule.putsOperands)
     products = decay.products(queries, chunk.keys);
-  if (meanwhile.scores && failed(meanwhile.scores()))
-    return failure();
   SmallVector<Value> sums, mass(state.mass);
   for (Value tile : state.sums)
     sums.push_back(math.narrow(tile, element));
@@ -184,10 +182,6 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     return failure();
   int64_t size = schedule.chunk;
   bool isModerate = check.part == GateCheck::Moderate;
-  auto storeLast = [&](ArrayRef<Value> carried) {
-    Lifted last = Lifted::positions(0, size, carried.back(), limit);
-    return storeRows(last, {carried.drop_back().back(), {}}, columnTiles() - 1, outputs);
-  };
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     Lifted row = Lifted::positions(0, size, arith::MulIOp::create(b(), number, constant(size)), limit);
     FailureOr<SmallVector<Value>> queries = loadQueries(row);
@@ -212,16 +206,12 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
       *rows = {result->rows, {}};
       next = {result->state};
     } else {
-      // Where products run beside what threads compute, the state's waits for neither weights nor rows, and rows are
-      // stored while the next scores are on their way.
-      State state = stateOf(schedule.storesLate ? carried.drop_back(2) : carried), behind;
-      auto storeTile = [&](const Rows &some, int64_t part) { return storeRows(row, some, part, outputs); };
-      auto storeBefore = [&] { return storeLast(carried); };
+      // Where products run beside what threads compute, the state's waits for neither weights nor rows.
+      State state = stateOf(carried), behind;
+      auto store = [&](const Rows &some, int64_t part) { return storeRows(row, some, part, outputs); };
       auto advanceState = [&] { behind = advance(state, *chunk); };
       Meanwhile meanwhile;
-      meanwhile.store = storeTile;
-      if (schedule.storesLate)
-        meanwhile.scores = storeBefore;
+      meanwhile.store = store;
       if (columns <= schedule.columnsBeside)
         meanwhile.reads = advanceState;
       rows = readRows(*queries, *chunk, state, {}, meanwhile);
@@ -231,9 +221,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
         advanceState();
       next = behind.flatten();
     }
-    if (schedule.storesLate)
-      next.append({rows->result, row.base});
-    else if (failed(storeRows(row, *rows, columnTiles() - 1, outputs)))
+    if (failed(storeRows(row, *rows, columnTiles() - 1, outputs)))
       return failure();
     return next;
   };
@@ -242,10 +230,8 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     channelChunk.start();
   SmallVector<Value> start =
       isModerate ? channelChunk.startModerate(initial->sums.front()).flatten() : initial->flatten();
-  if (schedule.storesLate) // nothing lies behind the last token
-    start.append({math.zeros({size, tileColumns}), length});
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);
-  if (failed(last) || (schedule.storesLate && failed(storeLast(*last))))
+  if (failed(last))
     return failure();
   OpBuilder::InsertionGuard guard(b());
   State behind;
@@ -260,7 +246,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
       behind.sums = {channelChunk.stateOf(moderate)};
     }
   } else {
-    behind = stateOf(schedule.storesLate ? ArrayRef(*last).drop_back(2) : ArrayRef(*last));
+    behind = stateOf(*last);
     if (isRepeated && op.getFinal())
       openBranch(isRepeated);
   }

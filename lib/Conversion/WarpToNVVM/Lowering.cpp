@@ -217,8 +217,10 @@ Value heddle::loadIf(ImplicitLocOpBuilder &builder, Type type, Value pointer, Va
   Width width = widthOf(type);
   Type word = builder.getIntegerType(width.bits);
   Value guard = arith::ExtUIOp::create(builder, builder.getI32Type(), inside);
+  // Of rows of f32 in pairs other lanes and the next accesses read the rest of each line: it is asked for at once.
+  StringRef line = width.bits == 64 ? "L2::128B." : "";
   std::string text = ("{\n.reg .pred p;\nsetp.ne.b32 p, $2, 0;\nmov.b" + Twine(width.bits) + " $0, 0;\n@p ld.global." +
-                      width.suffix + " $0, [$1];\n}")
+                      line + width.suffix + " $0, [$1];\n}")
                          .str();
   std::string constraints = ("=&" + width.constraint + ",l,r").str();
   Value loaded = inlineAsm(builder, word, ValueRange{pointer, guard}, text, constraints);

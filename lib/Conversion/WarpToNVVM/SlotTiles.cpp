@@ -4,7 +4,6 @@
 // swizzled slots by matrix loads and stores.
 //
 //===----------------------------------------------------------------------===//
-#include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpOps.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -121,8 +120,7 @@ bool isFencedLater(warp::PutOp op) {
   for (Operation *next = op->getNextNode(); next; next = next->getNextNode()) {
     if (auto put = dyn_cast<warp::PutOp>(next); put && put.getDest().getType().isSwizzled())
       return true;
-    bool isQuiet = isa<warp::LoadOp, warp::ReleaseOp, warp::PutOp, warp::ConvertOp, tile::StoreOp>(next) ||
-                   isMemoryEffectFree(next);
+    bool isQuiet = isa<warp::LoadOp, warp::ReleaseOp, warp::PutOp, warp::ConvertOp>(next) || isMemoryEffectFree(next);
     auto acquire = dyn_cast<warp::AcquireOp>(next);
     if (next->getNumRegions() != 0 || !(isQuiet || (acquire && acquire.getOrdered())))
       return false;
