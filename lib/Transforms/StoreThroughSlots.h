@@ -6,8 +6,8 @@
 
 namespace heddle {
 
-/// Rows that an iteration stores are put to the slot of a left operand that its products have read, just before: threads
-/// hold pieces of many rows, and store whole ones from there.
+/// Rows that an iteration stores are put to the slot of a left operand that its products have read, just before:
+/// threads hold pieces of many rows, and store whole ones from there.
 void storeThroughSlots(mlir::func::FuncOp kernel);
 
 } // namespace heddle
