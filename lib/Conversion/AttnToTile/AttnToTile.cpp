@@ -175,9 +175,8 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
 
 static RecurWork describeWork(attn::RecurOp op) {
   auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
-  RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
-  work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
-  work.isInOrder = !op.hasAt() && !op.getSegments();
+  int64_t bytes = op.getKey().getType().getElementTypeBitWidth() / 8;
+  RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth()), bytes, !op.hasAt() && !op.getSegments()};
   work.hasMass = static_cast<bool>(op.getMass());
   work.hasPlainQueries = isPlain(op.getQuery());
   work.hasPlainKeys = isPlain(op.getKey());
