@@ -26,7 +26,7 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   constexpr int64_t allowance = 40;
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || !work.hasPlainValues || work.isGatedByChannel || work.elementBytes != 2 ||
+  if (!work.isInOrder || !work.hasPlainValues || !work.isOfOwnRows || work.isGatedByChannel || work.elementBytes != 2 ||
       work.keyWidth % groupRows || work.keyWidth > groups * groupRows)
     return std::nullopt;
   RecurSchedule schedule = given;
@@ -68,7 +68,7 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   constexpr int64_t allowance = 40;
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || !work.hasPlainValues || work.isGatedByChannel || work.elementBytes != 2 ||
+  if (!work.isInOrder || !work.hasPlainValues || !work.isOfOwnRows || work.isGatedByChannel || work.elementBytes != 2 ||
       work.keyWidth <= groups * groupRows || work.keyWidth > maxWidth || work.keyWidth % groupRows ||
       (given.chunk && given.chunk != kChunk))
     return std::nullopt;
@@ -80,7 +80,7 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   schedule.fillsMachine = true;
   if (!schedule.valueColumns)
     schedule.valueColumns = std::min(work.valueWidth, maxColumns);
-  schedule.tileChannels = groups * groupRows;
+  schedule.tileChannels = kTileChannels;
   schedule.tileColumns = std::min(schedule.valueColumns, maxTile);
   if (schedule.valueColumns % schedule.tileColumns || work.valueWidth % schedule.tileColumns)
     return std::nullopt;

@@ -72,7 +72,10 @@ func.func @computed(%q: !X, %k: !X, %v: !X) -> !X {
 // product: the second one would leave no registers for it.
 
 // CHECK-LABEL: func.func private @summed_0(
+// CHECK:         tile.store %{{.+}}, %{{.+}} column : tensor<128x1xf32>, memref<?x?x?x128xf32,
+// CHECK-LABEL: func.func private @summed_1(
 // CHECK-SAME:    tile.schedule = "chunks of 128 tokens
+// CHECK:         scf.for {{.*}} -> (tensor<128x128xf32>, tensor<128x1xf32>) {
 // CHECK:         scf.for {{.*}} iter_args(%{{.+}}, %[[M:.+]] = %{{.+}}) -> (tensor<128x128xf32>, tensor<128x1xf32>) {
 // CHECK:           tile.dot {{.*}} {transB}
 // CHECK:           %[[ROW:.+]] = tile.transpose %[[M]]
@@ -129,5 +132,41 @@ func.func @wide(%q: !Q, %k: !Q, %v: !Q) -> !Q {
   %g = tensor.concat dim(3) %r, %s : (!Q, !Q) -> !K
   %o = attn.recur query(%f) key(%g) value(%v) : (!K, !K, !Q) -> !Q
   return %o : !Q
+}
+}
+
+// -----
+
+!X = tensor<?x?x?x128xbf16>
+!F = tensor<?x?x?x128xf32>
+
+// A learned map is stored by a kernel in front, in the type in which it is read; keys that are made of a wider array are not copied, and
+// take what every GPU has.
+
+// CHECK-LABEL: func.func @learned(
+// CHECK:         memref.alloc(%{{.+}}) : memref<?x?x?x128xbf16>
+// CHECK-NOT:     memref<?x?x?x128xf32>
+// CHECK-LABEL: func.func private @learned_1(
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens
+// CHECK-LABEL: func.func private @converted_0(
+// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @learned(%q: !X, %k: !X, %v: !X, %w: tensor<128x128xbf16>, %none: !F, %out: !X) -> !X {
+  %f = linalg.contract indexing_maps = [affine_map<(b, h, t, d, c) -> (b, h, t, c)>, affine_map<(b, h, t, d, c) -> (c, d)>,
+      affine_map<(b, h, t, d, c) -> (b, h, t, d)>] ins(%k, %w : !X, tensor<128x128xbf16>) outs(%none : !F) -> !F
+  %n = linalg.generic {indexing_maps = [affine_map<(b, h, t, d) -> (b, h, t, d)>, affine_map<(b, h, t, d) -> (b, h, t, d)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]} ins(%f : !F) outs(%out : !X) {
+  ^bb0(%x: f32, %acc: bf16):
+    %y = arith.truncf %x : f32 to bf16
+    linalg.yield %y : bf16
+  } -> !X
+  %o = attn.recur query(%q) key(%n) value(%v) : (!X, !X, !X) -> !X
+  return %o : !X
+}
+func.func @converted(%q: !X, %k: !F, %v: !X) -> !X {
+  %n = arith.truncf %k : !F to !X
+  %o = attn.recur query(%q) key(%n) value(%v) : (!X, !X, !X) -> !X
+  return %o : !X
 }
 }

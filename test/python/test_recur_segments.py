@@ -48,3 +48,30 @@ def test_segments(pack_of, gate, tokens, segments):
         wanted = recur_oracle.recurrence(q, *(recur_oracle.wide(x, heads) for x in (k, v)), gate=recur_oracle.spread(g, heads), state=state)
         for result, exact in zip((out, final), wanted):
             assert np.linalg.norm(result.numpy() - exact) <= 1e-5 * np.linalg.norm(exact)
+
+
+MASS = """func.func @recur(%q: !X, %k: !X, %v: !X, %g: !R, %s: !S, %z: !Z) -> (!X, !R, !S, !Z) {
+  %r:4 = attn.recur query(%q) key(%k) value(%v) gate(%g) init(%s, %z) stats [mass] final
+    : (!X, !X, !X, !R, !S, !Z) -> (!X, !R, !S, !Z)
+  return %r#0, %r#1, %r#2, %r#3 : !X, !R, !S, !Z
+}
+"""
+TYPES = {"X": "?x?x?x16", "R": "?x?x?", "S": "?x?x16x16", "Z": "?x?x16"}
+
+
+@pytest.mark.parametrize("tokens, segments", [(300, 3), (70, 4), (5, 3)])
+def test_masses_of_segments(tmp_path, tokens, segments):
+    text = "".join(f"!{name} = tensor<{shape}xf32>\n" for name, shape in TYPES.items()) + MASS
+    command = [tool("heddle-compile"), "-", "--target=cpu", f"--schedule=splits={segments}", "-o", tmp_path / "recur.pack"]
+    subprocess.run(command, input=text, text=True, check=True)
+    generator = np.random.default_rng(tokens)
+    q, k, v = (generator.random((2, 3, tokens, 16), np.float32) for _ in range(3))
+    gate = recur_oracle.logarithms(generator, (2, 3, tokens), recur_oracle.STRENGTHS[0])
+    state, mass = generator.random((2, 3, 16, 16), np.float32), generator.random((2, 3, 16), np.float32)
+    results = [torch.full(x.shape, float("nan")) for x in (q, gate, state, mass)]
+    Pack(RUNTIME, tmp_path / "recur.pack").launcher([*(torch.from_numpy(x) for x in (q, k, v, gate, state, mass)), *results])()
+    # A mass is what a value of 1 becomes.
+    ones, both = np.ones_like(v[..., :1]), np.concatenate([state, mass[..., None]], -1)
+    rows, final, _ = recur_oracle.recurrence(q, k, np.concatenate([v, ones], -1), gate=recur_oracle.spread(gate, 3), state=both)
+    for result, exact in zip(results, (rows[..., :16], rows[..., 16], final[..., :16], final[..., 16])):
+        assert np.linalg.norm(result.numpy() - exact) <= 1e-5 * np.linalg.norm(exact)

@@ -14,6 +14,9 @@
 
 namespace heddle {
 
+/// Of a tile of a state that is several.
+inline constexpr int64_t kTileChannels = 128;
+
 /// What a recurrence works on, widths as products take them (multiples of 16).
 struct RecurWork {
   int64_t keyWidth = 0, valueWidth = 0;
@@ -24,6 +27,8 @@ struct RecurWork {
   /// Arrays as they lie in memory, not computed in the kernel.
   bool hasPlainQueries = false, hasPlainKeys = false, hasPlainValues = false;
   bool hasGate = false;
+  /// What is computed of queries and keys is so of copies of their own rows.
+  bool isOfOwnRows = true;
   bool isGatedByChannel = false;
   int64_t gateBytes = 0; ///< of an element of such a gate, if it is an array as it lies in memory; else 0
 };

@@ -14,9 +14,9 @@
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
 #include "MaskKernels.h"
+#include "OwnRows.h"
 #include "PackedGaps.h"
 #include "PackedRows.h"
-#include "Partition.h"
 #include "RecurKernels.h"
 #include "SizeRequirements.h"
 #include "StagedKeys.h"
@@ -173,22 +173,6 @@ static AttendWork describeWork(attn::AttendOp op, attn::NormalizerOp definition,
   return work;
 }
 
-static RecurWork describeWork(attn::RecurOp op) {
-  auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
-  int64_t bytes = op.getKey().getType().getElementTypeBitWidth() / 8;
-  RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth()), bytes, !op.hasAt() && !op.getSegments()};
-  work.hasMass = static_cast<bool>(op.getMass());
-  work.hasPlainQueries = isPlain(op.getQuery());
-  work.hasPlainKeys = isPlain(op.getKey());
-  work.hasPlainValues = isPlain(op.getValue());
-  work.hasGate = static_cast<bool>(op.getGate());
-  work.isGatedByChannel = op.isGatedByChannel();
-  // Operands are split by factors of up to 2^64, for which f16 has no exponents.
-  if (work.isGatedByChannel && isPlain(op.getGate()) && op.getKey().getType().getElementType().isBF16())
-    work.gateBytes = op.getGate().getType().getElementTypeBitWidth() / 8;
-  return work;
-}
-
 /// The sizes that the options leave open (0): what suits the target, or the usual ones where there is none.
 static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanBuilder &plan, attn::AttendOp op,
                                                   attn::NormalizerOp definition, std::string &note) {
@@ -296,7 +280,7 @@ LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutp
   RecurSchedule given;
   given.chunk = isOneToken(op) ? 1 : chunk;
   given.segments = schedule.splitKeys ? schedule.splits : 1;
-  RecurSchedule complete = chooseRecurSchedule(target, describeWork(op), given);
+  RecurSchedule complete = chooseRecurSchedule(target, describeWork(op, partition), given);
   complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
   if (failed(emitRecur(plan, op, complete, outputs)))
     return failure();

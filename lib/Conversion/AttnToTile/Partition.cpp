@@ -1,5 +1,6 @@
 //===- Partition.cpp --------------------------------------------------------===//
 #include "Partition.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/RegionUtils.h"
@@ -84,6 +85,19 @@ static bool isExpensive(Operation *op) {
   return linalg::isaContractionOpInterface(generic) || isReadForKeys(op->getResult(0));
 }
 
+/// What to store of an expensive result: if all that is read of it is what a conversion to a narrower type leaves,
+/// that.
+static Value narrowestOf(Value result) {
+  if (!result.hasOneUse())
+    return result;
+  auto generic = dyn_cast<linalg::GenericOp>(*result.user_begin());
+  if (!generic || !isPointwise(generic) || generic.getNumDpsInputs() != 1 ||
+      !llvm::all_of(generic.getIndexingMapsArray(), [](AffineMap map) { return map.isIdentity(); }))
+    return result;
+  auto isNarrowing = [](Operation &op) { return isa<arith::TruncFOp>(op); };
+  return llvm::all_of(generic.getBody()->without_terminator(), isNarrowing) ? generic.getResult(0) : result;
+}
+
 /// Results of anchors that `tensor` follows from without passing through memory; `pointwise` ones at the same position.
 static void collectAnchors(Value tensor, bool pointwise, const llvm::SetVector<Value> &stored,
                            llvm::MapVector<Value, bool> &found) {
@@ -109,7 +123,9 @@ static void collectAnchors(Value tensor, bool pointwise, const llvm::SetVector<V
 Partition::Partition(func::FuncOp function) {
   // Forward, so that what is stored early shortens the walks of later readers.
   for (Operation &op : function.front()) {
-    if (isExpensive(&op) || isa<attn::AccumulateOp>(op))
+    if (isExpensive(&op))
+      stored.insert(narrowestOf(op.getResult(0)));
+    if (isa<attn::AccumulateOp>(op))
       stored.insert(op.getResult(0));
     // A state is known only when all rows are: whoever reads it, reads memory.
     if (auto recur = dyn_cast<attn::RecurOp>(op))

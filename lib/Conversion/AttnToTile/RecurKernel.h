@@ -12,10 +12,11 @@ namespace heddle {
 /// the state; the rows of each, from what those before it add.
 enum class RecurRole { Whole, States, Rows };
 
-/// Values of the plan: how many segments there are, and what they leave: sums (segment, b, h, d, e) and, with a gate,
-/// the sum of their gates in base 2 (segment, b, h), of each channel if it has one of its own (segment, b, h, d).
+/// Values of the plan: how many segments there are, and what they leave: sums (segment, b, h, d, e), masses
+/// (segment, b, h, d) if they are wanted, and, with a gate, the sum of their gates in base 2 (segment, b, h), of each
+/// channel if it has one of its own (segment, b, h, d).
 struct SegmentWorkspace {
-  mlir::Value segments, sums, decays;
+  mlir::Value segments, sums, masses, decays;
 };
 
 /// Of a kernel whose gates are checked: all heads are computed as if their gates were moderate, and `isExcessive`
@@ -99,6 +100,7 @@ private:
     bool isTransposed;
   };
 
+  State emptyState();
   mlir::FailureOr<State> initialState();
   mlir::FailureOr<llvm::SmallVector<mlir::Value>> loadQueries(const Lifted &row);
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
@@ -112,7 +114,12 @@ private:
   std::pair<mlir::Value, mlir::Value> chunkRange();
   mlir::LogicalResult storeSegment();
   mlir::FailureOr<State> stateOfSegments(const State &initial);
-  llvm::SmallVector<mlir::Value> placeInWorkspace(mlir::Value number, int64_t n);
+  struct WorkspacePlace {
+    mlir::Value memory;
+    llvm::SmallVector<mlir::Value> indices;
+    mlir::UnitAttr column;
+  };
+  WorkspacePlace placeInWorkspace(mlir::Value number, int64_t n);
   mlir::FailureOr<State> stateBefore();
   mlir::Value tokensSeen(const Lifted &row);
   mlir::LogicalResult visitRows(llvm::ArrayRef<KernelOutput> outputs);

@@ -52,19 +52,21 @@ private:
 
 /// Whether what a segment adds and the sum of its gates say all that the next ones need.
 bool RecurPlan::canDivide() {
-  return !op.hasAt() && !op.getMass() && !op.getSegments() && (!op.isGatedByChannel() || schedule.hasChannelRows) &&
-         !isOneToken(op);
+  return !op.hasAt() && !op.getSegments() && !(op.getMass() && op.isGatedByChannel()) &&
+         (!op.isGatedByChannel() || schedule.hasChannelRows) && !isOneToken(op);
 }
 
 /// `count` arrays of each kind: no segments, no workspace.
 SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
   constexpr int64_t kDynamic = ShapedType::kDynamic;
   Type f32 = b.getF32Type();
-  SegmentWorkspace workspace{segments, {}, {}};
+  SegmentWorkspace workspace{segments, {}, {}, {}};
   Value sizes[] = {count, batch, heads};
   workspace.sums =
       plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth(), op.getValueWidth()}, f32), sizes);
   SmallVector<int64_t> shape(3, kDynamic);
+  if (op.getMass())
+    workspace.masses = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth()}, f32), sizes);
   if (op.isGatedByChannel())
     shape.push_back(op.getKeyWidth());
   if (op.getGate())

@@ -27,7 +27,8 @@ std::pair<Value, Value> RecurKernel::chunkRange() {
 }
 
 LogicalResult RecurKernel::storeSegment() {
-  size_t count = channelTiles() * columnTiles();
+  State nothing = emptyState();
+  size_t count = nothing.flatten().size();
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
     FailureOr<Chunk> chunk = loadChunk(number);
     if (failed(chunk))
@@ -41,25 +42,24 @@ LogicalResult RecurKernel::storeSegment() {
     }
     if (failed(decay.start(place, chunk->row, chunk->present)))
       return failure();
-    SmallVector<Value> next = advance(stateOf(carried.take_front(count)), *chunk).sums;
+    SmallVector<Value> next = advance(stateOf(carried.take_front(count)), *chunk).flatten();
     if (decay.getAllSums())
       next.push_back(math.add(carried.back(), decay.getAllSums()));
     return next;
   };
-  SmallVector<Value> nothing;
-  for (size_t n = 0; n < count; ++n)
-    nothing.push_back(math.zeros({channelsOf(n / columnTiles()), tileColumns}));
+  SmallVector<Value> start = nothing.flatten();
   if (workspace->decays)
-    nothing.push_back(math.zeros({schedule.hasChannelRows ? keyWidth : 1, 1}));
+    start.push_back(math.zeros({schedule.hasChannelRows ? keyWidth : 1, 1}));
   auto [first, end] = chunkRange();
   if (schedule.hasChannelRows)
     channelChunk.start();
-  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), nothing, visit);
+  FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);
   if (failed(last))
     return failure();
-  for (auto [n, tile] : llvm::enumerate(ArrayRef(*last).take_front(count)))
-    tile::StoreOp::create(b(), tile, kernel.import(workspace->sums), placeInWorkspace(segment, n), Value(),
-                          IntegerAttr(), UnitAttr());
+  for (auto [n, tile] : llvm::enumerate(ArrayRef(*last).take_front(count))) { // of several slices each stores the mass
+    WorkspacePlace at = placeInWorkspace(segment, n);
+    tile::StoreOp::create(b(), tile, at.memory, at.indices, Value(), IntegerAttr(), at.column);
+  }
   if (schedule.hasChannelRows) { // of several slices each stores the same
     tile::StoreOp::create(b(), last->back(), kernel.import(workspace->decays),
                           ValueRange{segment, place.batch, place.head, constant(0)}, Value(), IntegerAttr(),
@@ -72,9 +72,15 @@ LogicalResult RecurKernel::storeSegment() {
 }
 
 /// Where tile `n` of what a segment adds lies.
-SmallVector<Value> RecurKernel::placeInWorkspace(Value number, int64_t n) {
-  return {number, place.batch, place.head, constant(n / columnTiles() * tileChannels),
-          valueColumns(n % columnTiles()).base};
+RecurKernel::WorkspacePlace RecurKernel::placeInWorkspace(Value number, int64_t n) {
+  int64_t count = channelTiles() * columnTiles();
+  SmallVector<Value> indices{number, place.batch, place.head};
+  if (n < count) {
+    llvm::append_values(indices, constant(n / columnTiles() * tileChannels), valueColumns(n % columnTiles()).base);
+    return {kernel.import(workspace->sums), indices, UnitAttr()};
+  }
+  indices.push_back(constant((n - count) * tileChannels));
+  return {kernel.import(workspace->masses), indices, isMassColumn ? b().getUnitAttr() : UnitAttr()};
 }
 
 /// The state in front of this block's segment.
@@ -82,14 +88,16 @@ FailureOr<RecurKernel::State> RecurKernel::stateBefore() {
   FailureOr<State> initial = initialState();
   if (failed(initial) || !segment)
     return initial;
-  Value sums = kernel.import(workspace->sums), decays = workspace->decays ? kernel.import(workspace->decays) : Value();
+  Value decays = workspace->decays ? kernel.import(workspace->decays) : Value();
   // What a segment adds is loaded while that of the one before is folded in, so that two are on their way.
   size_t count = initial->flatten().size();
   auto load = [&](Value number) {
     SmallVector<Value> loaded;
-    for (auto [n, tile] : llvm::enumerate(initial->sums))
-      loaded.push_back(tile::LoadOp::create(b(), TileMath::typeOf(tile), sums, placeInWorkspace(number, n), Value(),
-                                            IntegerAttr(), UnitAttr()));
+    for (auto [n, tile] : llvm::enumerate(initial->flatten())) {
+      WorkspacePlace at = placeInWorkspace(number, n);
+      loaded.push_back(
+          tile::LoadOp::create(b(), TileMath::typeOf(tile), at.memory, at.indices, Value(), IntegerAttr(), at.column));
+    }
     if (schedule.hasChannelRows)
       loaded.push_back(tile::LoadOp::create(b(), TileMath::typeOf(initial->sums.front()).clone({keyWidth, 1}), decays,
                                             ValueRange{number, place.batch, place.head, constant(0)}, Value(),

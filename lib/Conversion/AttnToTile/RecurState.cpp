@@ -13,26 +13,32 @@
 using namespace mlir;
 using namespace heddle;
 
-/// The mass is a row, as products with queries read it, or a column: where there is one token, and where groups of
-/// warps share out the channels, so that what a token adds is added up by those who hold it.
-FailureOr<RecurKernel::State> RecurKernel::initialState() {
+/// Nothing. The mass is a row, as products with queries read it, or a column: where there is one token, and where
+/// groups of warps share out the channels, so that what a token adds is added up by those who hold it.
+RecurKernel::State RecurKernel::emptyState() {
   State state;
-  for (int64_t part = 0; part < channelTiles(); ++part)
-    for (int64_t of = 0; of < columnTiles(); ++of) {
-      SmallVector<int64_t> shape{channelsOf(part), tileColumns};
-      state.sums.push_back(op.getInitial() ? tileOf(op.getInitial(), channels(0, part), valueColumns(of), shape)
-                                           : math.zeros(shape));
-    }
-  for (int64_t part = 0; op.getMass() && part < channelTiles(); ++part) {
+  for (int64_t part = 0; part < channelTiles(); ++part) {
+    state.sums.append(columnTiles(), math.zeros({channelsOf(part), tileColumns}));
     SmallVector<int64_t> shape{1, channelsOf(part)};
     if (isMassColumn)
       std::swap(shape[0], shape[1]);
-    Value mass = op.getInitialMass();
-    state.mass.push_back(
-        mass
-            ? emitter.tile(mass, {place.batchOf(mass), place.headOf(mass), channels(isMassColumn ? 0 : 1, part)}, shape)
-            : math.zeros(shape));
+    if (op.getMass())
+      state.mass.push_back(math.zeros(shape));
   }
+  return state;
+}
+
+/// Before the first token.
+FailureOr<RecurKernel::State> RecurKernel::initialState() {
+  State state = emptyState();
+  for (auto [n, tile] : llvm::enumerate(state.sums))
+    if (Value given = op.getInitial())
+      tile = tileOf(given, channels(0, n / columnTiles()), valueColumns(n % columnTiles()),
+                    TileMath::typeOf(tile).getShape());
+  for (auto [part, tile] : llvm::enumerate(state.mass))
+    if (Value given = op.getInitialMass())
+      tile = emitter.tile(given, {place.batchOf(given), place.headOf(given), channels(isMassColumn ? 0 : 1, part)},
+                          TileMath::typeOf(tile).getShape());
   if (llvm::is_contained(state.flatten(), Value()))
     return failure();
   return state;

@@ -159,19 +159,19 @@ static bool isOfProducts(Value tile) {
   return source.getDefiningOp<tile::DotOp>() || isa<BlockArgument>(source);
 }
 
-/// Whether warps have all that a tile is computed of at hand: in slots that copies fill, or, if `isOfCopies` does not
-/// hold, in registers that products or loops have left.
+/// Whether warps have all that a tile is computed of at hand: in slots that copies fill, in vectors, or, if
+/// `isOfCopies` does not hold, in registers that products or loops have left.
 static bool isAtHand(Value tile, bool isOfCopies = false) {
   auto type = dyn_cast<RankedTensorType>(tile.getType());
   Operation *op = tile.getDefiningOp();
   if (!type || isa_and_nonnull<tile::IotaOp, tensor::SplatOp, arith::ConstantOp>(op))
     return true;
-  if (!op || isa<tile::DotOp, tile::ReduceOp>(op))
+  if (!op || isa<tile::DotOp>(op) || (isa<tile::ReduceOp>(op) && !isOfCopies))
     return !isOfCopies;
   if (auto load = dyn_cast<tile::LoadOp>(op))
-    return suitsBulkCopy(load);
-  bool isKnown =
-      isa<tile::BroadcastOp, tile::TransposeOp, scf::IfOp, scf::ForOp>(op) || OpTrait::hasElementwiseMappableTraits(op);
+    return type.getDimSize(0) == 1 || type.getDimSize(1) == 1 || suitsBulkCopy(load);
+  bool isKnown = isa<tile::BroadcastOp, tile::TransposeOp, tile::ReduceOp, tile::ConcatOp, scf::IfOp, scf::ForOp>(op) ||
+                 OpTrait::hasElementwiseMappableTraits(op);
   return isKnown && llvm::all_of(op->getOperands(), [&](Value operand) { return isAtHand(operand, isOfCopies); });
 }
 

@@ -1,0 +1,61 @@
+//===- OwnRows.cpp - operands that are computed of their own rows -----------===//
+#include "OwnRows.h"
+#include "dialects/Attn/AttnOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+using namespace heddle;
+
+bool heddle::isInMemory(Value tensor, const Partition &partition) {
+  return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>() || partition.isStored(tensor);
+}
+
+static int64_t widthOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getShape().back(); }
+
+bool heddle::isOfOwnRows(Value tensor, const Partition &partition, int64_t channels) {
+  constexpr int64_t columnGroup = 8;
+  auto type = dyn_cast<RankedTensorType>(tensor.getType());
+  if (!type)
+    return true;
+  auto all = [&](auto operands) {
+    return llvm::all_of(operands, [&](Value operand) { return isOfOwnRows(operand, partition, channels); });
+  };
+  // What copies bring are tiles of 16-bit elements; vectors are read as they are needed.
+  if (isInMemory(tensor, partition))
+    return type.getRank() < 4 || widthOf(tensor) == 1 || type.getElementTypeBitWidth() == 16;
+  Operation *op = tensor.getDefiningOp();
+  if (matchPattern(tensor, m_Constant()) || isa<tensor::SplatOp, tensor::EmptyOp, linalg::FillOp>(op))
+    return true;
+  if (isa<tensor::CastOp, tensor::ExtractSliceOp>(op))
+    return all(op->getOperands().take_front());
+  if (auto concat = dyn_cast<tensor::ConcatOp>(op)) {
+    bool isWhole = type.getShape().back() <= channels;
+    return static_cast<int64_t>(concat.getDim()) + 1 == type.getRank() && all(concat.getInputs()) &&
+           llvm::all_of(concat.getInputs(),
+                        [&](Value input) { return widthOf(input) % (isWhole ? columnGroup : channels) == 0; });
+  }
+  if (auto generic = dyn_cast<linalg::LinalgOp>(op))
+    return generic.getNumReductionLoops() <= 1 && all(op->getOperands());
+  return OpTrait::hasElementwiseMappableTraits(op) && all(op->getOperands());
+}
+
+RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
+  auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
+  RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
+  work.elementBytes = op.getKey().getType().getElementTypeBitWidth() / 8;
+  work.isInOrder = !op.hasAt() && !op.getSegments();
+  work.hasMass = static_cast<bool>(op.getMass());
+  work.hasPlainQueries = isInMemory(op.getQuery(), partition);
+  work.hasPlainKeys = isInMemory(op.getKey(), partition);
+  work.hasPlainValues = isInMemory(op.getValue(), partition);
+  work.isOfOwnRows = llvm::all_of(ValueRange{op.getQuery(), op.getKey()},
+                                  [&](Value operand) { return isOfOwnRows(operand, partition, kTileChannels); });
+  work.hasGate = static_cast<bool>(op.getGate());
+  work.isGatedByChannel = op.isGatedByChannel();
+  // Operands are split by factors of up to 2^64, for which f16 has no exponents.
+  if (work.isGatedByChannel && isInMemory(op.getGate(), partition) && op.getKey().getType().getElementType().isBF16())
+    work.gateBytes = op.getGate().getType().getElementTypeBitWidth() / 8;
+  return work;
+}
