@@ -30,6 +30,7 @@ CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?
          for width in (128 if dtype == "bf16" else 64,)}
 # The same without a state in or out, which are timed beside those with them.
 CASES |= {f"{gate}_bf16_128_stateless": (gate, "bf16", 128, "?", False) for gate in ("none", "head", "token", "channel")}
+CASES |= {"channel_f16_128": ("channel", "f16", 128, "?", True)}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
 TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
 STRONG = {"channel_bf16_128": (8, 16, 4096)}  # timed with strong gates, too

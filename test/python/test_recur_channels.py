@@ -20,20 +20,33 @@ ml_dtypes = pytest.importorskip("ml_dtypes")
 BF16 = ml_dtypes.bfloat16
 
 
+def check(name, type, gate_type, tokens, greatest=1):
+    """`greatest`: what the last token's query is multiplied with."""
+    generator = np.random.default_rng(len(name))
+    b, h, key_heads, d, e = 2, 4, 2, 32, 48
+    q, k, v = (generator.standard_normal((b, n, tokens, w), np.float32).astype(type) for n, w in ((h, d), (key_heads, d), (key_heads, e)))
+    q[:, :, -1] *= greatest
+    gate = GATES[name](generator, (b, key_heads, tokens, d)).astype(gate_type)
+    state = generator.standard_normal((b, h, d, e), np.float32)
+    out = np.full((b, h, tokens, e), np.nan, type)
+    got, final = heddle.recur(q, k, v, gate=gate, initial_state=state, return_final_state=True, out=out, scale=0.5 / greatest)
+    expected, s, _ = recurrence(*(wide(x, h) for x in (q, k, v)), wide(gate, h), state, scale=0.5 / greatest)
+    assert difference(got, expected) < 6e-3
+    assert difference(final, s) < 6e-3
+
+
 @pytest.mark.parametrize("gate_type", [np.float32, BF16])
 @pytest.mark.parametrize("name", list(GATES))
 def test_gates(name, gate_type):
-    generator = np.random.default_rng(len(name))
-    b, h, key_heads, d, e = 2, 4, 2, 32, 48
-    for t in (1000, 64, 63, 5):
-        q, k, v = (generator.standard_normal((b, n, t, w), np.float32).astype(BF16) for n, w in ((h, d), (key_heads, d), (key_heads, e)))
-        gate = GATES[name](generator, (b, key_heads, t, d)).astype(gate_type)
-        state = generator.standard_normal((b, h, d, e), np.float32)
-        out = np.full((b, h, t, e), np.nan, BF16)
-        got, final = heddle.recur(q, k, v, gate=gate, initial_state=state, return_final_state=True, out=out, scale=0.5)
-        expected, s, _ = recurrence(*(wide(x, h) for x in (q, k, v)), wide(gate, h), state, scale=0.5)
-        assert difference(got, expected) < 6e-3
-        assert difference(final, s) < 6e-3
+    for tokens in (1000, 64, 63, 5):
+        check(name, BF16, gate_type, tokens)
+
+
+@pytest.mark.parametrize("name", list(GATES))
+def test_gates_of_f16(name):
+    for tokens in (200, 63):
+        check(name, np.float16, np.float16, tokens)
+        check(name, np.float16, np.float16, tokens, greatest=3000)
 
 
 @pytest.mark.parametrize("size", [16, 32, 128])

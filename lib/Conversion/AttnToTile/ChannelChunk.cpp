@@ -13,7 +13,7 @@ using arith::CmpIPredicate;
 static constexpr double kLeastGate = -104;
 /// A power of two that operands of products may be multiplied or divided by: far from where their type ends, so that it
 /// costs neither of what they were nor of what they are multiplied with.
-static constexpr double kMostSplit = 64;
+static double mostSplit(Type element) { return element.isF16() ? 6 : 64; }
 
 Value ChannelChunk::transposed(Value tile) {
   auto type = TileMath::typeOf(tile);
@@ -83,7 +83,7 @@ Value ChannelChunk::decayOf(Value first, Value second) {
 Value ChannelChunk::isAnyStrong(Value decays) {
   Value most = tile::ReduceOp::create(b(), TileMath::typeOf(decays).clone({1, 1}), tile::ReduceKind::Max, decays, 0);
   Value number = tile::ScalarOp::create(b(), b().getF32Type(), most);
-  Value limit = arith::ConstantOp::create(b(), b().getF32FloatAttr(kMostSplit));
+  Value limit = arith::ConstantOp::create(b(), b().getF32FloatAttr(mostSplit(element())));
   return arith::CmpFOp::create(b(), arith::CmpFPredicate::UGT, number, limit);
 }
 
@@ -107,8 +107,9 @@ Value ChannelChunk::weightsOfBit(Value bit, Value weights) {
   Value mask =
       arith::AndIOp::create(b(), math.compare(CmpIPredicate::sge, i, begin), math.compare(CmpIPredicate::slt, i, end));
   Value decay = math.exp2(inBase2(sumsOver(asOperand(math, mask, gateElement()))));
-  Value product = math.dot(math.narrow(math.mul(wideQueries, decay), element),
-                           math.narrow(math.mul(wideKeys, decay), element), math.zeros({size, size}), /*transX=*/true);
+  Value product =
+      math.dot(math.narrow(math.mul(wideQueries, decay), element()), math.narrow(math.mul(wideKeys, decay), element()),
+               math.zeros({size, size}), /*transX=*/true);
   // Token j in the lower half of a group, and i in the upper one.
   Value partner = arith::SelectOp::create(b(), isUpper, number(-1), halfNext);
   Value isPair = math.compare(CmpIPredicate::eq, halfI, partner);
@@ -136,7 +137,6 @@ Value ChannelChunk::weightsBySplits(Value queries, Value keys) {
 
 FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, const Lifted &row, Value queries,
                                                     Value keys, Value values, Value state) {
-  element = TileMath::typeOf(keys).getElementType();
   // Wide gates take the room of second slots: then all that is read to registers comes first, and its slots are filled
   // again behind that. Else reading late takes fewer registers.
   Value turnedQueries, turnedKeys;
@@ -148,16 +148,16 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
     return failure();
   Value product = sumsOver(path), first = sumsOfHalf(true), second = sumsOfHalf(false);
   Value all = math.add(first, second), decays = decayOf(first, second), sums = inBase2(product);
-  Value isWeak =
-      arith::CmpFOp::create(b(), arith::CmpFPredicate::OLE, decays, math.repeat(math.number(kMostSplit), {width, 1}));
+  Value isWeak = arith::CmpFOp::create(b(), arith::CmpFPredicate::OLE, decays,
+                                       math.repeat(math.number(mostSplit(element())), {width, 1}));
   Value point = arith::SelectOp::create(b(), isWeak, first, math.zeros({width, 1}));
   Value anchor = arith::SelectOp::create(b(), isWeak, first, all);
 
-  Value before = math.narrow(math.mul(state, math.exp2(point)), element);
+  Value before = math.narrow(math.mul(state, math.exp2(point)), element());
   wideQueries = math.wide(turnedQueries ? turnedQueries : transposed(queries));
-  Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element);
+  Value asking = math.narrow(math.mul(wideQueries, math.exp2(math.sub(sums, point))), element());
   wideKeys = math.wide(turnedKeys ? turnedKeys : transposed(keys));
-  Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element);
+  Value asked = math.narrow(math.mul(wideKeys, math.exp2(math.sub(anchor, sums))), element());
   // One barrier is for this and for the operands of products that stand before it.
   Value isStrong = isAnyStrong(decays);
 
@@ -176,7 +176,7 @@ FailureOr<ChannelChunk::Result> ChannelChunk::visit(const BlockPlace &place, con
   Value added = math.dot(asked, values, math.mul(state, math.exp2(anchor)));
   // After the product: what is above the diagonal may be infinite.
   Value weights = math.select(pairMask(CmpIPredicate::sge), branch.getResult(0), math.number(0));
-  rows = math.dot(math.narrow(weights, element), values, rows);
+  rows = math.dot(math.narrow(weights, element()), values, rows);
   return Result{rows, math.mul(added, math.exp2(math.sub(all, anchor)))};
 }
 
@@ -184,8 +184,7 @@ FailureOr<ChannelChunk::Segment> ChannelChunk::advance(const BlockPlace &place, 
                                                        Value values, Value state) {
   if (failed(readGates(place, row)))
     return failure();
-  Value sums = inBase2(sumsOver(path)), all = math.add(sumsOfHalf(true), sumsOfHalf(false));
-  Value left = math.mul(math.wide(transposed(keys)), math.exp2(math.sub(all, sums)));
-  left = math.narrow(left, TileMath::typeOf(keys).getElementType());
+  Value sums = sumsOver(path), all = inBase2(columnOf(sums, size - 1));
+  Value left = weighed(transposed(keys), sums, all, -1);
   return Segment{math.dot(left, values, math.mul(state, math.exp2(all))), all};
 }

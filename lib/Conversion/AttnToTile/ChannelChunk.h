@@ -7,8 +7,8 @@
 //   o_i = (q_i exp(b_i - r)) (exp(r) S) + sum_{j <= i} w_ij v_j
 //   S'  = exp(b_C - s) (exp(s) S + sum_j (k_j exp(s - b_j)) v_j^T)
 //
-// Where a channel does not decay by more than 2^-64 in either half of the chunk, r = s is the sum of the first half;
-// else r is 0 and s is b_C, so that no factor exceeds 1. If it is so for all channels, then
+// Where a channel does not decay by more than 2^-64 (f16: 2^-6) in either half of the chunk, r = s is the sum of the
+// first half; else r is 0 and s is b_C, so that no factor exceeds 1. If it is so for all channels, then
 //
 //   w_ij = (q_i exp(b_i - r)) (k_j exp(s - b_j))
 //
@@ -64,7 +64,16 @@ public:
   /// chunk's first, so that it is multiplied once.
   struct Moderate {
     mlir::Value state, lag, most; ///< the decay that the state lacks, in base 2; how far channels have decayed, at most
-    llvm::SmallVector<mlir::Value> flatten() const { return {state, lag, most}; }
+    mlir::Value largest;          ///< size of a result of each row, where operands may overflow; else null
+    llvm::SmallVector<mlir::Value> flatten() const {
+      llvm::SmallVector<mlir::Value> values{state, lag, most};
+      if (largest)
+        values.push_back(largest);
+      return values;
+    }
+    static Moderate of(llvm::ArrayRef<mlir::Value> values) {
+      return {values[0], values[1], values[2], values.size() > 3 ? values[3] : mlir::Value()};
+    }
   };
   Moderate startModerate(mlir::Value state);
   /// The same as `visit` where every channel can be split in the middle of every chunk.
@@ -78,11 +87,15 @@ private:
   mlir::ImplicitLocOpBuilder &b() { return math.b(); }
   mlir::Value transposed(mlir::Value tile);
   mlir::Value inBase2(mlir::Value sums);
+  mlir::Type element() { return mlir::getElementTypeOrSelf(op.getKey().getType()); } ///< of operands of products
   mlir::Value pairMask(mlir::arith::CmpIPredicate predicate) { return math.compare(predicate, i, j); }
   mlir::Type gateElement();
   mlir::Value arrayOfGates(const BlockPlace &place, const Lifted &row);
   mlir::LogicalResult readGates(const BlockPlace &place, const Lifted &row);
+  mlir::Value weighed(mlir::Value tile, mlir::Value sums, mlir::Value point, double sign);
   mlir::Value columnOf(mlir::Value tile, int64_t column);
+  mlir::Value sizeOf(mlir::Value numbers);
+  mlir::Value isAnyBeyond(mlir::Value numbers, double limit);
   mlir::Value sumsOver(mlir::Value path);
   mlir::Value sumsOfHalf(bool isFirst);
   mlir::Value decayOf(mlir::Value first, mlir::Value second);
@@ -102,7 +115,6 @@ private:
   mlir::Value wideGates;                ///< logarithms, width x size
   llvm::SmallVector<mlir::Value> gates; ///< the same as operands of products: terms
   mlir::Value wideQueries, wideKeys;    ///< f32, width x size
-  mlir::Type element;                   ///< of operands of products
 };
 
 } // namespace heddle

@@ -54,8 +54,7 @@ RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
                                   [&](Value operand) { return isOfOwnRows(operand, partition, kTileChannels); });
   work.hasGate = static_cast<bool>(op.getGate());
   work.isGatedByChannel = op.isGatedByChannel();
-  // Operands are split by factors of up to 2^64, for which f16 has no exponents.
-  if (work.isGatedByChannel && isInMemory(op.getGate(), partition) && op.getKey().getType().getElementType().isBF16())
+  if (work.isGatedByChannel && isInMemory(op.getGate(), partition))
     work.gateBytes = op.getGate().getType().getElementTypeBitWidth() / 8;
   return work;
 }

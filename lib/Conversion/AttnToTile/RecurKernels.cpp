@@ -191,7 +191,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
     FailureOr<Rows> rows = Rows();
     SmallVector<Value> next;
     if (isModerate) {
-      ChannelChunk::Moderate state{carried[0], carried[1], carried[2]};
+      auto state = ChannelChunk::Moderate::of(carried);
       FailureOr<Value> result =
           channelChunk.visitModerate(place, row, queries->front(), chunk->keys.front(), chunk->values.front(), state);
       if (failed(result))
@@ -236,7 +236,7 @@ LogicalResult RecurKernel::visitChunks(ArrayRef<KernelOutput> outputs) {
   OpBuilder::InsertionGuard guard(b());
   State behind;
   if (isModerate) {
-    ChannelChunk::Moderate moderate{(*last)[0], (*last)[1], (*last)[2]};
+    auto moderate = ChannelChunk::Moderate::of(*last);
     Value mark = channelChunk.isExcessive(moderate);
     memref::StoreOp::create(b(), mark, kernel.import(check.isExcessive), checkIndices());
     // The caller's initial state may lie where the final one goes, and who repeats this block begins with it.
