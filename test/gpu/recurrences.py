@@ -31,8 +31,13 @@ CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?
 # The same without a state in or out, which are timed beside those with them.
 CASES |= {f"{gate}_bf16_128_stateless": (gate, "bf16", 128, "?", False) for gate in ("none", "head", "token", "channel")}
 CASES |= {"channel_f16_128": ("channel", "f16", 128, "?", True)}
+# Wide keys, and masses of features that the kernel computes: with a mass beside the result, in the place of a state.
+CASES |= {f"{gate}_bf16_256_stateless": (gate, "bf16", 256, "?", False) for gate in ("none", "token")}
+MASSES_OF_EXP = {f"{gate}_bf16_128_exp": gate for gate in ("none", "token")}
+CASES |= {name: (gate, "bf16", 128, "?", False) for name, gate in MASSES_OF_EXP.items()}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
-TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}  # batch, heads, tokens
+TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}
+TIMED |= {name: LONG[:3] for name in MASSES_OF_EXP} | {"token_bf16_256_stateless": ((16, 32, 2048),)}  # batch, heads, tokens
 STRONG = {"channel_bf16_128": (8, 16, 4096)}  # timed with strong gates, too
 
 
@@ -82,8 +87,8 @@ def check_row(options, name):
 
 
 def texts():
-    from attn_text import recurrence
-    return {name: recurrence(gate, dtype=dtype, width=width, tokens=tokens, states=states)
+    from attn_text import masses_of_exp, recurrence
+    return {name: masses_of_exp(gate) if name in MASSES_OF_EXP else recurrence(gate, dtype=dtype, width=width, tokens=tokens, states=states)
             for name, (gate, dtype, width, tokens, states) in CASES.items()}
 
 
@@ -96,6 +101,7 @@ class Recurrence:
         self.torch, self.device, (self.gate, dtype, self.width, self.tokens, self.has_states) = torch, options.device, CASES[name]
         self.dtype, self.tolerance = getattr(torch, measure.TORCH_NAMES[dtype]), measure.TOLERANCE[dtype]
         self.pack = Pack(options.runtime, options.directory / f"{name}.pack")
+        self.has_mass = name in MASSES_OF_EXP
         self.generator = np.random.default_rng(list(CASES).index(name))
 
     def on_device(self, array, dtype=None):
@@ -121,23 +127,32 @@ class Recurrence:
         outputs = [self.torch.empty(*q.shape[:3], v.shape[3], dtype=q.dtype, device=self.device)]
         if self.has_states:
             outputs.append(self.torch.empty_like(state))
+        if self.has_mass:
+            outputs.append(self.torch.empty(q.shape[:3], device=self.device))
         return self.pack.launcher([x for x in inputs[:None if self.has_states else 4] if x is not None] + outputs), outputs
 
     def check(self, tokens, strength):
         """[tokens, strength, error of the result, of the state if it has one, whether four launches agree, whether all is well]."""
         inputs = self.inputs(*((2, 4, 2) if tokens < 2000 else (1, 1, 1)), tokens, strength)
         results, same = measure.four_launches(self.torch, *self.launcher(inputs))
+        if self.has_mass:
+            inputs = (*(x.float().exp().to(self.dtype) for x in inputs[:2]), *inputs[2:])
         q, k, v, gate, state = (None if x is None else x.double().cpu().numpy() for x in inputs)
         wide = [recur_oracle.wide(x, q.shape[1]) for x in (q, k, v)]
+        if self.has_mass:  # what a value of 1 becomes
+            wide[2] = np.concatenate([wide[2], np.ones_like(wide[2][..., :1])], -1)
         expected = recur_oracle.recurrence(*wide, recur_oracle.spread(gate, q.shape[1]), state if self.has_states else None)
+        if self.has_mass:
+            expected = np.split(expected[0], [self.width], -1)
+            expected[1] = expected[1][..., 0]
         errors = [measure.error(got.cpu(), self.torch.from_numpy(want)) for got, want in zip(results, expected)]
         return [tokens, strength, *errors, same, same and all(error < self.tolerance for error in errors)]
 
     def time(self, batch, heads, tokens, strength, stateless=None):
         """{candidate: [milliseconds, TB/s]}; `stateless` is the same recurrence without states."""
         inputs = self.inputs(batch, heads, heads, tokens, strength)
-        run, (out, final) = self.launcher(inputs)
-        moved = sum(x.numel() * x.element_size() for x in ((*inputs[:3], out) if tokens > 1 else (inputs[4], final)))
+        run, (out, *final) = self.launcher(inputs)
+        moved = sum(x.numel() * x.element_size() for x in ((*inputs[:3], out) if tokens > 1 else (inputs[4], *final)))
         source = self.torch.empty(moved // 2, dtype=self.torch.uint8, device=self.device)
         target = self.torch.empty_like(source)
         runs = {"heddle": run, "copy": lambda: target.copy_(source)}

@@ -79,3 +79,20 @@ def recurrence(gate, *, dtype="bf16", width=128, tokens="?", states=True):
   return {names} : {results}
 }}
 """
+
+
+def masses_of_exp(gate, *, dtype="bf16", width=128):
+    """A recurrence of the exponentials of q and k, and its mass."""
+    rows, mass = f"tensor<?x?x?x{width}x{dtype}>", "tensor<?x?x?xf32>"
+    wide = rows.replace(dtype, "f32")
+    gates = [GATES[gate].format(tokens="?", width=width, dtype=dtype)] if GATES[gate] else []
+    arguments = ", ".join(f"%{name}: {type}" for name, type in zip("qkvg", [rows] * 3 + gates))
+    maps = "".join(f"""  %{x}0 = arith.extf %{x} : {rows} to {wide}
+  %{x}1 = math.exp %{x}0 : {wide}
+  %{x}2 = arith.truncf %{x}1 : {wide} to {rows}
+""" for x in "qk")
+    return f"""func.func @recur({arguments}) -> ({rows}, {mass}) {{
+{maps}  %o, %m = attn.recur query(%q2) key(%k2) value(%v){" gate(%g)" * len(gates)} stats [mass] : ({", ".join([rows] * 3 + gates)}) -> ({rows}, {mass})
+  return %o, %m : {rows}, {mass}
+}}
+"""

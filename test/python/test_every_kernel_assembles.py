@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 from assembly import Assembled, emit, loop_spills
-from attn_text import attend, recurrence
+from attn_text import attend, masses_of_exp, recurrence
 
 import heddle
 from heddle.bench import rows
@@ -95,6 +95,13 @@ def test_gates_per_channel_on_warpgroups(width, allowed, tmp_path):
     check(made, f"channels {width}", *allowed)
     spilled = dict(re.findall(r"function 'recur_(\d)'.*?(\d+) bytes spill stores", made.log, re.DOTALL))
     assert {name for name, count in spilled.items() if count != "0"} <= {"2", max(spilled)}
+
+
+# Addresses and descriptors of operands that are put, and of many small tiles, are made ahead of the loop, and spill: bytes of all
+# kernels, and instructions in loops.
+@pytest.mark.parametrize("text, allowed", [(masses_of_exp("token"), (128, 96)), (recurrence("token", width=256, states=False), (700, 340))], ids=["masses", "wide"])
+def test_masses_maps_and_wide_keys_on_warpgroups(text, allowed, tmp_path):
+    check(Assembled(emit(text, "ptx", "sm_90a"), "sm_90a", tmp_path), "recurrence", *allowed)
 
 
 @pytest.fixture(scope="module")
