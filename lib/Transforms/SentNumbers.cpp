@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "lib/Transforms/SentNumbers.h"
+#include "dialects/Tile/RowParts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -72,6 +73,8 @@ public:
 
 private:
   bool isPlain(Operation &op) const {
+    if (op.hasAttr(tile::kRowPartsAttr)) // readers have use for what it is made of
+      return false;
     if (auto load = dyn_cast<memref::LoadOp>(op))
       return !written.contains(load.getMemRef());
     return isa<scf::SCFDialect>(op.getDialect()) || isa<memref::DimOp>(op) ||

@@ -36,11 +36,15 @@ public:
   /// Extents of a block of so many rows, and of the keys of a step: those which visit least.
   struct Tiles {
     llvm::SmallVector<int64_t, 4> rows, keys;
+    int64_t parts = 1; ///< of the rows along the outermost axis, each of which leaves out steps that it does not see
     double keysPerRow = 0, fullKeysPerRow = 0; ///< what a row visits; negative where only the run knows
+    int64_t countKeys() const;
   };
   /// No tiles where sizes do not go into the grid, or where blocks of consecutive rows do not visit more. `flat` is the
-  /// analysis of the whole mask.
-  std::optional<Tiles> chooseTiles(int64_t rows, int64_t keys, const MaskAnalysis &flat) const;
+  /// analysis of the whole mask. A step has one of the numbers of `keys`. Rows may be in `parts`, if those go along an
+  /// axis.
+  std::optional<Tiles> chooseTiles(int64_t rows, llvm::ArrayRef<int64_t> keys, int64_t parts,
+                                   const MaskAnalysis &flat) const;
 
   void print(llvm::raw_ostream &os) const;
 

@@ -26,7 +26,6 @@
 #include "SplitState.h"
 #include "WorkOrder.h"
 #include "dialects/Tile/TileOps.h"
-#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
@@ -102,7 +101,8 @@ WorkOrder AttendKernel::chooseOrder(bool isPacked) {
     return WorkOrder::Blocks;
   if (schedule.order || !schedule.isPersistent || mask.list)
     return schedule.order.value_or(WorkOrder::Blocks);
-  if (isPacked || mask.violations)
+  // Of boxes pieces are short, and what they begin with are long chains of divisions, which copying threads have early.
+  if (isPacked || mask.violations || mask.grid)
     return WorkOrder::Counter;
   bool areUnequal = op.hasMask() && !op.getPositions(op.getMask()).i.use_empty();
   return areUnequal ? WorkOrder::BackAndForth : WorkOrder::Rounds;
@@ -218,28 +218,29 @@ FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const 
     for (const Lifted &score : *yielded)
       scores.push_back(emitter.materialize(score, shape));
   }
-
   // An invisible score is -inf; an invisible weight (nothing is normalized) is 0.
   auto branch = scf::IfOp::create(b(), ValueRange(scores).getTypes(), isPartial, /*withElseRegion=*/true);
   {
     OpBuilder::InsertionGuard guard(b());
     b().setInsertionPointToStart(branch.thenBlock());
-    Lifted limited = j;
-    limited.limit = keyLength;
-    Value visible = mask.grid ? Value() : emitter.materialize({emitter.exists(limited)}, shape);
     RowBlock block{batch, head, {}, {}, {}, {}, residue};
-    FailureOr<Value> seen = mask.grid ? emitVisibleInBoxes(*mask.grid, op, block, row, j, shape, emitter)
-                                      : emitVisible(mask, op, block, row, j, shape, emitter);
-    if (failed(seen))
-      return failure();
-    if (*seen)
-      visible = visible ? arith::AndIOp::create(b(), visible, *seen).getResult() : *seen;
-    SmallVector<Value> masked;
     double otherwise = op.isNormalized() ? -std::numeric_limits<double>::infinity() : 0.0;
-    for (Value score : scores)
-      masked.push_back(
-          arith::SelectOp::create(b(), visible, score, emitter.constantTile(shape, b().getF32Type(), otherwise)));
-    scf::YieldOp::create(b(), masked);
+    Value invisible = emitter.constantTile(shape, b().getF32Type(), otherwise);
+    if (mask.grid) {
+      auto masked = emitMaskedInBoxes(*mask.grid, op, block, row, j, scores, invisible, emitter);
+      if (failed(masked))
+        return failure();
+      scf::YieldOp::create(b(), *masked);
+    } else {
+      Lifted limited = j;
+      limited.limit = keyLength;
+      Value visible = emitter.materialize({emitter.exists(limited)}, shape);
+      FailureOr<Value> seen = emitVisible(mask, op, block, row, j, shape, emitter);
+      if (failed(seen))
+        return failure();
+      Value both = *seen ? arith::AndIOp::create(b(), visible, *seen).getResult() : visible;
+      scf::YieldOp::create(b(), selectEach(b(), both, scores, invisible));
+    }
     b().setInsertionPointToStart(branch.elseBlock());
     scf::YieldOp::create(b(), scores);
   }
@@ -304,8 +305,7 @@ RowState AttendKernel::initialState() {
 
 FailureOr<RowState> AttendKernel::visitBoxes() {
   GridKeys boxes(*mask.grid, op, {batch, head, {}, {}, {}, {}, {}}, *row.box, outerKeys, kernel, emitter);
-  return loopOver(b(), constant(0), boxes.getCount(), constant(1), initialState(), [&](Value position, RowState state) {
-    GridKeys::Visit visit = boxes.visit(position);
+  return boxes.visitAll(initialState(), [&](const GridKeys::Visit &visit, RowState state) {
     return stepOver(Lifted::ofBox(0, visit.box), Lifted::ofBox(1, visit.box), {}, visit.isPartial, std::move(state));
   });
 }

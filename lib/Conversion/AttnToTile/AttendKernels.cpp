@@ -146,13 +146,15 @@ LogicalResult heddle::emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::Nor
     if (!grid)
       return success();
     note += describeGrid(*grid);
+    AttendSchedule ofBoxes = schedule;
+    ofBoxes.keys = grid->tiles.countKeys();
     FailureOr<PreparedMask> byAxes = prepareGrid(plan, *grid);
     if (failed(byAxes))
       return failure();
     auto branch = scf::IfOp::create(b, isOnGrid, /*withElseRegion=*/true);
     b.setInsertionPointToStart(branch.thenBlock());
     LogicalResult result =
-        emitAttendKernel(plan, op, definition, schedule, *byAxes, AttendRole::Direct, nullptr, outputs);
+        emitAttendKernel(plan, op, definition, ofBoxes, *byAxes, AttendRole::Direct, nullptr, outputs);
     b.setInsertionPointToStart(branch.elseBlock());
     return result;
   };

@@ -15,6 +15,8 @@ enum class WorkOrder { Blocks, Rounds, BackAndForth, Counter };
 struct AttendSchedule {
   int64_t rows = 64;              ///< rows of a block
   int64_t keys = 64;              ///< keys of a step
+  int64_t fewerKeys = 0;          ///< keys that a step of boxes may have instead; 0: none
+  int64_t rowsApart = 0;          ///< rows that warps have to themselves, so that they may leave out steps; 0: none
   int64_t warps = 0;              ///< of a GPU's block, that the sizes were chosen for; 0: not said
   bool isPersistent = false;      ///< a block computes several pieces of work where that helps
   bool isPartialApart = false;    ///< steps that need the mask, but for the last one, are a loop of their own

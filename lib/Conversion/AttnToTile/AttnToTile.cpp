@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "AttendKernels.h"
 #include "ElementwiseKernel.h"
+#include "GridBlocks.h"
 #include "MaskKernels.h"
 #include "OwnRows.h"
 #include "PackedGaps.h"
@@ -183,7 +184,7 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
   auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
   AttendWork work = describeWork(op, definition, schedule.valueColumns);
   int64_t rows = 64, keys = 64;
-  bool isOpen = !schedule.rows || !schedule.keys;
+  bool isOpen = !schedule.rows || !schedule.keys, isFree = !schedule.rows && !schedule.keys;
   if (isOpen)
     schedule.order.reset();
   if (target && target.getIsGpu()) {
@@ -217,7 +218,7 @@ static FailureOr<AttendSchedule> completeSchedule(AttendSchedule schedule, PlanB
   }
   schedule.rows = schedule.rows ? schedule.rows : rows;
   schedule.keys = schedule.keys ? schedule.keys : keys;
-  return schedule;
+  return isFree && schedule.isPersistent ? withSmallBoxes(schedule) : schedule;
 }
 
 LogicalResult FunctionEmitter::emitAnchored(Operation *op) {

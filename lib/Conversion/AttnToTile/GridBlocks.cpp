@@ -2,11 +2,20 @@
 #include "GridBlocks.h"
 #include "PackedRows.h"
 #include "dialects/Attn/SequenceLengths.h"
+#include "dialects/Tile/RowParts.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace heddle;
+
+AttendSchedule heddle::withSmallBoxes(AttendSchedule schedule) {
+  constexpr int64_t groupRows = 64, groupWarps = 4, leastHalved = 128;
+  schedule.fewerKeys = schedule.keys >= leastHalved ? schedule.keys / 2 : 0;
+  schedule.rowsApart = schedule.warps / groupWarps * groupRows == schedule.rows ? groupRows : 0;
+  return schedule;
+}
 
 std::optional<GridChoice> heddle::findGrid(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
                                            ArrayRef<KernelOutput> outputs) {
@@ -21,8 +30,12 @@ std::optional<GridChoice> heddle::findGrid(PlanBuilder &plan, attn::AttendOp op,
   std::optional<MaskGrid> grid = MaskGrid::find(op.getMask());
   if (!grid)
     return std::nullopt;
+  SmallVector<int64_t> keys{schedule.keys};
+  if (schedule.fewerKeys)
+    keys.push_back(schedule.fewerKeys);
   std::optional<MaskGrid::Tiles> tiles =
-      grid->chooseTiles(schedule.rows, schedule.keys, MaskAnalysis::compute(op.getMask()));
+      grid->chooseTiles(schedule.rows, keys, schedule.rowsApart ? schedule.rows / schedule.rowsApart : 1,
+                        MaskAnalysis::compute(op.getMask()));
   if (!tiles)
     return std::nullopt;
   return GridChoice{std::move(*grid), std::move(*tiles)};
@@ -36,6 +49,8 @@ std::string heddle::describeGrid(const GridChoice &choice) {
     os << " x " << choice.grid.getExtent(axis);
   os << ": rows ";
   llvm::interleave(choice.tiles.rows, os, " x ");
+  if (choice.tiles.parts != 1)
+    os << " in " << choice.tiles.parts << " parts";
   os << ", keys ";
   llvm::interleave(choice.tiles.keys, os, " x ");
   if (choice.tiles.keysPerRow >= 0)
@@ -115,59 +130,168 @@ GridKeys::GridKeys(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &
     : grid(grid), kernel(kernel), outerExtent(outerExtent) {
   ImplicitLocOpBuilder &b = kernel.body();
   Value zero = kernel.constant(0);
-  for (auto [number, mask] : llvm::enumerate(grid.axes)) {
+  auto rangesOf = [&](unsigned number, Value first, int64_t extent) {
     RowBlock line = block;
-    line.firstRow = rows.origin[number];
+    line.firstRow = first;
     line.rowLength = number ? kernel.constant(rows.extents[number]) : rows.outerExtent;
     line.keyLength = number ? line.rowLength : outerExtent;
-    Value end = arith::AddIOp::create(b, line.firstRow, kernel.constant(rows.tile[number]));
-    line.rowEnd = arith::MinSIOp::create(b, end, line.rowLength);
-    KeyRanges ranges = emitKeyRanges(mask, op, line, kernel, emitter);
+    Value last = arith::AddIOp::create(b, first, kernel.constant(extent));
+    line.rowEnd = arith::MinSIOp::create(b, last, line.rowLength);
+    return emitKeyRanges(grid.axes[number], op, line, kernel, emitter);
+  };
+  Value inner; // steps for each of the outermost axis
+  for (unsigned number = 0; number < grid.axes.size(); ++number) {
+    KeyRanges ranges = rangesOf(number, rows.origin[number], rows.tile[number]);
     Axis axis{ranges.may.front(), ranges.full.front(), {}};
     Value span = arith::MaxSIOp::create(b, arith::SubIOp::create(b, axis.may.end, axis.may.begin), zero);
     axis.steps = arith::CeilDivSIOp::create(b, span, kernel.constant(grid.tiles.keys[number]));
-    count = count ? arith::MulIOp::create(b, count, axis.steps).getResult() : axis.steps;
+    if (number)
+      inner = inner ? arith::MulIOp::create(b, inner, axis.steps).getResult() : axis.steps;
     axes.push_back(axis);
   }
+  begin = zero;
+  end = arith::MulIOp::create(b, axes.front().steps, inner);
+  if (grid.tiles.parts == 1)
+    return;
+  // Steps are those of the whole block, so that its parts read the same keys.
+  Value size = kernel.constant(grid.tiles.keys[0]);
+  SmallVector<Value> begins, ends;
+  for (int64_t part = 0, extent = rows.tile[0] / grid.tiles.parts; part < grid.tiles.parts; ++part) {
+    Value first = arith::AddIOp::create(b, rows.origin[0], kernel.constant(part * extent));
+    KeyRange may = rangesOf(0, first, extent).may.front();
+    auto distance = [&](Value coordinate) {
+      return arith::MaxSIOp::create(b, arith::SubIOp::create(b, coordinate, axes.front().may.begin), zero);
+    };
+    Value from = arith::DivUIOp::create(b, distance(may.begin), size);
+    from = arith::MinSIOp::create(b, from, axes.front().steps);
+    Value to = arith::CeilDivSIOp::create(b, distance(may.end), size);
+    to = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, to, axes.front().steps), from);
+    begins.push_back(arith::MulIOp::create(b, from, inner));
+    ends.push_back(arith::MulIOp::create(b, to, inner));
+  }
+  begin = tile::boundOfParts<arith::MinSIOp>(b, begins);
+  end = tile::boundOfParts<arith::MaxSIOp>(b, ends);
 }
 
-GridKeys::Visit GridKeys::visit(Value position) const {
+SmallVector<Value> GridKeys::first() const {
   ImplicitLocOpBuilder &b = kernel.body();
-  std::shared_ptr<GridBox> box = makeBox(grid, grid.tiles.keys, outerExtent);
-  Value isFull;
+  SmallVector<Value> at(axes.size());
+  Value position = begin;
   for (unsigned number = axes.size(); number-- > 0;) {
     const Axis &axis = axes[number];
-    Value step = position, size = kernel.constant(grid.tiles.keys[number]);
+    Value step = position;
     if (number > 0) {
       step = arith::RemUIOp::create(b, position, axis.steps);
       position = arith::DivUIOp::create(b, position, axis.steps);
     }
-    Value begin = arith::AddIOp::create(b, axis.may.begin, arith::MulIOp::create(b, step, size));
-    Value end = arith::AddIOp::create(b, begin, size);
-    for (Value inside : {arith::CmpIOp::create(b, arith::CmpIPredicate::sge, begin, axis.full.begin).getResult(),
+    at[number] = arith::AddIOp::create(b, axis.may.begin,
+                                       arith::MulIOp::create(b, step, kernel.constant(grid.tiles.keys[number])));
+  }
+  return at;
+}
+
+SmallVector<Value> GridKeys::next(ArrayRef<Value> at) const {
+  ImplicitLocOpBuilder &b = kernel.body();
+  SmallVector<Value> after(at);
+  Value wraps;
+  for (unsigned number = axes.size(); number-- > 0;) {
+    const Axis &axis = axes[number];
+    Value moved = arith::AddIOp::create(b, at[number], kernel.constant(grid.tiles.keys[number]));
+    after[number] = wraps ? arith::SelectOp::create(b, wraps, moved, at[number]).getResult() : moved;
+    if (number == 0)
+      break;
+    wraps = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, after[number], axis.may.end);
+    after[number] = arith::SelectOp::create(b, wraps, axis.may.begin, after[number]);
+  }
+  return after;
+}
+
+GridKeys::Visit GridKeys::visit(ArrayRef<Value> at) const {
+  ImplicitLocOpBuilder &b = kernel.body();
+  std::shared_ptr<GridBox> box = makeBox(grid, grid.tiles.keys, outerExtent);
+  box->origin.assign(at.begin(), at.end());
+  Value isFull;
+  for (auto [axis, here, size] : llvm::zip_equal(axes, at, grid.tiles.keys)) {
+    Value end = arith::AddIOp::create(b, here, kernel.constant(size));
+    for (Value inside : {arith::CmpIOp::create(b, arith::CmpIPredicate::sge, here, axis.full.begin).getResult(),
                          arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, axis.full.end).getResult()})
       isFull = isFull ? arith::AndIOp::create(b, isFull, inside).getResult() : inside;
-    box->origin[number] = begin;
   }
   return {box, arith::XOrIOp::create(b, isFull, arith::ConstantIntOp::create(b, 1, 1))};
 }
 
-FailureOr<Value> heddle::emitVisibleInBoxes(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &block,
-                                            const Lifted &row, const Lifted &key, ArrayRef<int64_t> shape,
-                                            TileEmitter &emitter) {
+FailureOr<RowState> GridKeys::visitAll(const RowState &initial,
+                                       function_ref<FailureOr<RowState>(const Visit &, RowState)> step) const {
+  SmallVector<Value> carried = initial.flatten();
+  size_t stateSize = carried.size();
+  llvm::append_range(carried, first());
+  auto body = [&](Value, ArrayRef<Value> values) -> FailureOr<SmallVector<Value>> {
+    ArrayRef<Value> at = values.drop_front(stateSize);
+    FailureOr<RowState> state = step(visit(at), initial.with(values.take_front(stateSize)));
+    if (failed(state))
+      return failure();
+    SmallVector<Value> yielded = state->flatten();
+    llvm::append_range(yielded, next(at));
+    return yielded;
+  };
+  FailureOr<SmallVector<Value>> last = loopOver(kernel.body(), begin, end, kernel.constant(1), carried, body);
+  if (failed(last))
+    return failure();
+  return initial.with(ArrayRef(*last).take_front(stateSize));
+}
+
+/// Whether rows see keys, both boxes: a tile of this shape, or null if the mask says nothing.
+static FailureOr<Value> emitVisibleInBoxes(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &block,
+                                           const Lifted &row, const Lifted &key, ArrayRef<int64_t> shape, bool allExist,
+                                           TileEmitter &emitter) {
   // What is said of an axis is the same for all keys on one of its coordinates, so it comes together first.
   ImplicitLocOpBuilder &b = emitter.builder();
+  auto both = [&](Value one, Value other) {
+    return one && other ? arith::AndIOp::create(b, one, other).getResult() : (one ? one : other);
+  };
   Value visible;
   for (auto [axis, mask] : llvm::enumerate(grid.axes)) {
-    Value here = emitter.materialize({emitter.existsAlong(key, axis)}, shape);
+    Value here = allExist ? Value() : emitter.materialize({emitter.existsAlong(key, axis)}, shape);
     if (!mask.analysis->isAlwaysTrue()) {
       FailureOr<Value> seen = emitVisible(mask, op, block, {emitter.coordinate(row, axis)},
                                           {emitter.coordinate(key, axis)}, shape, emitter);
       if (failed(seen))
         return failure();
-      here = arith::AndIOp::create(b, here, *seen);
+      here = both(here, *seen);
     }
-    visible = visible ? arith::AndIOp::create(b, visible, here).getResult() : here;
+    visible = both(visible, here);
   }
   return visible;
+}
+
+SmallVector<Value> heddle::selectEach(ImplicitLocOpBuilder &b, Value visible, ValueRange tiles, Value otherwise) {
+  return llvm::map_to_vector(tiles,
+                             [&](Value tile) -> Value { return arith::SelectOp::create(b, visible, tile, otherwise); });
+}
+
+FailureOr<SmallVector<Value>> heddle::emitMaskedInBoxes(const PreparedGrid &grid, attn::AttendOp op,
+                                                        const RowBlock &block, const Lifted &row, const Lifted &key,
+                                                        ValueRange tiles, Value otherwise, TileEmitter &emitter) {
+  // Few boxes lie across the end of an axis; whether a key exists is asked in those alone.
+  ImplicitLocOpBuilder &b = emitter.builder();
+  const GridBox &box = *key.box;
+  Value allExist;
+  for (auto [axis, size] : llvm::enumerate(box.tile)) {
+    Value end = arith::AddIOp::create(b, box.origin[axis], arith::ConstantIndexOp::create(b, size));
+    Value extent = axis ? arith::ConstantIndexOp::create(b, box.extents[axis]).getResult() : box.outerExtent;
+    Value exist = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, extent);
+    allExist = allExist ? arith::AndIOp::create(b, allExist, exist).getResult() : exist;
+  }
+  auto branch = scf::IfOp::create(b, tiles.getTypes(), allExist, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (Block *where : {branch.thenBlock(), branch.elseBlock()}) {
+    b.setInsertionPointToStart(where);
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(otherwise.getType()).getShape();
+    FailureOr<Value> visible =
+        emitVisibleInBoxes(grid, op, block, row, key, shape, where == branch.thenBlock(), emitter);
+    if (failed(visible))
+      return failure();
+    scf::YieldOp::create(b, *visible ? selectEach(b, *visible, tiles, otherwise) : SmallVector<Value>(tiles));
+  }
+  return SmallVector<Value>(branch.getResults());
 }

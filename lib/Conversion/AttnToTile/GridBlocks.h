@@ -12,6 +12,7 @@
 #define HEDDLE_LIB_CONVERSION_ATTNTOTILE_GRIDBLOCKS_H
 
 #include "MaskKernels.h"
+#include "RowNormalizer.h"
 #include "heddle/Analysis/MaskGrid.h"
 
 namespace heddle {
@@ -26,6 +27,9 @@ struct PreparedGrid : GridChoice {
   std::vector<PreparedMask> axes;
 };
 
+/// A schedule for products of warpgroups, but boxes of keys may be smaller than its steps and warps may leave out
+/// steps.
+AttendSchedule withSmallBoxes(AttendSchedule schedule);
 /// The grid of an attend's positions and what a block takes of it, if blocks are better off that way.
 std::optional<GridChoice> findGrid(PlanBuilder &plan, attn::AttendOp op, const AttendSchedule &schedule,
                                    llvm::ArrayRef<KernelOutput> outputs);
@@ -50,18 +54,24 @@ public:
   GridKeys(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &block, const GridBox &rows,
            mlir::Value outerExtent, KernelBuilder &kernel, TileEmitter &emitter);
 
-  mlir::Value getCount() const { return count; }
-
   struct Visit {
     std::shared_ptr<const GridBox> box;
     mlir::Value isPartial; ///< i1: whether it needs the mask
   };
-  Visit visit(mlir::Value position) const;
+  /// Goes through the boxes in order. Where parts of the rows see some of them only, the loop says so (RowParts.h).
+  mlir::FailureOr<RowState> visitAll(const RowState &initial,
+                                     llvm::function_ref<mlir::FailureOr<RowState>(const Visit &, RowState)> step) const;
 
 private:
+  /// The first key of the first step's box, by axes, and of the step after one. Without quotients, in each step.
+  llvm::SmallVector<mlir::Value> first() const;
+  llvm::SmallVector<mlir::Value> next(llvm::ArrayRef<mlir::Value> at) const;
+  Visit visit(llvm::ArrayRef<mlir::Value> at) const;
+
   const PreparedGrid &grid;
   KernelBuilder &kernel;
-  mlir::Value outerExtent, count;
+  mlir::Value outerExtent;
+  mlir::Value begin, end; ///< of the steps
   struct Axis {
     KeyRange may, full;
     mlir::Value steps;
@@ -69,10 +79,14 @@ private:
   llvm::SmallVector<Axis> axes;
 };
 
-/// Whether rows see keys, both boxes: a tile of this shape.
-mlir::FailureOr<mlir::Value> emitVisibleInBoxes(const PreparedGrid &grid, attn::AttendOp op, const RowBlock &block,
-                                                const Lifted &row, const Lifted &key, llvm::ArrayRef<int64_t> shape,
-                                                TileEmitter &emitter);
+/// Tiles with `otherwise` in place of what `visible` is not true of.
+llvm::SmallVector<mlir::Value> selectEach(mlir::ImplicitLocOpBuilder &builder, mlir::Value visible,
+                                          mlir::ValueRange tiles, mlir::Value otherwise);
+/// The same for what rows see of keys, both boxes.
+mlir::FailureOr<llvm::SmallVector<mlir::Value>> emitMaskedInBoxes(const PreparedGrid &grid, attn::AttendOp op,
+                                                                  const RowBlock &block, const Lifted &row,
+                                                                  const Lifted &key, mlir::ValueRange tiles,
+                                                                  mlir::Value otherwise, TileEmitter &emitter);
 
 } // namespace heddle
 

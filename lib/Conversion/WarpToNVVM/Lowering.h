@@ -115,6 +115,9 @@ bool fillsBulkSlot(warp::CopyOp copy);
 mlir::ArrayAttr numberTensorMaps(mlir::func::FuncOp kernel);
 /// Turns roles into a branch, after the barriers of bulk rings have been set up.
 void lowerRoles(mlir::LLVM::LLVMFuncOp function);
+/// Groups of consuming warps leave out the iterations that their part of the rows does not need; `warp` is the number
+/// that a warp's lanes agree on.
+void leaveOutSteps(warp::RolesOp roles, mlir::Value warp);
 /// Notes on each `warp.wait` how many products issued after its own may go on.
 void countPendingProducts(mlir::LLVM::LLVMFuncOp function);
 /// Scalar `math` to the machine's instructions.

@@ -111,6 +111,7 @@ void heddle::lowerRoles(LLVM::LLVMFuncOp function) {
   auto warp = NVVM::ShflOp::create(builder, builder.getI32Type(), constantI32(builder, -1), warpIndex(builder),
                                    constantI32(builder, 0), constantI32(builder, 31), NVVM::ShflKind::idx, UnitAttr());
   warp->setAttr(agreedWarpAttr, builder.getUnitAttr());
+  leaveOutSteps(roles, warp);
   Value consumes =
       arith::CmpIOp::create(builder, arith::CmpIPredicate::ult, warp, constantI32(builder, roles.getConsumers()));
   auto branch = scf::IfOp::create(builder, consumes, /*withElseRegion=*/true);

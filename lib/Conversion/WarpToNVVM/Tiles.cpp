@@ -47,8 +47,12 @@ struct LowerIota : OpConversionPattern<tile::IotaOp> {
     int64_t dim = op.getDim();
     Value start = arith::IndexCastOp::create(builder, builder.getI32Type(), adaptor.getOffset()[0]);
     Value first = arith::AddIOp::create(builder, start, originOf(builder, type)[dim]);
-    // Where some warps multiply, registers are short: positions are made beside what reads them, and leave no loop.
-    if (consumerWarps(builder) && (op->getParentOfType<scf::ForOp>() || op->getParentOfType<scf::WhileOp>()))
+    // Where some warps multiply, registers are short: positions are made beside what reads them, and leave no loop. But
+    // for those that are divided: what is known of their bits saves a division in each register.
+    bool isDivided =
+        llvm::any_of(op->getUsers(), llvm::IsaPred<arith::DivUIOp, arith::DivSIOp, arith::RemUIOp, arith::RemSIOp>);
+    bool isInLoop = op->getParentOfType<scf::ForOp>() || op->getParentOfType<scf::WhileOp>();
+    if (consumerWarps(builder) && isInLoop && !isDivided)
       first = inlineAsm(builder, builder.getI32Type(), first, "mov.b32 $0, $1;", "=r,r");
     Registers registers = forEachRegister(
         type, [&](int64_t row, int64_t column) { return addI32(builder, first, dim == 0 ? row : column); });
