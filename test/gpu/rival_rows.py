@@ -15,8 +15,8 @@ SHAPES = ((1, 16384), (8, 4096), (4, 4096))  # batch, tokens
 
 @dataclasses.dataclass(frozen=True)
 class Recurrence:
-    """A recurrence of given features beside the rival's operator; a "head" gate's numbers are those of lightning attention. The spec takes q, k and v
-    as views in the order (b, h, t, d), or with `layout` "bthd" as they lie in memory."""
+    """A recurrence of given features beside the rival's operator; a "head" gate's numbers are those of lightning attention. With `layout` "bhtd"
+    the spec takes q, k and v as views, and a token's gate as an array in that order, (b, h, t)."""
 
     fla: str
     gate: str
@@ -25,8 +25,7 @@ class Recurrence:
     e: int = 128
     shapes: tuple = SHAPES
     beside: tuple = ()  # rows of the same arrays; a gate that is not of each channel is drawn for them
-    layout: str = "bhtd"
-    order: str = "bth"  # of a token's gate in memory
+    layout: str = "bthd"
 
     @property
     def needs(self):
@@ -36,15 +35,9 @@ class Recurrence:
         import heddle
         types = {"q": f"?x?x?x{self.d}xbf16", "k": f"?x?x?x{self.d}xbf16", "v": f"?x?x?x{self.e}xbf16"}
         gates = {"head": "?xf32", "token": "?x?x?xf32", "channel": f"?x?x?x{self.d}xbf16"}
-        is_moved = self.gate == "token" and self.layout == "bhtd" and self.order == "bth"  # the last dimension of an array is one of neighbours
-
-        def recurrence(q, k, v, g):
-            if is_moved:
-                g = heddle.view(g, (g.shape[0], g.shape[2], g.shape[1]), lambda b, h, t: (b, t, h))
-            return heddle.recur(q, k, v, gate=g, layout=self.layout)
         if self.gate == "none":
             return {"heddle": heddle.Spec(lambda q, k, v: heddle.recur(q, k, v, layout=self.layout), types)}
-        return {"heddle": heddle.Spec(recurrence, types | {"g": gates[self.gate]})}
+        return {"heddle": heddle.Spec(lambda q, k, v, g: heddle.recur(q, k, v, gate=g, layout=self.layout), types | {"g": gates[self.gate]})}
 
     def arrays(self, bench, batch, heads, tokens):
         made = {name: bench.normal(batch, tokens, heads, width) for name, width in (("q", self.d), ("k", self.d), ("v", self.e))}
@@ -57,9 +50,9 @@ class Recurrence:
 
     def launcher(self, bench, arrays, out, name=None):
         """Of this row, or of the one by a name."""
-        if self.order == "bht":
-            arrays = arrays | {"g": arrays["g"].transpose(1, 2).contiguous()}
-        views = [x if self.layout == "bthd" or x.ndim < 4 else x.transpose(1, 2) for x in (*arrays.values(), out)]
+        views = list((*arrays.values(), out))
+        if self.layout == "bhtd":
+            views = [x if x.ndim == 1 else x.transpose(1, 2) if x.ndim == 4 else x.transpose(1, 2).contiguous() for x in views]
         return bench.launcher("heddle", dict(zip(arrays, views)), views[-1:], name)
 
     def call(self, operators, arrays):
@@ -290,15 +283,14 @@ def json_text(numbers):
 
 
 ROWS = {
-    "linear": Recurrence("chunk_linear_attn", "none", shapes=(*SHAPES, (1, 65536)), beside=("linear_bthd",)),
+    "linear": Recurrence("chunk_linear_attn", "none", shapes=(*SHAPES, (1, 65536)), beside=("linear_bhtd",)),
     "lightning": Recurrence("chunk_lightning_attn", "head", shapes=(*SHAPES, (1, 65536))),
-    "gated": Recurrence("chunk_simple_gla", "token", shapes=(*SHAPES, (1, 65536)), beside=("gated_bthd", "gated_bht")),
+    "gated": Recurrence("chunk_simple_gla", "token", shapes=(*SHAPES, (1, 65536)), beside=("gated_bhtd",)),
     "mamba2": Recurrence("chunk_simple_gla", "token", e=64, heads=32, shapes=SHAPES[:2]),
     "channel": Recurrence("chunk_gla", "channel", shapes=SHAPES[:2], beside=("gated",)),
     "gated_256": Recurrence("chunk_simple_gla", "token", d=256, heads=32, shapes=((16, 2048),)),
     "lizard_gla": Recurrence("chunk_gla", "channel", d=256, heads=32, shapes=((16, 2048),), beside=("gated_256",)),
-    "linear_bthd": Recurrence("", "none", shapes=(), layout="bthd"), "gated_bthd": Recurrence("", "token", shapes=(), layout="bthd"),
-    "gated_bht": Recurrence("", "token", shapes=(), order="bht"),
+    "linear_bhtd": Recurrence("", "none", shapes=(), layout="bhtd"), "gated_bhtd": Recurrence("", "token", shapes=(), layout="bhtd"),
     "lizard_row": Lizard("row"), "lizard_joint": Lizard("joint"), "based": Based(), "step": Step(),
     "growth_linear": Growth("linear"), "growth_lightning": Growth("lightning"), "growth_gated": Growth("gated"), "growth_channel": Growth("channel"),
     "growth_gated_128": Growth("gated", 128),
