@@ -34,7 +34,7 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
     if (failed(moved))
       return failure();
     targets = *moved;
-    emitter.keepInside(targets);
+    emitter.keepInside(targets, {}, indices);
   }
 
   SmallVector<Value> coordinates;
