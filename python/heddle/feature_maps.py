@@ -10,7 +10,7 @@ functions, `learned(w)`; a pair (of q, of k) has weights of its own.
 import numpy as np
 
 from . import _functions
-from ._functions import concat, constant, cos, maximum, sin, sqrt, where
+from ._functions import concat, constant, cos, maximum, sin, sqrt, view, where
 
 
 def exp(x):
@@ -136,26 +136,25 @@ taylor.positive_products = True
 
 def polynomial(d, coefficients=(1.0, 1.0, 0.5)):
     """Features, for x of width d, of the weight c0 + c1 s + c2 s^2 with s = x . y; none of the coefficients is negative. Each product of two
-    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8."""
+    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8, or of 64 where
+    there are more than 128 (a state's rows in warpgroups)."""
     pairs = [(None, None), *((c, None) for c in range(d)), *((a, c) for a in range(d) for c in range(a, d))]
     pairs = [pair for pair in pairs if 2 - pair.count(None) < len(coefficients)]
-    width = -(-len(pairs) // 8) * 8
-    # A feature is a product of two factors, each a channel or 1: exact products with columns of 0 and 1.
-    factors = [(np.zeros((d, width), np.float32), np.zeros(width, np.float32)) for _ in range(2)]
+    multiple = 64 if len(pairs) > 128 else 8
+    width = -(-len(pairs) // multiple) * multiple
+    # A feature is a weighted product of two factors, each a channel or 1.
     weights = np.zeros(width, np.float32)
+    channels, ones = np.zeros((2, width), np.int32), np.zeros((2, width), np.float32)
     for n, pair in enumerate(pairs):
         weights[n] = (coefficients[2 - pair.count(None)] * (2.0 if None not in pair and pair[0] != pair[1] else 1.0)) ** 0.5
-        for channel, (columns, ones) in zip(pair, factors):
-            if channel is None:
-                ones[n] = 1.0
-            else:
-                columns[channel, n] = 1.0
-
-    (a, one_a), (b, one_b) = factors
+        channels[:, n], ones[:, n] = [channel or 0 for channel in pair], [channel is None for channel in pair]
 
     def apply(x):
-        left, right = (x @ constant(columns).astype(x.dtype) for columns in (a, b))
-        return (left + constant(one_a)) * (right + constant(one_b)) * constant(weights)
+        def factor(side):
+            table = constant(channels[side])
+            chosen = view(x, (*x.shape[:3], width), lambda b, h, t, c: (b, h, t, table[c]))
+            return where(constant(ones[side]) > 0.5, 1.0, chosen.astype("f32"))
+        return factor(0) * factor(1) * constant(weights)
     c0, c1, c2 = (*coefficients, 0.0, 0.0)[:3]
     apply.positive_products = c1 * c1 < 4 * c0 * c2
     return apply

@@ -89,8 +89,11 @@ class Bench:
         """What a spec closes over, on the device."""
         key = hint, json.dumps([shape, numbers])
         if key not in self.weights:
-            drawn = self.normal(*shape, dtype=element, factor=shape[-1] ** -0.5 if len(shape) > 1 else 0.5)
-            self.weights[key] = drawn if numbers is None else self.torch.tensor(numbers, dtype=drawn.dtype, device=self.device)
+            if numbers is None:
+                self.weights[key] = self.normal(*shape, dtype=element, factor=shape[-1] ** -0.5 if len(shape) > 1 else 0.5)
+            else:
+                kind = "int32" if element == "i32" else measure.TORCH_NAMES[element]
+                self.weights[key] = self.torch.tensor(numbers, dtype=getattr(self.torch, kind), device=self.device)
         return self.weights[key]
 
     def empty(self, *shape, dtype="bf16"):
