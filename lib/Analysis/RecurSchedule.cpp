@@ -8,6 +8,8 @@
 using namespace heddle;
 
 static constexpr int64_t kChunk = 64;
+/// Where products have no unit of their own, the pairs of a chunk cost more than its state does.
+static constexpr int64_t kNarrowChunk = 32;
 /// A quarter of a CPU's second-level cache is the state's; the products' operands have the rest.
 static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 /// Warps of a GPU's block, and the registers of a thread that the state may take beside scores, results and addresses.
@@ -150,9 +152,9 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
       if (std::optional<RecurSchedule> schedule = choose(target, work, given))
         return *schedule;
   RecurSchedule schedule = given;
-  if (!schedule.chunk)
-    schedule.chunk = kChunk;
   bool isGpu = target && target.getIsGpu();
+  if (!schedule.chunk)
+    schedule.chunk = target && !isGpu && work.elementBytes == 4 ? kNarrowChunk : kChunk;
   if (isGpu) {
     schedule.warps = schedule.chunk == 1 ? kStepWarps : kWarps;
     schedule.splitsSums = true;
