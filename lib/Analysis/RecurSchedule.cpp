@@ -61,7 +61,8 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
 
 /// Of more channels than groups have rows the state is several tiles, and chunks are of 64 tokens, whose rows each
 /// group multiplies: so a whole state fits the registers, and two slots each fit shared memory. Fewer columns would
-/// read queries and keys more often.
+/// read queries and keys more often. Tiles have the rows of all groups: of half as many each group would have all, and
+/// with them launches of 192 channels did not agree on a device (test/gpu/README.md).
 static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, const RecurWork &work,
                                                        const RecurSchedule &given) {
   constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxWidth = 256, maxColumns = 128, maxTile = 64,
@@ -71,7 +72,7 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
   if (!work.isInOrder || !work.hasPlainValues || !work.isOfOwnRows || work.isGatedByChannel || work.elementBytes != 2 ||
-      work.keyWidth <= groups * groupRows || work.keyWidth > maxWidth || work.keyWidth % groupRows ||
+      work.keyWidth <= groups * groupRows || work.keyWidth > maxWidth || work.keyWidth % (groups * groupRows) ||
       (given.chunk && given.chunk != kChunk))
     return std::nullopt;
   RecurSchedule schedule = given;
