@@ -45,7 +45,7 @@ check random_recurrences 200 python3 recurrences.py run "$work/recur" --runtime 
 check mechanisms 240 python3 mechanisms.py run "$work/mechanisms" --runtime "$RUNTIME" --processes 14
 check million_tokens 60 python3 million_tokens.py run "$work/million" --runtime "$RUNTIME"
 check views 120 python3 views.py run "$work/views" --runtime "$RUNTIME"
-check recurrences 120 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"
+check recurrences 240 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"
 check recur_launches 60 python3 recur_launches.py run "$work/recur" --runtime "$RUNTIME"
 check matrix 400 python3 matrix.py run "$work/matrix" --runtime "$RUNTIME" --limit 60 $FLEX
 echo "${#failed[@]} failed: ${failed[*]}"
