@@ -61,8 +61,8 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
 
 /// Of more channels than groups have rows the state is several tiles, and chunks are of 64 tokens, whose rows each
 /// group multiplies: so a whole state fits the registers, and two slots each fit shared memory. Fewer columns would
-/// read queries and keys more often. Tiles have the rows of all groups: of half as many each group would have all, and
-/// with them launches of 192 channels did not agree on a device (test/gpu/README.md).
+/// read queries and keys more often. Tiles have the rows of all groups, queries and keys come from memory, and there
+/// are no masses: without that, launches did not always agree on a device (test/gpu/README.md).
 static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, const RecurWork &work,
                                                        const RecurSchedule &given) {
   constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxWidth = 256, maxColumns = 128, maxTile = 64,
@@ -71,15 +71,14 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   constexpr int64_t allowance = 40;
   /// Barriers, and gates on their way between threads.
   constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || !work.hasPlainValues || !work.isOfOwnRows || work.isGatedByChannel || work.elementBytes != 2 ||
-      work.keyWidth <= groups * groupRows || work.keyWidth > maxWidth || work.keyWidth % (groups * groupRows) ||
-      (given.chunk && given.chunk != kChunk))
+  if (!work.isInOrder || work.hasMass || !work.hasPlainQueries || !work.hasPlainKeys || !work.hasPlainValues ||
+      work.isGatedByChannel || work.elementBytes != 2 || work.keyWidth <= groups * groupRows ||
+      work.keyWidth > maxWidth || work.keyWidth % (groups * groupRows) || (given.chunk && given.chunk != kChunk))
     return std::nullopt;
   RecurSchedule schedule = given;
   schedule.chunk = kChunk;
   schedule.warps = 4 * groups;
   schedule.weighsKeys = true;
-  schedule.putsOperands = !work.hasPlainQueries || !work.hasPlainKeys;
   schedule.fillsMachine = true;
   if (!schedule.valueColumns)
     schedule.valueColumns = std::min(work.valueWidth, maxColumns);

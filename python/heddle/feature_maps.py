@@ -136,12 +136,10 @@ taylor.positive_products = True
 
 def polynomial(d, coefficients=(1.0, 1.0, 0.5)):
     """Features, for x of width d, of the weight c0 + c1 s + c2 s^2 with s = x . y; none of the coefficients is negative. Each product of two
-    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8, or of 128
-    where there are more than that (a state's rows in two warpgroups)."""
+    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8."""
     pairs = [(None, None), *((c, None) for c in range(d)), *((a, c) for a in range(d) for c in range(a, d))]
     pairs = [pair for pair in pairs if 2 - pair.count(None) < len(coefficients)]
-    multiple = 128 if len(pairs) > 128 else 8
-    width = -(-len(pairs) // multiple) * multiple
+    width = -(-len(pairs) // 8) * 8
     # A feature is a weighted product of two factors, each a channel or 1.
     weights = np.zeros(width, np.float32)
     channels, ones = np.zeros((2, width), np.int32), np.zeros((2, width), np.float32)

@@ -98,40 +98,35 @@ func.func @summed(%q: !X, %k: !X, %v: !X) -> (!X, tensor<?x?x?xf32>) {
 
 // -----
 
-!Q = tensor<?x?x?x128xbf16>
+!V = tensor<?x?x?x128xbf16>
 !K = tensor<?x?x?x256xbf16>
 
-// Of more channels than groups have rows the state is tiles, and so are queries and keys: of features side by side each tile is
-// computed of its own part. One tile of columns is stored behind the first products of the next.
+// Of more channels than groups have rows the state is tiles, and so are queries and keys. One tile of columns is stored behind the
+// first products of the next.
 
 // CHECK-LABEL: func.func private @wide_1(
 // CHECK-SAME:    tile.schedule = "chunks of 64 tokens, 128 columns of a state of 256x128 in tiles of 128x64
-// CHECK:         tile.load %arg0[
-// CHECK-NOT:     tile.concat
-// CHECK-COUNT-4: arith.truncf %{{.+}} : tensor<128x64xf32> to tensor<128x64xbf16>
 // CHECK:         %[[A:.+]] = tile.dot {{.*}} {transB} : {{.*}} -> tensor<64x64xf32>
 // CHECK:         tile.dot {{.*}}, %[[A]] {transB}
-// CHECK:         tile.dot {{.*}} : tensor<64x128xbf16>, tensor<128x64xbf16> -> tensor<64x64xf32>
-// CHECK:         tile.dot {{.*}} : tensor<64x128xbf16>, tensor<128x64xbf16> -> tensor<64x64xf32>
+// CHECK-COUNT-2: tile.dot {{.*}} : tensor<64x128xbf16>, tensor<128x64xbf16> -> tensor<64x64xf32>
 // CHECK:         tile.dot {{.*}} : tensor<64x64xbf16>, tensor<64x64xbf16> -> tensor<64x64xf32>
 // CHECK-COUNT-2: tile.dot {{.*}} : tensor<64x128xbf16>, tensor<128x64xbf16> -> tensor<64x64xf32>
 // CHECK:         tile.store
 // CHECK:         tile.dot
 // CHECK-COUNT-4: tile.dot {{.*}} {transA} : tensor<64x128xbf16>, tensor<64x64xbf16> -> tensor<128x64xf32>
 // CHECK:         tile.store
+// CHECK-LABEL: func.func private @wide_and_summed_0(
+// CHECK-NOT:     in tiles of
+// CHECK-SAME:    tile.warps = 4
 module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
     hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
-func.func @wide(%q: !Q, %k: !Q, %v: !Q) -> !Q {
-  %p = math.exp %q : !Q
-  %n = arith.negf %q : !Q
-  %m = math.exp %n : !Q
-  %f = tensor.concat dim(3) %p, %m : (!Q, !Q) -> !K
-  %r = math.exp %k : !Q
-  %x = arith.negf %k : !Q
-  %s = math.exp %x : !Q
-  %g = tensor.concat dim(3) %r, %s : (!Q, !Q) -> !K
-  %o = attn.recur query(%f) key(%g) value(%v) : (!K, !K, !Q) -> !Q
-  return %o : !Q
+func.func @wide(%q: !K, %k: !K, %v: !V) -> !V {
+  %o = attn.recur query(%q) key(%k) value(%v) : (!K, !K, !V) -> !V
+  return %o : !V
+}
+func.func @wide_and_summed(%q: !K, %k: !K, %v: !V) -> (!V, tensor<?x?x?xf32>) {
+  %o, %m = attn.recur query(%q) key(%k) value(%v) stats [mass] : (!K, !K, !V) -> (!V, tensor<?x?x?xf32>)
+  return %o, %m : !V, tensor<?x?x?xf32>
 }
 }
 
