@@ -17,45 +17,99 @@ static constexpr int64_t kWarps = 4, kStateRegisters = 32;
 /// A step of one token moves the state and hardly computes: the same share with more threads has more of it on its way.
 static constexpr int64_t kStepWarps = 8;
 
-/// With products of warpgroups a chunk is the rows of all consuming groups, who share out the state by its rows. Two
-/// groups, because the state and the scores are as much as their registers hold. Queries and keys that are computed
-/// take the room of a second slot: what copies bring is read at once then, and its slot is filled again. Nothing is
-/// chosen where it does not fit.
+/// With products of warpgroups: rows of a tile that a group of four warps multiplies, its threads, the columns that a
+/// block owns at most, and the slots of what copies bring.
+static constexpr int64_t kGroupRows = 64, kGroupThreads = 128, kMaxColumns = 128, kStages = 2;
+
+namespace {
+/// What a block takes of the machine with products of warpgroups: registers of a consuming thread and bytes of shared
+/// memory, each a sum of parts with names.
+class WarpgroupBudget {
+public:
+  WarpgroupBudget(tile::TargetAttr target, int64_t groups) : target(target), groups(groups) {
+    constexpr int64_t addresses = 40;  // cursors, descriptors, gates of the rows or vectors of the channels
+    constexpr int64_t barriers = 2048; // and gates on their way between threads
+    registers.add("addresses", addresses);
+    shared.add("barriers", barriers);
+  }
+
+  /// Registers of a tile of f32 with 64 rows of each group.
+  void hold(llvm::StringRef name, int64_t columns) { registers.add(name, columns * kGroupRows / kGroupThreads); }
+  /// Shared memory of so many elements, of 16 bits if not said.
+  void place(llvm::StringRef name, int64_t elements, int64_t bytes = 2) { shared.add(name, elements * bytes); }
+
+  bool fits() const { return registersLeft() >= 0 && shared.total <= target.getSharedBytesPerBlock(); }
+  int64_t registersLeft() const {
+    int64_t consumer = divideRegisters(target, groups, 1).consumer;
+    return (consumer ? consumer : target.getRegistersPerThread()) - registers.total;
+  }
+  std::string describe() const {
+    return llvm::formatv("{0} registers ({1}), {2} bytes of shared memory ({3})", registers.total, registers.parts,
+                         shared.total, shared.parts);
+  }
+
+private:
+  struct Sum {
+    int64_t total = 0;
+    std::string parts;
+    void add(llvm::StringRef name, int64_t amount) {
+      total += amount;
+      parts += llvm::formatv("{0}{1} {2}", parts.empty() ? "" : ", ", name, amount);
+    }
+  };
+
+  tile::TargetAttr target;
+  int64_t groups;
+  Sum registers, shared;
+};
+} // namespace
+
+/// What all schedules of warpgroups ask of the work, and `given` of them.
+static bool suitsWarpgroups(const RecurWork &work, const RecurSchedule &given, int64_t chunk) {
+  return work.isInOrder && work.hasPlainValues && work.elementBytes == 2 && (!given.chunk || given.chunk == chunk);
+}
+
+/// What all of them have in common.
+static RecurSchedule beginSchedule(const RecurWork &work, const RecurSchedule &given, int64_t chunk, int64_t groups) {
+  RecurSchedule schedule = given;
+  schedule.chunk = chunk;
+  schedule.warps = 4 * groups;
+  schedule.fillsMachine = true;
+  if (!schedule.valueColumns)
+    schedule.valueColumns = std::min(work.valueWidth, kMaxColumns);
+  return schedule;
+}
+
+/// A chunk is the rows of all consuming groups, who share out the state by its rows. Two groups, because the state and
+/// the scores are as much as their registers hold. Queries and keys that are computed take the room of a second slot:
+/// what copies bring is read at once then, and its slot is filled again. Nothing is chosen where it does not fit.
 static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr target, const RecurWork &work,
                                                             const RecurSchedule &given) {
-  constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxColumns = 128, stages = 2;
-  /// Beyond tiles, in a consumer: cursors, descriptors, gates of the rows.
-  constexpr int64_t allowance = 40;
-  /// Barriers, and gates on their way between threads.
-  constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || !work.hasPlainValues || !work.isOfOwnRows || work.isGatedByChannel || work.elementBytes != 2 ||
-      work.keyWidth % groupRows || work.keyWidth > groups * groupRows)
+  constexpr int64_t groups = 2, chunk = groups * kGroupRows;
+  if (!suitsWarpgroups(work, given, chunk) || !work.isOfOwnRows || work.isGatedByChannel ||
+      work.keyWidth % kGroupRows || work.keyWidth > groups * kGroupRows)
     return std::nullopt;
-  RecurSchedule schedule = given;
-  schedule.chunk = groups * groupRows;
-  schedule.warps = 4 * groups;
+  RecurSchedule schedule = beginSchedule(work, given, chunk, groups);
   schedule.weighsKeys = true;
   schedule.putsOperands = !work.hasPlainQueries || !work.hasPlainKeys;
-  schedule.fillsMachine = true;
-  if (given.chunk && given.chunk != schedule.chunk)
-    return std::nullopt;
-  if (!schedule.valueColumns)
-    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
-  // The state, the scores and the result, of 64 rows each.
-  int64_t registers = (2 * schedule.valueColumns + schedule.chunk) * groupRows / groupThreads + allowance;
-  int64_t perToken = (2 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
-  int64_t bytes = stages * schedule.chunk * perToken + work.keyWidth * schedule.valueColumns * work.elementBytes;
-  int64_t consumer = divideRegisters(target, groups, 1).consumer;
-  if (registers > consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
+  int64_t columns = schedule.valueColumns;
+  WarpgroupBudget budget(target, groups);
+  budget.hold("state", columns);
+  budget.hold("scores", chunk);
+  budget.hold("result", columns);
+  budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
+  budget.place("values", kStages * chunk * columns);
+  budget.place("state", work.keyWidth * columns);
+  if (!budget.fits())
     return std::nullopt;
   // A column more of the state and of the result is a register; keys with their decays are a left operand in registers.
-  int64_t keys = work.hasGate ? schedule.chunk * groupRows / groupThreads / 2 : 0;
+  int64_t keys = work.hasGate ? chunk * kGroupRows / kGroupThreads / 2 : 0;
   if (!schedule.putsOperands && !work.hasMass)
-    schedule.columnsBeside = schedule.valueColumns + consumer - registers - keys;
-  schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3}, {4} consuming and 4 copying "
-                                "warps, {5} stages: {6} registers, {7} bytes of shared memory",
-                                schedule.chunk, schedule.valueColumns, work.keyWidth, work.valueWidth, schedule.warps,
-                                stages, registers, bytes);
+    schedule.columnsBeside = columns + budget.registersLeft() - keys;
+  schedule.note =
+      llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3}, {4} consuming and 4 copying "
+                    "warps, {5} stages: {6}",
+                    chunk, columns, work.keyWidth, work.valueWidth, schedule.warps, kStages, budget.describe());
   return schedule;
 }
 
@@ -65,38 +119,30 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
 /// are no masses: without that, launches did not always agree on a device (test/gpu/README.md).
 static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, const RecurWork &work,
                                                        const RecurSchedule &given) {
-  constexpr int64_t groups = 2, groupRows = 64, groupThreads = 128, maxWidth = 256, maxColumns = 128, maxTile = 64,
-                    stages = 2;
-  /// Beyond tiles, in a consumer: cursors, descriptors, gates of the rows.
-  constexpr int64_t allowance = 40;
-  /// Barriers, and gates on their way between threads.
-  constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || work.hasMass || !work.hasPlainQueries || !work.hasPlainKeys || !work.hasPlainValues ||
-      work.isGatedByChannel || work.elementBytes != 2 || work.keyWidth <= groups * groupRows ||
-      work.keyWidth > maxWidth || work.keyWidth % (groups * groupRows) || (given.chunk && given.chunk != kChunk))
+  constexpr int64_t groups = 2, rows = groups * kGroupRows, maxWidth = 256, maxTile = 64;
+  if (!suitsWarpgroups(work, given, kChunk) || work.hasMass || !work.hasPlainQueries || !work.hasPlainKeys ||
+      work.isGatedByChannel || work.keyWidth <= rows || work.keyWidth > maxWidth || work.keyWidth % rows)
     return std::nullopt;
-  RecurSchedule schedule = given;
-  schedule.chunk = kChunk;
-  schedule.warps = 4 * groups;
+  RecurSchedule schedule = beginSchedule(work, given, kChunk, groups);
   schedule.weighsKeys = true;
-  schedule.fillsMachine = true;
-  if (!schedule.valueColumns)
-    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
+  int64_t columns = schedule.valueColumns;
   schedule.tileChannels = kTileChannels;
-  schedule.tileColumns = std::min(schedule.valueColumns, maxTile);
-  if (schedule.valueColumns % schedule.tileColumns || work.valueWidth % schedule.tileColumns)
+  schedule.tileColumns = std::min(columns, maxTile);
+  if (columns % schedule.tileColumns || work.valueWidth % schedule.tileColumns)
     return std::nullopt;
-  // The state, of which each group holds its rows; the scores, and a tile of the result, of 64 rows each.
-  int64_t registers = work.keyWidth * schedule.valueColumns / (groups * groupThreads) +
-                      (schedule.chunk + schedule.tileColumns) * groupRows / groupThreads + allowance;
-  int64_t perToken = (2 * work.keyWidth + schedule.valueColumns) * work.elementBytes;
-  int64_t bytes = stages * schedule.chunk * perToken + work.keyWidth * schedule.valueColumns * work.elementBytes;
-  if (registers > divideRegisters(target, groups, 1).consumer || bytes + fewBytes > target.getSharedBytesPerBlock())
+  WarpgroupBudget budget(target, groups);
+  budget.hold("state", work.keyWidth / rows * columns); // of which each group holds its rows
+  budget.hold("scores", kChunk);
+  budget.hold("tile of the result", schedule.tileColumns);
+  budget.place("queries and keys", kStages * kChunk * 2 * work.keyWidth);
+  budget.place("values", kStages * kChunk * columns);
+  budget.place("state", work.keyWidth * columns);
+  if (!budget.fits())
     return std::nullopt;
   schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3} in tiles of {4}x{5}, {6} "
-                                "consuming and 4 copying warps, {7} stages: {8} registers, {9} bytes of shared memory",
-                                schedule.chunk, schedule.valueColumns, work.keyWidth, work.valueWidth,
-                                schedule.tileChannels, schedule.tileColumns, schedule.warps, stages, registers, bytes);
+                                "consuming and 4 copying warps, {7} stages: {8}",
+                                kChunk, columns, work.keyWidth, work.valueWidth, schedule.tileChannels,
+                                schedule.tileColumns, schedule.warps, kStages, budget.describe());
   return schedule;
 }
 
@@ -105,44 +151,36 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
 /// goes through shared memory beside them; each group multiplies all their rows.
 static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr target, const RecurWork &work,
                                                           const RecurSchedule &given) {
-  constexpr int64_t groupRows = 64, groupThreads = 128, maxGroups = 2, maxColumns = 128, stages = 2;
-  /// Beyond tiles, in a consumer: cursors, descriptors, vectors of the channels.
-  constexpr int64_t allowance = 40;
-  /// Barriers, and numbers on their way between threads.
-  constexpr int64_t fewBytes = 2048;
-  if (!work.isInOrder || work.hasMass || !work.hasPlainKeys || !work.hasPlainValues || !work.isGatedByChannel ||
-      work.elementBytes != 2 || !work.gateBytes || work.keyWidth % groupRows || work.keyWidth > maxGroups * groupRows ||
-      (given.chunk && given.chunk != kChunk))
+  constexpr int64_t maxGroups = 2;
+  if (!suitsWarpgroups(work, given, kChunk) || work.hasMass || !work.hasPlainKeys || !work.isGatedByChannel ||
+      !work.gateBytes || work.keyWidth % kGroupRows || work.keyWidth > maxGroups * kGroupRows)
     return std::nullopt;
-  RecurSchedule schedule = given;
-  int64_t groups = work.keyWidth / groupRows;
-  schedule.chunk = kChunk;
-  schedule.warps = 4 * groups;
+  int64_t groups = work.keyWidth / kGroupRows;
+  RecurSchedule schedule = beginSchedule(work, given, kChunk, groups);
   schedule.hasChannelRows = true;
   schedule.checksGates = true;
   schedule.putsOperands = true;
-  schedule.fillsMachine = true;
   schedule.splitsSums = true;
-  if (!schedule.valueColumns)
-    schedule.valueColumns = std::min(work.valueWidth, maxColumns);
-  // The state, the result and the scores, of 64 rows each, and a tile of channels and tokens.
-  int64_t registers = (2 * schedule.valueColumns + 2 * schedule.chunk) * groupRows / groupThreads + allowance;
-  // Queries, keys and gates are read at once, and have a second slot where there is room; values have two. Beside them,
-  // queries and keys as products read them, and once more where they are split, the state, and two triangles.
-  int64_t perToken = 2 * work.keyWidth * work.elementBytes + work.keyWidth * work.gateBytes +
-                     stages * schedule.valueColumns * work.elementBytes;
-  int64_t put = (4 * work.keyWidth * schedule.chunk + work.keyWidth * schedule.valueColumns +
-                 2 * schedule.chunk * schedule.chunk) *
-                work.elementBytes;
-  int64_t bytes = schedule.chunk * perToken + put;
-  int64_t consumer = divideRegisters(target, groups, 1).consumer;
-  if (registers > (consumer ? consumer : target.getRegistersPerThread()) ||
-      bytes + fewBytes > target.getSharedBytesPerBlock())
+  int64_t columns = schedule.valueColumns;
+  WarpgroupBudget budget(target, groups);
+  budget.hold("state", columns);
+  budget.hold("result", columns);
+  budget.hold("scores", kChunk);
+  budget.hold("channels", kChunk); // a tile of channels and tokens
+  // Queries, keys and gates are read at once, and have a second slot where there is room; values have two. Queries and
+  // keys lie beside them as products read them, and once more where they are split.
+  budget.place("queries and keys", kChunk * 2 * work.keyWidth);
+  budget.place("gates", kChunk * work.keyWidth, work.gateBytes);
+  budget.place("values", kStages * kChunk * columns);
+  budget.place("operands", 4 * work.keyWidth * kChunk);
+  budget.place("state", work.keyWidth * columns);
+  budget.place("triangles", 2 * kChunk * kChunk);
+  if (!budget.fits())
     return std::nullopt;
-  schedule.note = llvm::formatv(
-      "chunks of {0} tokens with {1} channels as rows, {2} columns of a state of {1}x{3}, {4} "
-      "consuming and 4 copying warps, 1 to {5} stages: {6} registers, at least {7} bytes of shared memory",
-      schedule.chunk, work.keyWidth, schedule.valueColumns, work.valueWidth, schedule.warps, stages, registers, bytes);
+  schedule.note =
+      llvm::formatv("chunks of {0} tokens with {1} channels as rows, {2} columns of a state of {1}x{3}, "
+                    "{4} consuming and 4 copying warps, 1 to {5} stages: at least {6}",
+                    kChunk, work.keyWidth, columns, work.valueWidth, schedule.warps, kStages, budget.describe());
   return schedule;
 }
 

@@ -7,7 +7,7 @@
 // are made. The decays to the chunk's end go into the transposed keys, which are a left operand.
 
 // CHECK-LABEL: func.func private @gated_0(
-// CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 128 columns of a state of 128x128, 8 consuming and 4 copying warps, 2 stages: 232 registers, 229376 bytes of shared memory"
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 128 columns of a state of 128x128, 8 consuming and 4 copying warps, 2 stages: 232 registers (addresses 40, state 64, scores 64, result 64), 231424 bytes of shared memory (barriers 2048, queries and keys 131072, values 65536, state 32768)"
 // CHECK-SAME:    tile.warps = 8
 // CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<128x128xf32>) {
 // CHECK:           %[[Q:.+]] = tile.load {{.*}} -> tensor<128x128xbf16>
