@@ -10,6 +10,9 @@
 // iterations leave what the loop carries for them as it is. Who has such a part to itself may leave
 // them out. As many parts, of equally many rows, as the least and the greatest are of numbers.
 //
+// The bounds are marked, not the loop: they hold the parts' own numbers, and stay what they are where a
+// pass moves a loop's first iteration in front of it or makes the loop anew.
+//
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_DIALECTS_TILE_ROWPARTS_H
 #define HEDDLE_DIALECTS_TILE_ROWPARTS_H

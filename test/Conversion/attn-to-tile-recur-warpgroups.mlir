@@ -165,3 +165,27 @@ func.func @converted(%q: !X, %k: !F, %v: !X) -> !X {
   return %o : !X
 }
 }
+
+// -----
+
+!X = tensor<?x?x?x128xbf16>
+
+// Without a gate the operands of the state's product fit beside the scores: it is issued before the weights of pairs are computed. With one
+// (the first case) it comes last.
+
+// CHECK-LABEL: func.func private @beside_1(
+// CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<128x128xf32>) {
+// CHECK:           %[[A:.+]] = tile.dot {{.*}} {transB}
+// CHECK:           tile.dot
+// CHECK:           %[[NEXT:.+]] = tile.dot {{.*}}, %[[S]] {transA}
+// CHECK:           %[[W:.+]] = arith.select %{{.+}}, %[[A]]
+// CHECK:           arith.truncf %[[W]]
+// CHECK:           tile.dot
+// CHECK:           scf.yield %[[NEXT]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @beside(%q: !X, %k: !X, %v: !X) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) : (!X, !X, !X) -> !X
+  return %o : !X
+}
+}

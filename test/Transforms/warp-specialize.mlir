@@ -250,3 +250,38 @@ func.func @short(%m: !M, %o: memref<?x64xf32>, %n: index) attributes {warp.kerne
   return
 }
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!M = memref<?x64xbf16>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// A step that copies two operands for one product waits for memory: its rings have three slots, if they fit.
+
+// CHECK-LABEL: func.func @two_for_one
+// CHECK-COUNT-2: warp.ring : <3 of
+// CHECK: warp.roles
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 50176>} {
+func.func @two_for_one(%m: !M, %o: memref<?x64xf32>, %n: index) attributes {warp.kernel, warp.threads = 128 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !S
+  %xr = warp.ring : !Ring
+  %yr = warp.ring : !Ring
+  scf.for %i = %c0 to %n step %c64 {
+    %xf = warp.acquire %xr : !Ring -> !Slot
+    warp.copy %m[%i, %c0] to %xf by 16 : !M to !Slot
+    %x = warp.receive %xr : !Ring -> !Slot
+    %yf = warp.acquire %yr : !Ring -> !Slot
+    warp.copy %m[%i, %c0] to %yf by 16 : !M to !Slot
+    %y = warp.receive %yr : !Ring -> !Slot
+    %p = warp.mma %x, %y, %zero {transB, async} : !Slot, !Slot -> !S
+    %d = warp.wait %p : !S
+    tile.store %d, %o[%i, %c0] : !S, memref<?x64xf32>
+  }
+  return
+}
+}
