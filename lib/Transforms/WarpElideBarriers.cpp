@@ -27,6 +27,16 @@ static bool readsThreadSlots(Operation &op) {
   });
 }
 
+/// Whether the products that a wait ends read such memory: they may do so until then, whatever barriers they were
+/// issued in front of.
+static bool endsReads(warp::WaitOp wait) {
+  for (auto product = wait.getSource().getDefiningOp<warp::MmaOp>(); product;
+       product = product.getAcc().getDefiningOp<warp::MmaOp>())
+    if (readsThreadSlots(*product))
+      return true;
+  return false;
+}
+
 /// A copy by threads, which a receive has to wait for with more than a barrier.
 static bool isThreadCopy(Operation *op) {
   if (!isa<warp::CopyOp, warp::GatherOp>(op))
@@ -106,6 +116,8 @@ Accesses BarrierElision::visit(Block &block, Accesses since) {
       reads = true;
     } else if (isa<warp::LoadOp, warp::MmaOp, warp::TakeOp>(op)) {
       reads |= readsThreadSlots(op);
+    } else if (auto wait = dyn_cast<warp::WaitOp>(op)) {
+      reads |= endsReads(wait);
     }
   }
   return since;

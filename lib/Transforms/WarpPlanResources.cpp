@@ -1,6 +1,7 @@
 //===- WarpPlanResources.cpp - shared memory and registers of a kernel ------===//
 //
-// A ring is in use from its first acquire to the last read of one of its slots,
+// A ring is in use from its first acquire to the last read of one of its slots, which of
+// an asynchronous product ends with the wait for it,
 // and all through a loop that some of its uses are in and some are not. Rings in
 // use at the same time get disjoint bytes, first fit in order of first use. Bulk rings
 // are in use all the time, because their two roles are at different places.
@@ -49,12 +50,28 @@ static int64_t alignmentOf(warp::RingOp ring) { return ring.getResult().getType(
 /// Of a full or an empty barrier.
 static constexpr int64_t barrierBytes = 8;
 
+/// Whatever waits for an asynchronous product that reads a slot.
+static void appendWaits(Operation *reader, SmallVectorImpl<Operation *> &users) {
+  auto product = dyn_cast<warp::MmaOp>(reader);
+  if (!product || !product.getAsync())
+    return;
+  for (Operation *user : product->getUsers())
+    if (isa<warp::MmaOp, warp::WaitOp>(user)) {
+      users.push_back(user);
+      appendWaits(user, users);
+    }
+}
+
 Interval WarpPlanResourcesPass::intervalOf(warp::RingOp ring) {
   SmallVector<Operation *> users;
   for (Operation *user : ring->getUsers()) {
     users.push_back(user);
-    if (user->getNumResults() != 0)
-      llvm::append_range(users, user->getResult(0).getUsers());
+    if (user->getNumResults() == 0)
+      continue;
+    for (Operation *reader : user->getResult(0).getUsers()) {
+      users.push_back(reader);
+      appendWaits(reader, users);
+    }
   }
   warp::SlotType slot = ring.getResult().getType().getSlot();
   Interval interval{ring, INT64_MAX, 0, slot.getBytes() * ring.getResult().getType().getStages()};

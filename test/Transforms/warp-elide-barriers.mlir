@@ -107,3 +107,26 @@ func.func @reduced(%ring: !Ring, %parts: !PartsRing, %t: !Tile, %x: !Column) att
   %r = warp.receive %ring : !Ring -> !Slot
   return
 }
+
+// -----
+
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>>
+!Tile = tensor<64x64xbf16, #warp.frag<acc, warps = 4>>
+!S = tensor<64x64xf32, #warp.frag<acc, warps = 4>>
+
+// An asynchronous product reads until somebody has waited for it, whatever barriers come before that.
+
+// CHECK-LABEL: func.func @awaited
+// CHECK: warp.wait
+// CHECK-NEXT: warp.acquire %{{.+}} :
+func.func @awaited(%ring: !Ring, %t: !Tile, %o: !S) attributes {warp.kernel} {
+  %w = warp.acquire %ring : !Ring -> !Slot
+  warp.put %t to %w[0] : !Tile to !Slot
+  %k = warp.receive %ring : !Ring -> !Slot
+  %s = warp.mma %k, %k, %o {async} : !Slot, !Slot -> !S
+  warp.sync
+  %done = warp.wait %s : !S
+  %again = warp.acquire %ring : !Ring -> !Slot
+  return
+}

@@ -109,3 +109,32 @@ func.func @fixed() attributes {warp.kernel, warp.threads = 384 : i64} {
   return
 }
 }
+
+// -----
+
+// What an asynchronous product reads is in use until somebody waits for it.
+
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>>
+!Parts = !warp.slot<4x1xf32, <>>
+!PartsRing = !warp.ring<1 of 4x1xf32, <>>
+!S = tensor<64x64xf32, #warp.frag<acc, warps = 4>>
+
+// CHECK-LABEL: func.func @awaited
+// CHECK: warp.ring {offset = 0 : i64} : <1 of 64x64xbf16
+// CHECK: warp.ring {offset = 8192 : i64} : <1 of 4x1xf32
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, sharedBytesPerBlock = 100000>} {
+func.func @awaited(%t: tensor<64x64xbf16, #warp.frag<acc, warps = 4>>, %o: !S, %x: tensor<64x1xf32, #warp.slice<1, <acc, warps = 4>>>)
+    attributes {warp.kernel} {
+  %ring = warp.ring : !Ring
+  %other = warp.ring : !PartsRing
+  %w = warp.acquire %ring : !Ring -> !Slot
+  warp.put %t to %w[0] : tensor<64x64xbf16, #warp.frag<acc, warps = 4>> to !Slot
+  %k = warp.receive %ring : !Ring -> !Slot
+  %s = warp.mma %k, %k, %o {async} : !Slot, !Slot -> !S
+  %p = warp.acquire %other : !PartsRing -> !Parts
+  %m = warp.reduce max %x via %p : tensor<64x1xf32, #warp.slice<1, <acc, warps = 4>>> via !Parts -> tensor<1x1xf32, #warp.uniform>
+  %done = warp.wait %s : !S
+  return
+}
+}
