@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/Transforms/Passes.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -29,6 +30,8 @@ struct Scalar {
   Value call(StringRef name, ValueRange arguments) const {
     return LLVM::CallIntrinsicOp::create(b(), b().getF32Type(), b().getStringAttr(name), arguments).getResult(0);
   }
+  Value abs(Value x) const { return math::AbsFOp::create(b(), x); }
+  Value floor(Value x) const { return math::FloorOp::create(b(), x); }
   Value exp2(Value x) const { return call("llvm.nvvm.ex2.approx.ftz.f", x); }
   Value log2(Value x) const { return call("llvm.nvvm.lg2.approx.ftz.f", x); }
   Value select(arith::CmpFPredicate predicate, Value x, Value y, Value yes, Value no) const {
@@ -74,10 +77,10 @@ Value approximateTanh(const Scalar &s, ValueRange x) {
       .getResult(0);
 }
 Value expandPow(const Scalar &s, ValueRange x) {
-  Value magnitude = s.exp2(s.mul(x[1], s.log2(s.call("llvm.nvvm.fabs.f", x[0]))));
+  Value magnitude = s.exp2(s.mul(x[1], s.log2(s.abs(x[0]))));
   // A negative base: the sign of an odd whole exponent, no value for a fraction.
   Value half = s.mul(x[1], s.constant(0.5));
-  Value whole = s.call("llvm.nvvm.floor.f", x[1]), halfWhole = s.call("llvm.nvvm.floor.f", half);
+  Value whole = s.floor(x[1]), halfWhole = s.floor(half);
   Value odd = s.select(arith::CmpFPredicate::OEQ, half, halfWhole, magnitude, s.mul(magnitude, s.constant(-1)));
   Value nan = s.constant(std::numeric_limits<double>::quiet_NaN());
   Value negative = s.select(arith::CmpFPredicate::OEQ, whole, x[1], odd, nan);
@@ -98,7 +101,7 @@ Value expandSin(const Scalar &s, ValueRange x) { return s.call("llvm.nvvm.sin.ap
 Value expandCos(const Scalar &s, ValueRange x) { return s.call("llvm.nvvm.cos.approx.f", reduceAngle(s, x[0])); }
 /// Abramowitz and Stegun 7.1.26, absolute error 1.5e-7.
 Value expandErf(const Scalar &s, ValueRange x) {
-  Value magnitude = s.call("llvm.nvvm.fabs.f", x[0]);
+  Value magnitude = s.abs(x[0]);
   Value t = s.div(s.constant(1), s.fma(magnitude, s.constant(0.3275911), s.constant(1)));
   Value p = s.constant(1.061405429);
   for (double term : {-1.453152027, 1.421413741, -0.284496736, 0.254829592})
@@ -126,8 +129,10 @@ template <typename OpT, Expansion expand, Expansion approximate = nullptr> struc
       for (Value &operand : operands)
         operand = arith::ExtFOp::create(rewriter, op.getLoc(), rewriter.getF32Type(), operand);
     Scalar scalar(op.getLoc(), rewriter);
-    bool approximates = arith::bitEnumContainsAll(op.getFastmath(), arith::FastMathFlags::afn);
-    Value result = approximates && approximate ? approximate(scalar, operands) : expand(scalar, operands);
+    Expansion chosen = expand;
+    if (approximate != nullptr && arith::bitEnumContainsAll(op.getFastmath(), arith::FastMathFlags::afn))
+      chosen = approximate;
+    Value result = chosen(scalar, operands);
     if (!type.isF32())
       result = arith::TruncFOp::create(rewriter, op.getLoc(), type, result);
     rewriter.replaceOp(op, result);
@@ -150,6 +155,13 @@ template <typename OpT, typename TargetT> struct Extremum : OpRewritePattern<OpT
 } // namespace
 
 void heddle::populateMathLowering(RewritePatternSet &patterns) {
+  // For these the machine has no instruction, and there is no library: polynomials, and expressions in the others.
+  auto hasPolynomial = [](StringRef name) {
+    return name == math::AtanOp::getOperationName() || name == math::Atan2Op::getOperationName();
+  };
+  populateMathF32ExpansionPatterns(patterns, hasPolynomial);
+  populateMathPolynomialApproximationPatterns(patterns, hasPolynomial);
+  math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "fpowi"});
   patterns.add<Expand<math::Exp2Op, expandExp2>, Expand<math::ExpOp, expandExp>, Expand<math::ExpM1Op, expandExpM1>,
                Expand<math::Log2Op, expandLog2>, Expand<math::LogOp, expandLog>, Expand<math::Log1pOp, expandLog1p>,
                Expand<math::TanhOp, expandTanh, approximateTanh>, Expand<math::PowFOp, expandPow>,
