@@ -110,3 +110,38 @@ func.func @turns() attributes {warp.kernel, warp.threads = 384 : i64, warp.share
   }
   return
 }
+
+// -----
+
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<2 of 64x64xbf16, <swizzle = 128>, bulk>
+!S = tensor<64x64xf32, #warp.frag<acc, warps = 4>>
+!Tile = tensor<64x64xbf16, #warp.frag<acc, warps = 4>>
+
+// What threads have read is fenced from the bulk copy that comes next; what products alone have read needs nothing.
+
+// CHECK-LABEL: llvm.func @read_by_threads
+func.func @read_by_threads(%c: i32) attributes {warp.kernel, warp.threads = 256 : i64, warp.shared_bytes = 0 : i64} {
+  %o = arith.constant dense<0.0> : !S
+  %loaded = warp.ring {offset = 0, barriers = 32768} : !Ring
+  %multiplied = warp.ring {offset = 16384, barriers = 32800} : !Ring
+  warp.roles 4 registers 240, 24 consumer {
+    // CHECK: nvvm.ldmatrix
+    // CHECK: fence.proxy.async.shared::cta
+    // CHECK: nvvm.bar.warp.sync
+    // CHECK: @p mbarrier.arrive
+    %a = warp.receive %loaded at %c : !Ring -> !Slot
+    %x = warp.load %a[0, 0] : !Slot -> !Tile
+    warp.release %loaded at %c : !Ring
+    // CHECK: wgmma.wait_group
+    // CHECK-NOT: fence.proxy
+    // CHECK: @p mbarrier.arrive
+    %b = warp.receive %multiplied at %c : !Ring -> !Slot
+    %p = warp.mma %b, %b, %o {async, transB} : !Slot, !Slot -> !S
+    %s = warp.wait %p : !S
+    warp.release %multiplied at %c : !Ring
+  } producer {
+  ^bb0:
+  }
+  return
+}

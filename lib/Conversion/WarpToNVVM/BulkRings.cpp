@@ -18,6 +18,8 @@ using namespace mlir;
 using namespace heddle;
 
 static constexpr llvm::StringLiteral mapNumberAttr = "warp.map";
+/// On a release of a slot that threads have read or written, not only products.
+static constexpr llvm::StringLiteral byThreadsAttr = "warp.by_threads";
 
 Value heddle::swizzledOffset(ImplicitLocOpBuilder &builder, warp::SlotType slot, Value row, Value piece) {
   int64_t swizzle = slot.getLayout().getSwizzle(), pieces = swizzle / 16;
@@ -176,12 +178,18 @@ struct LowerBulkReceive : OpConversionPattern<warp::ReceiveOp> {
   }
 };
 
+/// What threads do with a slot and the bulk copy that fills it next go through different proxies, which a barrier alone
+/// does not order: while products take all that shared memory gives, an arrival overtakes the matrix loads before it.
 struct LowerRelease : OpConversionPattern<warp::ReleaseOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::ReleaseOp op, OneToNOpAdaptor adaptor,
                                 ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder builder(op.getLoc(), rewriter);
     SlotPlace place(builder, adaptor.getRing(), op.getRing().getType(), adaptor.getCursor()[0]);
+    if (op->hasAttr(byThreadsAttr)) {
+      inlineAsm(builder, {}, {}, "fence.proxy.async.shared::cta;", "~{memory}");
+      NVVM::SyncWarpOp::create(builder, constantI32(builder, -1));
+    }
     Value first = arith::CmpIOp::create(builder, arith::CmpIPredicate::eq, laneIndex(builder), constantI32(builder, 0));
     arriveIf(builder, place.empty, first);
     rewriter.eraseOp(op);
@@ -307,6 +315,27 @@ private:
   }
 };
 } // namespace
+
+/// Whether threads access a slot: whatever is no asynchronous product.
+static bool isUsedByThreads(Value slot) {
+  return llvm::any_of(slot.getUsers(), [](Operation *user) {
+    auto product = dyn_cast<warp::MmaOp>(user);
+    return !product || !product.getAsync();
+  });
+}
+
+void heddle::markThreadAccesses(LLVM::LLVMFuncOp function) {
+  function.walk([](warp::ReleaseOp release) {
+    if (!release.getRing().getType().getSlot().isSwizzled())
+      return; // no bulk copy fills it
+    bool isByThreads = llvm::any_of(release.getRing().getUsers(), [](Operation *user) {
+      auto receive = dyn_cast<warp::ReceiveOp>(user);
+      return receive && isUsedByThreads(receive.getResult());
+    });
+    if (isByThreads)
+      release->setAttr(byThreadsAttr, UnitAttr::get(release.getContext()));
+  });
+}
 
 void heddle::populateBulkRingLowering(const TypeConverter &converter, RewritePatternSet &patterns) {
   patterns.add<LowerBulkRing, LowerBulkAcquire, LowerBulkReceive, LowerRelease, LowerAdvance, LowerBulkCopy>(

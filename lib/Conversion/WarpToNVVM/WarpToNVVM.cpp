@@ -227,6 +227,7 @@ void WarpToNVVMPass::runOnOperation() {
     waitAtStart(function);
     lowerRoles(function);
     countPendingProducts(function);
+    markThreadAccesses(function);
     if (failed(lowerTiles(function)) || failed(lowerMath(function)))
       return signalPassFailure();
   }
