@@ -227,7 +227,7 @@ def _unary(name):
     return apply
 
 
-exp, exp2, log, sqrt, sin, cos = (_unary(name) for name in ("exp", "exp2", "log", "sqrt", "sin", "cos"))
+exp, exp2, log, sqrt, sin, cos, erf = (_unary(name) for name in ("exp", "exp2", "log", "sqrt", "sin", "cos", "erf"))
 _approximates = contextvars.ContextVar("approximates", default=False)
 
 
@@ -246,33 +246,8 @@ def tanh(a):
     return make(f"math.tanh {{0}}{flags} : f32", FLOAT, lift(a, FLOAT))
 
 
-# GPUs have no instruction for these two, and LLVM no expansion: polynomials, as close as float32 is.
-_ATAN = (0.999999998, -0.333332877, 0.199983744, -0.142630488, 0.109477834, -0.0839397037, 0.0578352454, -0.0310850638, 0.0108767266,
-         -0.001787254)  # of t^2: atan(t) / t on [0, 1], fitted to an error of 2e-9
-_ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)  # Abramowitz and Stegun 7.1.26: within 1.5e-7
-
-
-def _polynomial(x, coefficients):
-    value = coefficients[-1]
-    for coefficient in reversed(coefficients[:-1]):
-        value = add(multiply(value, x), coefficient)
-    return value
-
-
 def atan2(y, x):
-    across, up = absolute(lift(x, FLOAT)), absolute(lift(y, FLOAT))
-    t = divide(minimum(across, up), maximum(maximum(across, up), 1e-37))
-    angle = multiply(_polynomial(multiply(t, t), _ATAN), t)
-    angle = where(greater(up, across), subtract(math.pi / 2, angle), angle)
-    angle = where(less(x, 0.0), subtract(math.pi, angle), angle)
-    return where(less(y, 0.0), negate(angle), angle)
-
-
-def erf(x):
-    size = absolute(lift(x, FLOAT))
-    t = divide(1.0, add(multiply(size, 0.3275911), 1.0))
-    value = subtract(1.0, multiply(multiply(_polynomial(t, _ERF), t), exp(negate(multiply(size, size)))))
-    return where(less(x, 0.0), negate(value), value)
+    return make("math.atan2 {0}, {1} : f32", FLOAT, lift(y, FLOAT), lift(x, FLOAT))
 
 
 def sigmoid(a):

@@ -12,6 +12,18 @@ func.func @exp2(%x: vector<8xf32>) -> vector<8xf32> {
   return %r : vector<8xf32>
 }
 
+// An angle is one polynomial, the sign of the second coordinate, and no division by 0.
+// CHECK-LABEL:    func.func @angle
+// CHECK:          arith.maximumf %{{.*}}, %cst{{.*}} : vector<8xf32>
+// CHECK-NEXT:     arith.divf
+// CHECK-COUNT-11: arith.mulf
+// CHECK:          math.copysign %{{.*}}, %arg0 : vector<8xf32>
+// CHECK-NOT:      math.atan
+func.func @angle(%y: vector<8xf32>, %x: vector<8xf32>) -> vector<8xf32> {
+  %r = math.atan2 %y, %x : vector<8xf32>
+  return %r : vector<8xf32>
+}
+
 // What is computed in f64 is left for libm.
 // CHECK-LABEL: func.func @reference
 // CHECK:         math.exp %{{.*}} : f64

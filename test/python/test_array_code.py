@@ -1,4 +1,6 @@
 """Array code in front of an operator: heddle.feature_maps.polynomial, heddle.gates, heddle.convolutions, against NumPy in float64."""
+import math
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,14 @@ def test_sizes_that_do_not_fit_are_refused_before_anything_runs():
     assert (add(x := drawn(1, 2, 30, 8), y := drawn(1, 2, 30, 8, seed=1)) == x + y).all()
     with pytest.raises(ValueError, match="expected dimension 2 of y to equal dimension 2 of x, got 31 and 30"):
         add(x, drawn(1, 2, 31, 8))
+
+
+def test_angles_and_error_functions():
+    """Also with zeros of both signs, whose angles C says, and where the error function is nearly linear."""
+    y, x = (drawn(1, 2, 40, 16, seed=n) * np.exp(4 * drawn(1, 2, 40, 16, seed=n + 2)) for n in range(2))
+    zeros = np.array([0.0, -0.0, 1.0, -1.0], np.float32)
+    y[0, 0, 0], x[0, 0, 0] = np.repeat(zeros, 4), np.tile(zeros, 4)
+    angles, errors = heddle.spec(lambda y, x: (heddle.atan2(y, x), heddle.erf(x)))(y, x)
+    np.testing.assert_allclose(angles, np.arctan2(y, x), rtol=3e-7)
+    assert (np.signbit(angles) == np.signbit(y)).all()
+    np.testing.assert_allclose(errors, np.vectorize(math.erf)(x.astype(float)), rtol=1e-6)

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "heddle/Conversion/Passes.h"
+#include "lib/Conversion/ExpandAtan.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -219,6 +220,7 @@ struct ExpandMathForCPU : heddle::impl::ExpandMathForCPUBase<ExpandMathForCPU> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandExp2, ExpandExp>(&getContext(), /*benefit=*/3);
+    populateAtanExpansion(patterns, /*benefit=*/3);
     if (hasScaleByPower)
       patterns.add<ExpandExp2ByInstructions>(&getContext(), /*benefit=*/4);
     if (!hasFMA)

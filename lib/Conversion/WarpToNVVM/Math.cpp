@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "lib/Conversion/ExpandAtan.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -155,12 +156,11 @@ template <typename OpT, typename TargetT> struct Extremum : OpRewritePattern<OpT
 } // namespace
 
 void heddle::populateMathLowering(RewritePatternSet &patterns) {
-  // For these the machine has no instruction, and there is no library: polynomials, and expressions in the others.
-  auto hasPolynomial = [](StringRef name) {
+  // For these the machine has no instruction, and there is no library.
+  populateMathF32ExpansionPatterns(patterns, [](StringRef name) {
     return name == math::AtanOp::getOperationName() || name == math::Atan2Op::getOperationName();
-  };
-  populateMathF32ExpansionPatterns(patterns, hasPolynomial);
-  populateMathPolynomialApproximationPatterns(patterns, hasPolynomial);
+  });
+  populateAtanExpansion(patterns, /*benefit=*/1);
   math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "fpowi"});
   patterns.add<Expand<math::Exp2Op, expandExp2>, Expand<math::ExpOp, expandExp>, Expand<math::ExpM1Op, expandExpM1>,
                Expand<math::Log2Op, expandLog2>, Expand<math::LogOp, expandLog>, Expand<math::Log1pOp, expandLog1p>,
