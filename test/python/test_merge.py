@@ -48,7 +48,11 @@ class Given:
 
 
 def check(spec, given, expected):
-    assert difference(spec(given.q, given.k, given.v, given.gate), expected) < 1e-5
+    """In kernels of their own, and with the window inside of the recurrence's."""
+    for schedule in (None, "together=true"):
+        spec = heddle.Spec(spec.function)
+        spec._schedule = schedule
+        assert difference(spec(given.q, given.k, given.v, given.gate), expected) < 1e-5, schedule
 
 
 def test_a_gated_sum_of_each_head():

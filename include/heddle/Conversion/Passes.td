@@ -72,7 +72,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{
     Every function becomes a plan (host side) and one kernel per attend, or two more that share the keys of few rows
-    among blocks, and one per recur, whose blocks go over the tokens in chunks. Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
+    among blocks, and one per recur, whose blocks go over the tokens in chunks and may compute the rows of
+    attends that see few keys on the way (`together`). Element-wise operations, slices, views, permutations and reductions of the last dimension are pulled
     into the kernel that reads them; contractions, and what two attends share, have kernels of their own. Block lists
     are closed forms of the mask's algebra, computed by each block. For a CPU's matrix unit, kernels in front bring keys
     and values in its order once for all blocks of rows.
@@ -84,6 +85,8 @@ def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
     Option<"rows", "rows", "int64_t", "0", "rows of a block (0: what suits the target)">,
     Option<"keys", "keys", "int64_t", "0", "keys of a step (0: what suits the target)">,
     Option<"chunk", "chunk", "int64_t", "0", "tokens of a step of a recurrence (0: what suits the target)">,
+    Option<"together", "together", "bool", "false",
+           "attends of few keys, whose rows are merged with a recurrence's, in its kernel">,
     Option<"valueColumns", "value-columns", "int64_t", "256", "most columns of values per block">,
     Option<"warps", "warps", "int64_t", "0",
            "with rows and keys given: warps of a GPU's block that work on them (0: products of single warps)">,

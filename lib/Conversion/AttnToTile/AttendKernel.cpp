@@ -15,14 +15,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "AttendKernel.h"
-#include "ApartKeys.h"
-#include "AttnShape.h"
-#include "BlockPlace.h"
+#include "AttendRows.h"
 #include "GridBlocks.h"
 #include "MaskKernels.h"
 #include "OutputStore.h"
 #include "PackedRows.h"
-#include "RowNormalizer.h"
 #include "SplitState.h"
 #include "WorkOrder.h"
 #include "dialects/Tile/TileOps.h"
@@ -40,8 +37,8 @@ class AttendKernel {
 public:
   AttendKernel(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp definition, const AttendSchedule &schedule,
                const PreparedMask &mask, AttendRole role, const SplitWorkspace *workspace, const StagedKeys *staged)
-      : op(op), schedule(schedule), mask(mask), role(role), workspace(workspace), staged(staged),
-        kernel(KernelBuilder::create(plan)), emitter(kernel), normalizer(op, definition, emitter, schedule.rows) {}
+      : op(op), schedule(schedule), mask(mask), role(role), workspace(workspace), kernel(KernelBuilder::create(plan)),
+        emitter(kernel), rows(kernel, emitter, op, definition, schedule, mask, staged) {}
 
   LogicalResult emit(ArrayRef<KernelOutput> outputs);
 
@@ -53,23 +50,9 @@ private:
   Value headsPerGroup();
   Value countRowBlocks();
   void startBlock();
-  BlockPlace place() { return {kernel, batchCount, headCount, batch, head}; }
-  Lifted batchOf(Value tensor) { return place().batchOf(tensor); }
-  Lifted headOf(Value tensor) { return place().headOf(tensor); }
-  int64_t getDepth(Value operand) { return padded(cast<RankedTensorType>(operand.getType()).getDimSize(3)); }
-  int64_t getColumns(unsigned value) {
-    return std::min(schedule.valueColumns,
-                    padded(cast<RankedTensorType>(op.getValueGroups()[value][0].getType()).getDimSize(3)));
-  }
-  Value loadTile(Value tensor, const Lifted &rows, Value firstColumn, int64_t columns);
-  Value loadStaged(Value tensor, bool isKey, Value firstKey);
 
   FailureOr<RowState> visitKeys();
-  FailureOr<RowState> stepOver(Value firstKey, Value isPartial, RowState state);
-  FailureOr<RowState> stepOver(const Lifted &key, const Lifted &j, Value firstKey, Value isPartial, RowState state);
   RowState initialState();
-  FailureOr<RowState> visitBoxes();
-  FailureOr<SmallVector<Value>> scoreOf(ArrayRef<Value> dots, const Lifted &j, Value isPartial);
   SplitState splitState();
   LogicalResult storeResults(const RowState &state, ArrayRef<KernelOutput> outputs);
 
@@ -78,18 +61,14 @@ private:
   const PreparedMask &mask;
   AttendRole role;
   const SplitWorkspace *workspace;
-  const StagedKeys *staged; ///< null: keys and values are read where they are
   KernelBuilder kernel;
   TileEmitter emitter;
-  RowNormalizer normalizer;
+  AttendRows rows;
 
   Value batchCount, headCount, rowCount, keyCount, splits; // of the head
-  Value batch, head, firstRow, firstColumn, split;         // of the block
-  Value residue, keyResidue;                               // of its rows and keys, where they are taken by classes
-  Value outerRows, outerKeys;                              // extents of a grid's outermost axis
-  Value rowLength, keyLength;                              // positions (of the class) that exist in this batch element
-  Lifted row;
-  SmallVector<Value> rowTiles;
+  Value outerRows;                                         // extent of a grid's outermost axis
+  Value split;                                             // of the block
+  RowsPlace place;
 };
 
 } // namespace
@@ -140,7 +119,7 @@ void AttendKernel::startBlock() {
   keyCount = getAttendSize(kernel, h, op, 3);
   if (mask.grid) {
     outerRows = countOutermost(*mask.grid, rowCount, kernel);
-    outerKeys = countOutermost(*mask.grid, keyCount, kernel);
+    place.outerKeys = countOutermost(*mask.grid, keyCount, kernel);
   }
   int64_t widest = 1;
   for (unsigned value = 0; value < op.getNumValues(); ++value)
@@ -162,213 +141,72 @@ void AttendKernel::startBlock() {
   Value rowBlock = arith::DivUIOp::create(b(), item.rows, perRow),
         rest = arith::RemUIOp::create(b(), item.rows, perRow);
   rowBlock = arith::SubIOp::create(b(), arith::SubIOp::create(b(), rowBlocks, constant(1)), rowBlock);
-  head = item.head;
-  batch = item.batch;
+  Value batch = item.batch;
   if (packedRows)
     std::tie(batch, rowBlock) = packedRows->locate(emitter, rowBlock, batchCount, schedule.rows, kernel);
   int64_t classes = mask.getModulus();
   if (classes != 1) {
-    residue = arith::RemUIOp::create(b(), rowBlock, constant(classes));
+    place.residue = arith::RemUIOp::create(b(), rowBlock, constant(classes));
     rowBlock = arith::DivUIOp::create(b(), rowBlock, constant(classes));
   }
-  firstRow = arith::MulIOp::create(b(), rowBlock, constant(schedule.rows));
-  firstColumn = constant(0);
+  place.batch = batch;
+  place.head = item.head;
+  place.firstRow = arith::MulIOp::create(b(), rowBlock, constant(schedule.rows));
+  place.firstColumn = constant(0);
   split = rest;
   if (slices > 1) {
     Value slice = arith::RemUIOp::create(b(), rest, constant(slices));
-    firstColumn = arith::MulIOp::create(b(), slice, constant(schedule.valueColumns));
+    place.firstColumn = arith::MulIOp::create(b(), slice, constant(schedule.valueColumns));
     split = arith::DivUIOp::create(b(), rest, constant(slices));
   }
   Lengths lengths = emitLengths(op, batch, rowCount, keyCount, kernel, emitter);
-  rowLength = lengths.rows;
-  keyLength = lengths.keys;
+  place.rowLength = lengths.rows;
+  place.keyLength = lengths.keys;
   if (role != AttendRole::Merge)
     reportClamped(kernel, lengths.isClamped);
   if (classes != 1) {
-    RowBlock block{batch, head, firstRow, {}, {}, {}, residue};
-    keyResidue = emitKeyResidue(mask, op, block, kernel, emitter);
-    rowLength = emitter.countOfClass(rowLength, residue, classes);
-    keyLength = emitter.countOfClass(keyLength, keyResidue, classes);
+    RowBlock block{batch, place.head, place.firstRow, {}, {}, {}, place.residue};
+    place.keyResidue = emitKeyResidue(mask, op, block, kernel, emitter);
+    place.rowLength = emitter.countOfClass(place.rowLength, place.residue, classes);
+    place.keyLength = emitter.countOfClass(place.keyLength, place.keyResidue, classes);
   }
-  row = mask.grid ? Lifted::ofBox(0, locateRows(*mask.grid, rowBlock, outerRows, kernel))
-                  : Lifted::positions(0, schedule.rows, firstRow, rowLength).ofClass(classes, residue);
-  normalizer.setRow({batch}, {head}, row);
-}
-
-Value AttendKernel::loadTile(Value tensor, const Lifted &rows, Value column, int64_t columns) {
-  Lifted indices[] = {batchOf(tensor), headOf(tensor), rows, Lifted::positions(1, columns, column)};
-  return emitter.tile(tensor, indices, {rows.extent, columns});
-}
-
-Value AttendKernel::loadStaged(Value tensor, bool isKey, Value firstKey) {
-  Value block = arith::DivUIOp::create(b(), firstKey, constant(schedule.keys));
-  return staged->load(kernel, tensor, isKey, batchOf(tensor).value, headOf(tensor).value, block);
-}
-
-FailureOr<SmallVector<Value>> AttendKernel::scoreOf(ArrayRef<Value> dots, const Lifted &j, Value isPartial) {
-  TileShape shape{schedule.rows, schedule.keys};
-  SmallVector<Value> scores(dots);
-  if (op.hasScore()) {
-    SmallVector<Lifted> arguments(llvm::map_range(dots, [](Value dot) { return Lifted{dot}; }));
-    llvm::append_values(arguments, Lifted{batch}, Lifted{head}, row, j);
-    FailureOr<SmallVector<Lifted>> yielded = emitter.apply(op.getScore().front(), arguments);
-    if (failed(yielded))
-      return failure();
-    scores.clear();
-    for (const Lifted &score : *yielded)
-      scores.push_back(emitter.materialize(score, shape));
-  }
-  // An invisible score is -inf; an invisible weight (nothing is normalized) is 0.
-  auto branch = scf::IfOp::create(b(), ValueRange(scores).getTypes(), isPartial, /*withElseRegion=*/true);
-  {
-    OpBuilder::InsertionGuard guard(b());
-    b().setInsertionPointToStart(branch.thenBlock());
-    RowBlock block{batch, head, {}, {}, {}, {}, residue};
-    double otherwise = op.isNormalized() ? -std::numeric_limits<double>::infinity() : 0.0;
-    Value invisible = emitter.constantTile(shape, b().getF32Type(), otherwise);
-    if (mask.grid) {
-      auto masked = emitMaskedInBoxes(*mask.grid, op, block, row, j, scores, invisible, emitter);
-      if (failed(masked))
-        return failure();
-      scf::YieldOp::create(b(), *masked);
-    } else {
-      Lifted limited = j;
-      limited.limit = keyLength;
-      Value visible = emitter.materialize({emitter.exists(limited)}, shape);
-      FailureOr<Value> seen = emitVisible(mask, op, block, row, j, shape, emitter);
-      if (failed(seen))
-        return failure();
-      Value both = *seen ? arith::AndIOp::create(b(), visible, *seen).getResult() : visible;
-      scf::YieldOp::create(b(), selectEach(b(), both, scores, invisible));
-    }
-    b().setInsertionPointToStart(branch.elseBlock());
-    scf::YieldOp::create(b(), scores);
-  }
-  return SmallVector<Value>(branch.getResults());
-}
-
-FailureOr<RowState> AttendKernel::stepOver(Value firstKey, Value isPartial, RowState state) {
-  Lifted key = Lifted::positions(0, schedule.keys, firstKey, keyLength).ofClass(mask.getModulus(), keyResidue);
-  Lifted j = Lifted::positions(1, schedule.keys, firstKey).ofClass(mask.getModulus(), keyResidue);
-  return stepOver(key, j, firstKey, isPartial, std::move(state));
-}
-
-/// Keys as rows of a loaded tile, and as columns of the scores.
-FailureOr<RowState> AttendKernel::stepOver(const Lifted &key, const Lifted &j, Value firstKey, Value isPartial,
-                                           RowState state) {
-  TileShape shape{schedule.rows, schedule.keys};
-  SmallVector<Value> dots;
-  for (auto [index, dot] : llvm::enumerate(op.getDots())) {
-    Value keys =
-        staged ? loadStaged(dot[1], /*isKey=*/true, firstKey) : loadTile(dot[1], key, constant(0), getDepth(dot[1]));
-    if (!keys)
-      return failure();
-    Value zero = emitter.constantTile(shape, b().getF32Type(), 0.0);
-    UnitAttr transposed = staged ? UnitAttr() : b().getUnitAttr();
-    dots.push_back(tile::DotOp::create(b(), zero.getType(), rowTiles[index], keys, zero, UnitAttr(), transposed));
-  }
-  FailureOr<SmallVector<Value>> scores = scoreOf(dots, j, isPartial);
-  if (failed(scores))
-    return failure();
-  FailureOr<SmallVector<Value>> weights =
-      op.isNormalized() ? normalizer.step(state, scores->front(), j, isPartial) : std::move(scores);
-  if (failed(weights))
-    return failure();
-
-  unsigned perValue = normalizer.getNumWeights();
-  for (unsigned value = 0; value < op.getNumValues(); ++value) {
-    Value tensor = op.getValueGroups()[value][0];
-    Value values =
-        staged ? loadStaged(tensor, /*isKey=*/false, firstKey) : loadTile(tensor, key, firstColumn, getColumns(value));
-    if (!values)
-      return failure();
-    Type element = getElementTypeOrSelf(values.getType());
-    for (unsigned weight = 0; weight < perValue; ++weight) {
-      Value factor = op.isNormalized() ? (*weights)[weight] : (*weights)[value];
-      if (!element.isF32())
-        factor = arith::TruncFOp::create(b(), RankedTensorType::get(shape, element), factor);
-      Value &accumulator = state.accumulators[value * perValue + weight];
-      accumulator =
-          tile::DotOp::create(b(), accumulator.getType(), factor, values, accumulator, UnitAttr(), UnitAttr());
-    }
-  }
-  return state;
+  place.row =
+      mask.grid ? Lifted::ofBox(0, locateRows(*mask.grid, rowBlock, outerRows, kernel))
+                : Lifted::positions(0, schedule.rows, place.firstRow, place.rowLength).ofClass(classes, place.residue);
+  place.batchCount = batchCount;
+  place.headCount = headCount;
+  rows.setPlace(place);
 }
 
 RowState AttendKernel::initialState() {
-  SmallVector<int64_t> columns;
-  for (unsigned value = 0; value < op.getNumValues(); ++value)
-    columns.push_back(getColumns(value));
-  RowState none = normalizer.initial(columns);
+  RowState none = rows.nothing();
   return role == AttendRole::Finish ? splitState().load(constant(0), none) : none;
 }
 
-FailureOr<RowState> AttendKernel::visitBoxes() {
-  GridKeys boxes(*mask.grid, op, {batch, head, {}, {}, {}, {}, {}}, *row.box, outerKeys, kernel, emitter);
-  return boxes.visitAll(initialState(), [&](const GridKeys::Visit &visit, RowState state) {
-    return stepOver(Lifted::ofBox(0, visit.box), Lifted::ofBox(1, visit.box), {}, visit.isPartial, std::move(state));
-  });
-}
-
 FailureOr<RowState> AttendKernel::visitKeys() {
-  for (ValueRange dot : op.getDots()) {
-    rowTiles.push_back(loadTile(dot[0], row, constant(0), getDepth(dot[0])));
-    if (!rowTiles.back())
-      return failure();
-  }
-  if (mask.grid)
-    return visitBoxes();
-  Value rowEnd = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), firstRow, constant(schedule.rows)), rowLength);
-  RowBlock rowBlock{batch, head, firstRow, rowEnd, rowLength, keyLength, residue};
-  KeyBlocks blocks = emitKeyBlocks(mask, op, rowBlock, schedule, kernel, emitter);
-  // A block of rows beyond its sequence sees nothing.
-  Value exists = arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, firstRow, rowLength);
-  Value end = arith::SelectOp::create(b(), exists, blocks.getCount(), constant(0)), begin = constant(0);
-  if (role == AttendRole::Partial) {
-    Value share = arith::CeilDivSIOp::create(b(), end, splits);
-    begin = arith::MinSIOp::create(b(), arith::MulIOp::create(b(), split, share), end);
-    end = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), begin, share), end);
-  }
-  RowState initial = initialState();
-  if (blocks.getPartialCount())
-    return visitApart(b(), blocks, begin, end, op.hasMask(), std::move(initial),
-                      [&](Value firstKey, Value isPartial, RowState state) {
-                        return stepOver(firstKey, isPartial, std::move(state));
-                      });
-  return loopOver(b(), begin, end, constant(1), initial, [&](Value position, RowState state) {
-    KeyBlocks::Visit visit = blocks.visit(b(), position);
-    return stepOver(visit.firstKey, visit.isPartial, std::move(state));
-  });
+  KeyShare share;
+  if (role == AttendRole::Partial)
+    share = {split, splits};
+  return rows.visitKeys([&] { return initialState(); }, share);
 }
 
 SplitState AttendKernel::splitState() {
-  return SplitState(kernel, workspace->arrays,
-                    {batch, head, firstRow, firstColumn, rowLength, mask.getModulus(), residue});
+  return SplitState(
+      kernel, workspace->arrays,
+      {place.batch, place.head, place.firstRow, place.firstColumn, place.rowLength, mask.getModulus(), place.residue});
 }
 
 LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelOutput> outputs) {
-  FailureOr<RowNormalizer::Finished> finished = normalizer.finish(state);
-  if (failed(finished))
+  if (failed(rows.provide(state)))
     return failure();
-  SmallVector<Lifted> rowIndices{{batch}, {head}, row};
-  for (auto [index, result] : llvm::enumerate(op.getValueResults())) {
-    SmallVector<Lifted> indices(rowIndices);
-    indices.push_back(Lifted::positions(1, getColumns(index), firstColumn));
-    Value tile = finished->results[index];
-    Type element = getElementTypeOrSelf(result.getType());
-    if (!element.isF32())
-      tile = arith::TruncFOp::create(b(), cast<RankedTensorType>(tile.getType()).clone(element), tile);
-    emitter.provide(result, indices, tile);
-  }
-  for (StringRef name : op.getStatNames())
-    emitter.provide(op.getStatResult(name), rowIndices, finished->stats[name]);
+  SmallVector<Lifted> rowIndices{{place.batch}, {place.head}, place.row};
   for (const KernelOutput &output : outputs) {
     SmallVector<Lifted> indices(rowIndices);
     int64_t columns = 1;
     if (cast<RankedTensorType>(getLogicalSource(output.tensor).getType()).getRank() == 4) {
       columns = std::min(schedule.valueColumns,
                          padded(cast<RankedTensorType>(getLogicalSource(output.tensor).getType()).getDimSize(3)));
-      indices.push_back(Lifted::positions(1, columns, firstColumn));
+      indices.push_back(Lifted::positions(1, columns, place.firstColumn));
     }
     if (failed(storeOutput(kernel, emitter, output, indices, {schedule.rows, columns})))
       return failure();
@@ -378,9 +216,9 @@ LogicalResult AttendKernel::storeResults(const RowState &state, ArrayRef<KernelO
 
 LogicalResult AttendKernel::emit(ArrayRef<KernelOutput> outputs) {
   startBlock();
-  FailureOr<RowState> state = role == AttendRole::Merge
-                                  ? splitState().merge(normalizer, initialState(), splits, schedule.mergedTogether)
-                                  : visitKeys();
+  FailureOr<RowState> state = role == AttendRole::Merge ? splitState().merge(rows.getNormalizer(), initialState(),
+                                                                             splits, schedule.mergedTogether)
+                                                        : visitKeys();
   if (failed(state))
     return failure();
   if (role == AttendRole::Partial || role == AttendRole::Begin)

@@ -21,6 +21,14 @@
 using namespace mlir;
 using namespace heddle;
 
+FailureOr<attn::NormalizerOp> heddle::findNormalizer(attn::AttendOp op) {
+  attn::NormalizerOp definition = op.lookupNormalizer();
+  if (op.isNormalized() && !definition)
+    return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
+           << *op.getNormalizer();
+  return definition;
+}
+
 static LogicalResult checkSupported(attn::AttendOp op) {
   if (op.getNumCovalues() || op.getNumTables())
     return op.emitOpError(

@@ -37,6 +37,9 @@ struct KernelOutput {
   mlir::Value memory; ///< of the plan
 };
 
+/// The definition of an attend's normalizer, null if it has none; an error where the module lacks it.
+mlir::FailureOr<attn::NormalizerOp> findNormalizer(attn::AttendOp op);
+
 /// Emits kernels and launches for `op`. `normalizer` is its definition, null if it has none. Says in `note` what else
 /// than the schedule was chosen, in words.
 mlir::LogicalResult emitAttend(PlanBuilder &plan, attn::AttendOp op, attn::NormalizerOp normalizer,

@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 #include "AttendSizes.h"
 #include "ElementwiseKernel.h"
+#include "InnerAttends.h"
 #include "OwnRows.h"
 #include "PackedGaps.h"
 #include "RecurKernels.h"
@@ -38,9 +39,10 @@ namespace {
 /// Emits the kernels of one function in dependence order.
 class FunctionEmitter {
 public:
-  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk)
-      : function(function), schedule(schedule), chunk(chunk), partition(function), plan(PlanBuilder::create(function)) {
-  }
+  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, bool isTogether)
+      : function(function), schedule(schedule), chunk(chunk),
+        partition(function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); }),
+        plan(PlanBuilder::create(function)) {}
 
   LogicalResult emit();
 
@@ -119,17 +121,16 @@ LogicalResult FunctionEmitter::emitAnchored(Operation *op) {
 }
 
 LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs) {
-  attn::NormalizerOp definition = op.lookupNormalizer();
-  if (op.isNormalized() && !definition)
-    return op.emitOpError("expected the normalizer to be defined (run attn-link-prelude first), got ")
-           << *op.getNormalizer();
+  FailureOr<attn::NormalizerOp> definition = findNormalizer(op);
+  if (failed(definition))
+    return failure();
   std::string note;
-  FailureOr<AttendSchedule> complete = completeSchedule(schedule, plan, op, definition, note);
+  FailureOr<AttendSchedule> complete = completeSchedule(schedule, plan, op, *definition, note);
   auto kernels = op->getParentOfType<ModuleOp>().getOps<func::FuncOp>();
   SmallPtrSet<Operation *, 8> earlier;
   for (func::FuncOp kernel : kernels)
     earlier.insert(kernel);
-  if (failed(complete) || failed(emitAttend(plan, op, definition, *complete, outputs, note)))
+  if (failed(complete) || failed(emitAttend(plan, op, *definition, *complete, outputs, note)))
     return failure();
   if (op.getLagAttr())
     for (func::FuncOp kernel : kernels)
@@ -146,7 +147,8 @@ LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutp
   given.segments = schedule.splitKeys ? schedule.splits : 1;
   RecurSchedule complete = chooseRecurSchedule(target, describeWork(op, partition), given);
   complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
-  if (failed(emitRecur(plan, op, complete, outputs)))
+  FailureOr<std::vector<InnerAttend>> inner = prepareInner(plan, partition.getInner(op), complete, schedule.keys);
+  if (failed(inner) || failed(emitRecur(plan, op, complete, outputs, *inner)))
     return failure();
   if (target)
     noteSchedule(complete.note, complete.warps, complete.putsOperands);
@@ -237,7 +239,7 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;
-      if (failed(FunctionEmitter(function, schedule, chunk).emit()))
+      if (failed(FunctionEmitter(function, schedule, chunk, together).emit()))
         return signalPassFailure();
       function.erase();
     }

@@ -120,7 +120,16 @@ static void collectAnchors(Value tensor, bool pointwise, const llvm::SetVector<V
     collectAnchors(read, pointwise && llvm::is_contained(samePosition, read), stored, found);
 }
 
-Partition::Partition(func::FuncOp function) {
+/// The same of a stored tensor, which others are the ends of the walk for.
+static llvm::MapVector<Value, bool> anchorsOf(Value tensor, const llvm::SetVector<Value> &stored) {
+  llvm::SetVector<Value> others = stored;
+  others.remove(tensor);
+  llvm::MapVector<Value, bool> found;
+  collectAnchors(tensor, true, others, found);
+  return found;
+}
+
+Partition::Partition(func::FuncOp function, IsInner isInner) {
   // Forward, so that what is stored early shortens the walks of later readers.
   for (Operation &op : function.front()) {
     if (isExpensive(&op))
@@ -145,28 +154,57 @@ Partition::Partition(func::FuncOp function) {
     if (result.getDefiningOp())
       stored.insert(result);
 
-  // A kernel computes one anchor: of several, all but the last are read from memory; so are those read elsewhere than
-  // at the result's own position.
+  storeOthers(isInner);
+  for (Value tensor : stored) {
+    llvm::MapVector<Value, bool> found = anchorsOf(tensor, stored);
+    for (auto [anchor, pointwise] : found) {
+      Operation *&kernel = anchors[tensor];
+      if (!kernel || isa<attn::RecurOp>(anchor.getDefiningOp()))
+        kernel = anchor.getDefiningOp();
+    }
+    for (auto [anchor, pointwise] : found)
+      if (anchor.getDefiningOp() != anchors[tensor])
+        inner[anchors[tensor]].insert(anchor.getDefiningOp());
+  }
+}
+
+/// Of several anchors that a stored tensor follows from, all but the one whose kernel stores it are read from memory,
+/// and so are those read elsewhere than at the result's own position. What a recurrence's kernel computes inside is
+/// not.
+void Partition::storeOthers(IsInner isInner) {
   for (size_t i = 0; i < stored.size(); ++i) {
     Value tensor = stored[i];
-    llvm::SetVector<Value> others = stored;
-    others.remove(tensor);
-    llvm::MapVector<Value, bool> found;
-    collectAnchors(tensor, true, others, found);
-    Operation *last = nullptr;
-    for (auto [anchor, pointwise] : found)
-      if (pointwise && (!last || last->isBeforeInBlock(anchor.getDefiningOp())))
-        last = anchor.getDefiningOp();
-    for (auto [anchor, pointwise] : found)
-      if (anchor != tensor && (!pointwise || anchor.getDefiningOp() != last))
+    llvm::MapVector<Value, bool> found = anchorsOf(tensor, stored);
+    Operation *last = nullptr, *recurrence = nullptr;
+    for (auto [anchor, pointwise] : found) {
+      Operation *op = anchor.getDefiningOp();
+      for (Operation **latest : {&last, &recurrence})
+        if (pointwise && (latest == &last || isa<attn::RecurOp>(op)) && (!*latest || (*latest)->isBeforeInBlock(op)))
+          *latest = op;
+    }
+    auto isInside = [&](Operation *op) {
+      auto attend = dyn_cast<attn::AttendOp>(op);
+      return attend && recurrence && isInner(attend, cast<attn::RecurOp>(recurrence));
+    };
+    // A recurrence stores what would be the last attend's if all behind it are inside.
+    bool isAround = recurrence && llvm::all_of(found, [&](auto entry) {
+                      Operation *op = entry.first.getDefiningOp();
+                      return !entry.second || op == recurrence || op->isBeforeInBlock(recurrence) || isInside(op);
+                    });
+    Operation *kernel = isAround ? recurrence : last;
+    for (auto [anchor, pointwise] : found) {
+      Operation *op = anchor.getDefiningOp();
+      bool isHere = pointwise && (op == kernel || (isAround && isInside(op)));
+      if (anchor != tensor && !isHere)
         stored.insert(anchor);
+    }
   }
-  for (Value tensor : stored) {
-    llvm::SetVector<Value> others = stored;
-    others.remove(tensor);
-    llvm::MapVector<Value, bool> found;
-    collectAnchors(tensor, true, others, found);
-    if (!found.empty())
-      anchors[tensor] = found.front().first.getDefiningOp();
-  }
+}
+
+SmallVector<attn::AttendOp> Partition::getInner(attn::RecurOp op) const {
+  SmallVector<attn::AttendOp> attends;
+  if (auto found = inner.find(op); found != inner.end())
+    for (Operation *attend : found->second)
+      attends.push_back(cast<attn::AttendOp>(attend));
+  return attends;
 }

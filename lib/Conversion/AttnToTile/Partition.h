@@ -5,7 +5,9 @@
 // function, a result of an anchor that another anchor reads, the operand of a
 // contraction's user, and so on. Every other tensor is pulled into the kernel of
 // its reader. A stored tensor that follows from one anchor element by element is
-// an output of that anchor's kernel; any other has a kernel of its own.
+// an output of that anchor's kernel; any other has a kernel of its own. What follows
+// from several belongs to the last one and reads the others from memory, but for
+// attends that the kernel of a recurrence computes *inside*.
 //
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
@@ -13,13 +15,17 @@
 
 #include "dialects/Attn/AttnOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace heddle {
 
 class Partition {
 public:
-  explicit Partition(mlir::func::FuncOp function);
+  /// Whether the kernel of a recurrence is to compute rows of an attend that are merged with its own.
+  using IsInner = llvm::function_ref<bool(attn::AttendOp, attn::RecurOp)>;
+
+  Partition(mlir::func::FuncOp function, IsInner isInner);
 
   /// Tensors to store, in program order.
   llvm::ArrayRef<mlir::Value> getStored() const { return stored.getArrayRef(); }
@@ -28,9 +34,15 @@ public:
   /// The attend or recur whose kernel stores `tensor`, or null.
   mlir::Operation *getAnchor(mlir::Value tensor) const { return anchors.lookup(tensor); }
 
+  /// Attends that the kernel of `op` computes inside, in the order in which its outputs name them.
+  llvm::SmallVector<attn::AttendOp> getInner(attn::RecurOp op) const;
+
 private:
+  void storeOthers(IsInner isInner);
+
   llvm::SetVector<mlir::Value> stored;
   llvm::DenseMap<mlir::Value, mlir::Operation *> anchors;
+  llvm::MapVector<mlir::Operation *, llvm::SetVector<mlir::Operation *>> inner; ///< by the recurrence around
 };
 
 /// Tensors that `op` reads: operands and what its regions capture.

@@ -4,6 +4,7 @@
 
 #include "ChannelChunk.h"
 #include "ChunkDecay.h"
+#include "InnerAttends.h"
 #include "RecurKernels.h"
 
 namespace heddle {
@@ -43,7 +44,8 @@ public:
         tileColumns(std::min(schedule.tileColumns ? schedule.tileColumns : columns, columns)),
         isMassColumn(schedule.weighsKeys || isOneToken(op)) {}
 
-  mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs);
+  /// `inner`: attends whose rows are computed beside its own.
+  mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs, llvm::ArrayRef<InnerAttend> inner = {});
 
 private:
   /// The state in tiles, those of the first channels first, and its mass where it is wanted, in as many as there are
@@ -134,6 +136,7 @@ private:
   RecurRole role;
   const SegmentWorkspace *workspace;
   GateCheck check;
+  llvm::ArrayRef<InnerAttend> inner;
   KernelBuilder kernel;
   TileEmitter emitter;
   TileMath math;

@@ -287,6 +287,9 @@ LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, int6
   emitter.provide(op.getOutput(), indices, math.narrow(stored.result, getElementTypeOrSelf(op.getOutput().getType())));
   if (stored.mass)
     emitter.provide(op.getMassResult(), rowIndices, stored.mass);
+  for (const InnerAttend &attend : inner)
+    if (failed(provideInnerRows(attend, place, row, indices.back(), kernel, emitter)))
+      return failure();
   int64_t rows = row.isPositions() ? row.extent : 1;
   for (const KernelOutput &output : outputs) {
     if (isState(output.tensor))
@@ -301,7 +304,8 @@ LogicalResult RecurKernel::storeRows(const Lifted &row, const Rows &stored, int6
   return success();
 }
 
-LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs) {
+LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs, ArrayRef<InnerAttend> beside) {
+  inner = beside;
   startBlock();
   if (failed(role == RecurRole::States ? storeSegment()
              : isOneToken(op)          ? step(outputs)

@@ -10,9 +10,11 @@ namespace heddle {
 /// Whether the recurrence is of one token, known from its types: its kernel has no products.
 bool isOneToken(attn::RecurOp op);
 
-/// Emits the kernel and its launch.
+struct InnerAttend;
+
+/// Emits the kernels and their launches. `inner`: attends whose rows are computed beside its own.
 mlir::LogicalResult emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,
-                              llvm::ArrayRef<KernelOutput> outputs);
+                              llvm::ArrayRef<KernelOutput> outputs, llvm::ArrayRef<InnerAttend> inner = {});
 
 } // namespace heddle
 

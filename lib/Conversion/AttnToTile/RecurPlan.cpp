@@ -24,8 +24,9 @@ static constexpr int64_t kFewestColumns = 32;
 namespace {
 class RecurPlan {
 public:
-  RecurPlan(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, ArrayRef<KernelOutput> outputs)
-      : plan(plan), b(plan.getBuilder()), op(op), schedule(schedule), outputs(outputs) {}
+  RecurPlan(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, ArrayRef<KernelOutput> outputs,
+            ArrayRef<InnerAttend> inner)
+      : plan(plan), b(plan.getBuilder()), op(op), schedule(schedule), outputs(outputs), inner(inner) {}
 
   LogicalResult emit();
 
@@ -44,6 +45,7 @@ private:
   attn::RecurOp op;
   const RecurSchedule &schedule;
   ArrayRef<KernelOutput> outputs;
+  ArrayRef<InnerAttend> inner;
   Value batch, heads;
   Value marks;     ///< see GateCheck; null where gates are not checked
   GateCheck check; ///< of the kernels that are emitted
@@ -77,8 +79,9 @@ SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
 LogicalResult RecurPlan::emitSegments(const SegmentWorkspace &workspace) {
   if (failed(RecurKernel(plan, op, schedule, RecurRole::States, &workspace).emit({})))
     return failure();
-  return emitChecked(&workspace,
-                     [&] { return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace, check).emit(outputs); });
+  return emitChecked(&workspace, [&] {
+    return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace, check).emit(outputs, inner);
+  });
 }
 
 /// `count` for each head.
@@ -99,13 +102,13 @@ LogicalResult RecurPlan::emitChecked(const SegmentWorkspace *workspace, llvm::fu
   check = {};
   return RecurKernel(plan, op, schedule, workspace ? RecurRole::Rows : RecurRole::Whole, workspace,
                      {GateCheck::Excessive, marks})
-      .emit(outputs);
+      .emit(outputs, inner);
 }
 
 LogicalResult RecurPlan::emitColumns(int64_t columns) {
   RecurSchedule chosen = schedule;
   chosen.valueColumns = columns;
-  return RecurKernel(plan, op, chosen, RecurRole::Whole, nullptr, check).emit(outputs);
+  return RecurKernel(plan, op, chosen, RecurRole::Whole, nullptr, check).emit(outputs, inner);
 }
 
 Value RecurPlan::blocksOf(int64_t columns) {
@@ -169,11 +172,11 @@ LogicalResult RecurPlan::emit() {
 }
 
 LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule,
-                                ArrayRef<KernelOutput> outputs) {
+                                ArrayRef<KernelOutput> outputs, ArrayRef<InnerAttend> inner) {
   if (op.hasAt() && !neverFalls(op.getAt()))
     return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
   if (op.hasAt() && op.isGatedByChannel())
     return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
                           "attn-to-loops");
-  return RecurPlan(plan, op, schedule, outputs).emit();
+  return RecurPlan(plan, op, schedule, outputs, inner).emit();
 }
