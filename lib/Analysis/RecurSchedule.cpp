@@ -115,13 +115,13 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
 
 /// Of more channels than groups have rows the state is several tiles, and chunks are of 64 tokens, whose rows each
 /// group multiplies: so a whole state fits the registers, and two slots each fit shared memory. Fewer columns would
-/// read queries and keys more often. Tiles have the rows of all groups, queries and keys come from memory, and there
-/// are no masses: without that, launches did not always agree on a device (test/gpu/README.md).
+/// read queries and keys more often. Masses and what is computed of queries and keys would spill far more than they
+/// save.
 static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, const RecurWork &work,
                                                        const RecurSchedule &given) {
   constexpr int64_t groups = 2, rows = groups * kGroupRows, maxWidth = 256, maxTile = 64;
   if (!suitsWarpgroups(work, given, kChunk) || work.hasMass || !work.hasPlainQueries || !work.hasPlainKeys ||
-      work.isGatedByChannel || work.keyWidth <= rows || work.keyWidth > maxWidth || work.keyWidth % rows)
+      work.isGatedByChannel || work.keyWidth <= rows || work.keyWidth > maxWidth || work.keyWidth % kGroupRows)
     return std::nullopt;
   RecurSchedule schedule = beginSchedule(work, given, kChunk, groups);
   schedule.weighsKeys = true;
@@ -131,7 +131,8 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   if (columns % schedule.tileColumns || work.valueWidth % schedule.tileColumns)
     return std::nullopt;
   WarpgroupBudget budget(target, groups);
-  budget.hold("state", work.keyWidth / rows * columns); // of which each group holds its rows
+  // Each group holds its rows of a tile; all of one that has no more than a group's.
+  budget.hold("state", llvm::divideCeil(work.keyWidth, rows) * columns);
   budget.hold("scores", kChunk);
   budget.hold("tile of the result", schedule.tileColumns);
   budget.place("queries and keys", kStages * kChunk * 2 * work.keyWidth);

@@ -32,12 +32,12 @@ CASES = {f"{gate}_{dtype}_{width}{step}": (gate, dtype, width, 1 if step else "?
 CASES |= {f"{gate}_bf16_128_stateless": (gate, "bf16", 128, "?", False) for gate in ("none", "head", "token", "channel")}
 CASES |= {"channel_f16_128": ("channel", "f16", 128, "?", True)}
 # Wide keys, and masses of features that the kernel computes: with a mass beside the result, in the place of a state.
-CASES |= {f"{gate}_bf16_256_stateless": (gate, "bf16", 256, "?", False) for gate in ("none", "token")}
+CASES |= {f"{gate}_bf16_{width}_stateless": (gate, "bf16", width, "?", False) for gate in ("none", "token") for width in (192, 256)}
 MASSES_OF_EXP = {f"{gate}_bf16_128_exp": gate for gate in ("none", "token")}
 CASES |= {name: (gate, "bf16", 128, "?", False) for name, gate in MASSES_OF_EXP.items()}
 LONG = ((8, 16, 4096), (4, 16, 4096), (1, 16, 16384), (1, 16, 65536))
 TIMED = {f"{gate}_bf16_128": LONG for gate in ("none", "head", "token", "channel")} | {"token_bf16_128_step": ((64, 32, 1),)}
-TIMED |= {name: LONG[:3] for name in MASSES_OF_EXP} | {"token_bf16_256_stateless": ((16, 32, 2048),)}  # batch, heads, tokens
+TIMED |= {name: LONG[:3] for name in MASSES_OF_EXP} | {f"token_bf16_{width}_stateless": ((16, 32, 2048),) for width in (192, 256)}  # batch, heads, tokens
 STRONG = {"channel_bf16_128": (8, 16, 4096)}  # timed with strong gates, too
 
 
