@@ -39,3 +39,18 @@ func.func @recurrence(%q: !T) -> !T {
   %o = attn.recur query(%x) key(%x) value(%x) : (!T, !T, !T) -> !T
   return %o : !T
 }
+
+// Of three dimensions the positions that lengths end are rows of a column: those behind are neither read nor written.
+
+// CHECK-LABEL: func.func private @ragged_1(
+// CHECK: tile.load %{{.+}} limit(%{{.+}}) column : {{.*}} -> tensor<64x1xf32>
+// CHECK: tile.store %{{.+}} limit(%{{.+}}) column : tensor<64x1xf32>
+func.func @ragged(%x: tensor<?x?x?xf32>, %n: tensor<?xi32>, %size: index) -> tensor<?x?x?xf32> {
+  %y = attn.view %x (%b, %h, %t) {
+    attn.yield %b, %h, %t : index, index, index
+  } sizes(%size, %size, %size) lengths(%n : tensor<?xi32>) : tensor<?x?x?xf32> -> tensor<?x?x?xf32>
+  %p = attn.accumulate %y (%b, %h, %t) {
+    attn.yield %b, %h, %t : index, index, index
+  } sizes(%size, %size, %size) injective lengths(%n : tensor<?xi32>) : tensor<?x?x?xf32> -> tensor<?x?x?xf32>
+  return %p : tensor<?x?x?xf32>
+}

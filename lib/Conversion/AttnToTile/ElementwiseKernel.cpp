@@ -64,9 +64,14 @@ static SmallVector<Lifted> startRuns(KernelBuilder &kernel, int64_t rank, functi
   return indices;
 }
 
-/// Whether the elements of `tensor` are made of sums, whose terms take the columns of a tile.
-static bool followsReduction(Value tensor) {
+/// Whether the elements of `tensor` are made of sums, whose terms take the columns of a tile, or its positions end at
+/// lengths, which rows of a tile can.
+static bool takesRuns(Value tensor) {
   Operation *op = tensor.getDefiningOp();
+  if (auto view = dyn_cast_or_null<attn::ViewOp>(op))
+    return static_cast<bool>(view.getLengths());
+  if (auto accumulate = dyn_cast_or_null<attn::AccumulateOp>(op))
+    return accumulate.getLengths() || takesRuns(accumulate.getSource());
   auto generic = dyn_cast_or_null<linalg::LinalgOp>(op);
   if (generic && generic.getNumReductionLoops() > 0)
     return !linalg::isaContractionOpInterface(generic);
@@ -77,7 +82,7 @@ static bool followsReduction(Value tensor) {
     return type ? type.getRank() : 0;
   };
   return llvm::any_of(op->getOperands(),
-                      [&](Value operand) { return rank(operand) == rank(tensor) && followsReduction(operand); });
+                      [&](Value operand) { return rank(operand) == rank(tensor) && takesRuns(operand); });
 }
 
 LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value memory) {
@@ -92,7 +97,7 @@ LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value mem
   KernelBuilder kernel = KernelBuilder::create(plan);
   TileEmitter emitter(kernel);
   auto size = [&](int64_t dim) { return kernel.dim(source, dim); };
-  bool isRuns = rank < 4 && followsReduction(source);
+  bool isRuns = rank < 4 && takesRuns(tensor);
   SmallVector<Lifted> indices = isRuns ? startRuns(kernel, rank, size) : startTiles(kernel, rank, size);
   TileShape shape{rank > 1 || isRuns ? kRows : 1, isRuns ? 1 : kColumns};
   if (failed(storeOutput(kernel, emitter, {tensor, memory}, indices, shape)))
