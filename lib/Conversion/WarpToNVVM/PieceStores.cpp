@@ -54,11 +54,7 @@ static void storePieces(ImplicitLocOpBuilder &builder, TileAccess &access, Ranke
       }
       transposeQuad(builder, words);
       Value pointer = advance(builder, access.pointer(first + half), distance);
-      words.insert(words.begin(),
-                   {pointer, arith::ExtUIOp::create(builder, builder.getI32Type(), access.inside(first + half))});
-      inlineAsm(builder, {}, words,
-                "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p st.global.v4.b32 [$0], {$2, $3, $4, $5};\n}",
-                "l,r,r,r,r,r");
+      storeWordsIf(builder, words, pointer, access.inside(first + half));
     }
 }
 

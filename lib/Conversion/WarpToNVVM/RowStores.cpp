@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "dialects/Tile/TileOps.h"
 #include "dialects/Warp/WarpOps.h"
-#include "lib/Conversion/WarpToNVVM/Lowering.h"
+#include "lib/Conversion/WarpToNVVM/TileAccess.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
@@ -69,12 +69,10 @@ struct LowerRowStore : OpConversionPattern<tile::StoreOp> {
       Value inside = arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, row, rows);
       inside = arith::AndIOp::create(builder, inside,
                                      arith::CmpIOp::create(builder, arith::CmpIPredicate::slt, column, columns));
-      SmallVector<Value> operands{to, arith::ExtUIOp::create(builder, word, inside)};
+      SmallVector<Value> words;
       for (int64_t part : {0, 1, 2, 3})
-        operands.push_back(LLVM::ExtractValueOp::create(builder, loaded, part));
-      inlineAsm(builder, {}, operands,
-                "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p st.global.v4.b32 [$0], {$2, $3, $4, $5};\n}",
-                "l,r,r,r,r,r");
+        words.push_back(LLVM::ExtractValueOp::create(builder, loaded, part));
+      storeWordsIf(builder, words, to, inside);
     }
     rewriter.eraseOp(op);
     return success();

@@ -108,3 +108,10 @@ Value TileAccess::pointer(int64_t index) {
   return LLVM::GEPOp::create(builder, loc, pointerType, element, row,
                              ArrayRef<LLVM::GEPArg>(LLVM::GEPArg(static_cast<int32_t>(offset[1]))));
 }
+
+void heddle::storeWordsIf(ImplicitLocOpBuilder &builder, ArrayRef<Value> words, Value pointer, Value inside) {
+  SmallVector<Value> operands{pointer, arith::ExtUIOp::create(builder, builder.getI32Type(), inside)};
+  llvm::append_range(operands, words);
+  inlineAsm(builder, {}, operands,
+            "{\n.reg .pred p;\nsetp.ne.b32 p, $1, 0;\n@p st.global.v4.b32 [$0], {$2, $3, $4, $5};\n}", "l,r,r,r,r,r");
+}

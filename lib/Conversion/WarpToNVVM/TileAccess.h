@@ -41,6 +41,10 @@ private:
 /// Whether all columns of a tile that begins at `start` lie inside of an array, whatever its sizes.
 bool hasAllColumns(mlir::MemRefType memory, mlir::Value start, mlir::RankedTensorType tile);
 
+/// Stores four words where `inside` (i1) holds. No branch.
+void storeWordsIf(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<mlir::Value> words, mlir::Value pointer,
+                  mlir::Value inside);
+
 /// Stores by pieces of 16 bytes, for which lanes exchange words.
 void populatePieceStoreLowering(const mlir::TypeConverter &converter, mlir::RewritePatternSet &patterns);
 
