@@ -30,7 +30,7 @@ static LogicalResult addVariants(Session &session, std::vector<CompiledEntry> &e
       variant.guard = plan.alignmentGuard(kWideBytes);
     variant.plan = plan;
     variant.images = code.images;
-    variant.note = code.note;
+    variant.note = code.note + describeConditions(plan);
     for (const CompiledKernel &kernel : code.kernels)
       if (llvm::any_of(plan.launches, [&](const PlanLaunch &launch) { return launch.kernel == kernel.symbol; }))
         variant.kernels.push_back(kernel);

@@ -45,7 +45,10 @@ std::string heddle::describeSchedules(ModuleOp module) {
   llvm::raw_string_ostream stream(text);
   for (Operation &op : module.getOps())
     for (NamedAttribute attribute : op.getDiscardableAttrs())
-      if (attribute.getName().getValue().ends_with(".schedule"))
+      if (attribute.getName().getValue().ends_with(".part"))
+        stream << "@" << SymbolTable::getSymbolName(&op).getValue() << " computes: " << textOf(attribute.getValue())
+               << "\n";
+      else if (attribute.getName().getValue().ends_with(".schedule"))
         stream << "@" << SymbolTable::getSymbolName(&op).getValue() << " sizes: " << textOf(attribute.getValue())
                << "\n";
   return text;

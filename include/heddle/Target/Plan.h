@@ -62,6 +62,9 @@ struct Plan {
 using ParameterNames = llvm::StringMap<std::vector<std::string>>;
 mlir::FailureOr<std::vector<Plan>> extractPlans(mlir::ModuleOp module, const ParameterNames &names);
 
+/// For people: which kernels run under which condition, a line for each condition; nothing for those that always do.
+std::string describeConditions(const Plan &plan);
+
 /// Mark the kernel arguments that are aligned to `bytes` when the guard of the plan holds (`tile.alignment`). Returns
 /// whether there are any whose alignment is the caller's doing: if not, one variant is enough.
 bool alignKernelArguments(mlir::ModuleOp module, int64_t bytes);

@@ -34,6 +34,8 @@ private:
   bool canDivide();
   SegmentWorkspace allocate(Value segments, Value count);
   LogicalResult emitSegments(const SegmentWorkspace &workspace);
+  LogicalResult emitKernel(RecurRole role, const RecurSchedule &chosen, const SegmentWorkspace *workspace,
+                           ArrayRef<KernelOutput> stored);
   LogicalResult emitColumns(int64_t columns);
   LogicalResult emitFewerColumns(int64_t columns, Value machine);
   Value blocksOf(int64_t columns);
@@ -76,12 +78,36 @@ SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
   return workspace;
 }
 
-LogicalResult RecurPlan::emitSegments(const SegmentWorkspace &workspace) {
-  if (failed(RecurKernel(plan, op, schedule, RecurRole::States, &workspace).emit({})))
+/// What a kernel is for, in a sentence.
+static std::string describe(RecurRole role, const GateCheck &check, int64_t columns, int64_t valueWidth) {
+  if (role == RecurRole::States)
+    return "what each segment of the tokens adds to the state";
+  std::string text =
+      role == RecurRole::Rows ? "segments of the tokens, from what those before leave" : "whole sequences";
+  if (columns < valueWidth)
+    text += ", a block for every " + std::to_string(columns) + " columns of the state";
+  if (check.part == GateCheck::Moderate)
+    text += ", as if all gates were moderate";
+  if (check.part == GateCheck::Excessive)
+    text += ", of heads whose gates were not moderate";
+  return text;
+}
+
+LogicalResult RecurPlan::emitKernel(RecurRole role, const RecurSchedule &chosen, const SegmentWorkspace *workspace,
+                                    ArrayRef<KernelOutput> stored) {
+  if (failed(RecurKernel(plan, op, chosen, role, workspace, check)
+                 .emit(stored, role == RecurRole::States ? ArrayRef<InnerAttend>() : inner)))
     return failure();
-  return emitChecked(&workspace, [&] {
-    return RecurKernel(plan, op, schedule, RecurRole::Rows, &workspace, check).emit(outputs, inner);
-  });
+  auto launch = cast<tile::LaunchOp>(*std::prev(b.getInsertionPoint()));
+  SymbolTable::lookupNearestSymbolFrom(launch, launch.getKernelAttr())
+      ->setAttr("tile.part", b.getStringAttr(describe(role, check, chosen.valueColumns, op.getValueWidth())));
+  return success();
+}
+
+LogicalResult RecurPlan::emitSegments(const SegmentWorkspace &workspace) {
+  if (failed(emitKernel(RecurRole::States, schedule, &workspace, {})))
+    return failure();
+  return emitChecked(&workspace, [&] { return emitKernel(RecurRole::Rows, schedule, &workspace, outputs); });
 }
 
 /// `count` for each head.
@@ -99,16 +125,16 @@ LogicalResult RecurPlan::emitChecked(const SegmentWorkspace *workspace, llvm::fu
   check = {GateCheck::Moderate, marks};
   if (failed(emit()))
     return failure();
+  check = {GateCheck::Excessive, marks};
+  LogicalResult result = emitKernel(workspace ? RecurRole::Rows : RecurRole::Whole, schedule, workspace, outputs);
   check = {};
-  return RecurKernel(plan, op, schedule, workspace ? RecurRole::Rows : RecurRole::Whole, workspace,
-                     {GateCheck::Excessive, marks})
-      .emit(outputs, inner);
+  return result;
 }
 
 LogicalResult RecurPlan::emitColumns(int64_t columns) {
   RecurSchedule chosen = schedule;
   chosen.valueColumns = columns;
-  return RecurKernel(plan, op, chosen, RecurRole::Whole, nullptr, check).emit(outputs, inner);
+  return emitKernel(RecurRole::Whole, chosen, nullptr, outputs);
 }
 
 Value RecurPlan::blocksOf(int64_t columns) {
