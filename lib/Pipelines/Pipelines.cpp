@@ -38,14 +38,22 @@ static llvm::Expected<std::string> optionsOf(StringRef schedule) {
 }
 
 llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::TargetAttr, const LoweringOptions &options) {
-  std::string passOptions;
+  std::string passOptions, form = "auto";
   if (!options.schedule.empty()) {
     llvm::Expected<std::string> schedule = optionsOf(options.schedule);
     if (!schedule)
       return schedule.takeError();
-    passOptions = "{" + *schedule + "}";
+    // What a recurrence is written as is decided before its kernels are.
+    SmallVector<StringRef> fields, others;
+    StringRef(*schedule).split(fields, ' ');
+    for (StringRef field : fields)
+      if (field.consume_front("form="))
+        form = field;
+      else
+        others.push_back(field);
+    passOptions = "{" + llvm::join(others, " ") + "}";
   }
-  return append(manager, "attn-to-tile" + passOptions +
+  return append(manager, "attn-recur-to-attend{form=" + form + "},attn-to-tile" + passOptions +
                              ",canonicalize,cse,tile-split-positions,tile-sink-scale,tile-to-base-2,canonicalize,cse,"
                              "func.func(tile-lag-references),tile-split-gathers,canonicalize,cse,verify-tile");
 }

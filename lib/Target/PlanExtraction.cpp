@@ -50,7 +50,7 @@ public:
 private:
   LogicalResult readParameters();
   LogicalResult readBlock(Block &block, std::optional<Expression> condition);
-  LogicalResult readAlloc(memref::AllocOp alloc);
+  LogicalResult readAlloc(memref::AllocOp alloc, const std::optional<Expression> &condition);
   LogicalResult readRequirement(tile::RequireOp require);
   LogicalResult readIf(scf::IfOp branch, std::optional<Expression> condition);
   LogicalResult readLaunch(tile::LaunchOp launch, std::optional<Expression> condition);
@@ -103,7 +103,8 @@ LogicalResult PlanReader::readParameters() {
   return success();
 }
 
-LogicalResult PlanReader::readAlloc(memref::AllocOp alloc) {
+/// What only a branch needs is empty where that is not taken.
+LogicalResult PlanReader::readAlloc(memref::AllocOp alloc, const std::optional<Expression> &condition) {
   MemRefType type = alloc.getType();
   if (!type.getLayout().isIdentity() || !typeOf(type.getElementType()) || type.getRank() == 0 ||
       type.getRank() > HEDDLE_MAX_RANK)
@@ -129,8 +130,10 @@ LogicalResult PlanReader::readAlloc(memref::AllocOp alloc) {
       return alloc.emitError("expected one status word of type memref<1xi32> in a plan, got ") << type;
     plan.statusBuffer = memory.index;
   }
-  plan.buffers.push_back(
-      {elements * Expression::constant(byteWidth(type.getElementType())), isStatus || alloc->hasAttr("tile.zeroed")});
+  Expression bytes = elements * Expression::constant(byteWidth(type.getElementType()));
+  if (condition)
+    bytes = Expression::select(*condition, bytes, Expression::constant(0));
+  plan.buffers.push_back({bytes, isStatus || alloc->hasAttr("tile.zeroed")});
   evaluator.bind(alloc, std::move(memory));
   return success();
 }
@@ -284,7 +287,7 @@ LogicalResult PlanReader::readBlock(Block &block, std::optional<Expression> cond
   for (Operation &op : block) {
     LogicalResult result =
         llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-            .Case([&](memref::AllocOp alloc) { return readAlloc(alloc); })
+            .Case([&](memref::AllocOp alloc) { return readAlloc(alloc, condition); })
             .Case([&](tile::LaunchOp launch) { return readLaunch(launch, condition); })
             .Case([&](tile::RequireOp require) { return readRequirement(require); })
             .Case([&](scf::IfOp branch) { return readIf(branch, condition); })

@@ -8,7 +8,7 @@
 // CHECK-LABEL: func.func @plain(
 // CHECK:         tile.launch @plain_0(
 // CHECK-LABEL: func.func private @plain_0(
-// CHECK-SAME:    attributes {tile.kernel}
+// CHECK-SAME:    attributes {tile.kernel, tile.part = "whole sequences, a block for every 32 columns of the state"}
 // CHECK:         scf.forall (%[[SLICE:.+]], %[[H:.+]], %[[B:.+]]) in (2,
 // CHECK:           scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<32x32xf32>) {
 // CHECK:             %[[Q:.+]] = tile.load {{.*}} -> tensor<32x32xbf16>

@@ -30,6 +30,23 @@ def VerifyAttn : Pass<"verify-attn", "::mlir::ModuleOp"> {
   }];
 }
 
+def RecurToAttend : Pass<"attn-recur-to-attend", "::mlir::ModuleOp"> {
+  let summary = "Write recurrences over few tokens as masked products of pairs";
+  let description = [{
+    A recurrence whose rows read their own token's state, with no gate or one for each head, without states, is
+    `sum_j<=i (q_i . k_j) exp(g (i - j)) v_j`: an attend without a normalizer. Chunks of a sequence wait for each other,
+    rows of pairs do not. Where that is worth it for some sizes (`chooseRecurPairs`), a function with such a recurrence and
+    no other sum over positions gets a copy in pairs that stands for it there (`dialects/Attn/Alternatives.h`); with
+    `form=pairs` every such recurrence is replaced, with `form=chunks` none.
+
+    Assumes: `verify-attn` holds. Leaves: the attn rung.
+    Example: test/Transforms/recur-to-attend.mlir
+  }];
+  let options = [Option<"form", "form", "std::string", "\"auto\"", "auto, chunks or pairs">];
+  let dependentDialects = ["::heddle::attn::AttnDialect", "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+                           "::mlir::tensor::TensorDialect"];
+}
+
 //===----------------------------------------------------------------------===//
 // warp
 //===----------------------------------------------------------------------===//

@@ -11,6 +11,7 @@
 // Test: test/Conversion/attn-to-tile.mlir
 //
 //===----------------------------------------------------------------------===//
+#include "AlternativeForm.h"
 #include "AttendSizes.h"
 #include "ElementwiseKernel.h"
 #include "InnerAttends.h"
@@ -23,6 +24,7 @@
 #include "heddle/Conversion/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/StringSwitch.h"
 
@@ -39,14 +41,16 @@ namespace {
 /// Emits the kernels of one function in dependence order.
 class FunctionEmitter {
 public:
-  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, bool isTogether)
+  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, bool isTogether,
+                  PlanBuilder plan)
       : function(function), schedule(schedule), chunk(chunk),
         partition(function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); }),
-        plan(PlanBuilder::create(function)) {}
+        plan(std::move(plan)) {}
 
-  LogicalResult emit();
+  LogicalResult emit(func::FuncOp alternative);
 
 private:
+  LogicalResult emitResults();
   LogicalResult require(Value tensor);
   LogicalResult requireReads(Value tensor);
   LogicalResult emitAnchored(Operation *op);
@@ -185,8 +189,28 @@ LogicalResult FunctionEmitter::require(Value tensor) {
   return success();
 }
 
-LogicalResult FunctionEmitter::emit() {
+/// `alternative`, if there is one, is another function that is taken for calls of some sizes.
+LogicalResult FunctionEmitter::emit(func::FuncOp alternative) {
   emitSizeRequirements(plan);
+  {
+    OpBuilder::InsertionGuard guard(plan.getBuilder());
+    if (alternative) {
+      auto branch =
+          scf::IfOp::create(plan.getBuilder(), isAlternativeTaken(plan, alternative), /*withElseRegion=*/true);
+      plan.getBuilder().setInsertionPointToStart(branch.thenBlock());
+      if (failed(
+              FunctionEmitter(alternative, schedule, chunk, /*isTogether=*/false, plan.of(alternative)).emitResults()))
+        return failure();
+      plan.getBuilder().setInsertionPointToStart(branch.elseBlock());
+    }
+    if (failed(emitResults()))
+      return failure();
+  }
+  plan.finish();
+  return success();
+}
+
+LogicalResult FunctionEmitter::emitResults() {
   auto results = function.front().getTerminator()->getOperands();
   for (Value result : results)
     if (failed(require(result)))
@@ -195,7 +219,6 @@ LogicalResult FunctionEmitter::emit() {
   for (auto [index, result] : llvm::enumerate(results))
     if (!givenOutputs.contains(index) && failed(emitElementwise(plan, result, plan.output(index))))
       return failure();
-  plan.finish();
   return success();
 }
 
@@ -239,10 +262,16 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;
-      if (failed(FunctionEmitter(function, schedule, chunk, together).emit()))
+      if (isAlternative(function))
+        continue; // emitted with the function that it stands for
+      FunctionEmitter emitter(function, schedule, chunk, together, PlanBuilder::create(function));
+      if (failed(emitter.emit(findAlternative(function))))
         return signalPassFailure();
       function.erase();
     }
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (isAlternative(function))
+        function.erase();
     for (auto normalizer : llvm::make_early_inc_range(module.getOps<attn::NormalizerOp>()))
       normalizer.erase();
   }

@@ -38,6 +38,13 @@ PlanBuilder PlanBuilder::create(func::FuncOp source) {
   return PlanBuilder(source, plan);
 }
 
+PlanBuilder PlanBuilder::of(func::FuncOp other) {
+  PlanBuilder result(other, plan);
+  result.builder.restoreInsertionPoint(builder.saveInsertionPoint());
+  result.status = status;
+  return result;
+}
+
 Value PlanBuilder::output(unsigned index) { return plan.getArgument(source.getNumArguments() + index); }
 
 Value PlanBuilder::allocateFor(Value tensor) {

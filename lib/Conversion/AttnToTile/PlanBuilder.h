@@ -22,6 +22,9 @@ public:
   /// Creates the (still empty) plan of `source` beside it, with an argument per argument and result.
   static PlanBuilder create(mlir::func::FuncOp source);
 
+  /// The same plan for a function with the same arguments and results, from where this one's is being written.
+  PlanBuilder of(mlir::func::FuncOp other);
+
   mlir::Value memory(mlir::Value tensor) override { return stored.lookup(tensor); }
 
   /// The caller's memory for result `index` of the function.
