@@ -59,7 +59,7 @@ def recur(q, k, v, *, gate=None, feature_map=None, normalizer="none", beta=None,
         out: an array to write the result to.
         at: which token's state a row reads: f(i) -> token, of positions (in the sequence), which must never fall as i grows;
             below 0 the initial state, beyond the last token the final one. "end": all rows read the final state, which is a sum over
-            all tokens. Without it row t reads after token t. With it q may have another length than k and v; not with gates per channel.
+            all tokens. Without it row t reads after token t. With it q may have another length than k and v.
         segments: int32 (B, T): a token whose number differs from that of the token before it forgets what was before. Not for "thd".
         return_mass: with normalizer "sum", also return f(q_t)^T z_t, float32 (B, H, T). Not for "thd".
 

@@ -9,15 +9,3 @@ func.func @backwards(%q: !X, %k: !X, %v: !X, %n: index) -> !X {
   } : (!X, !X, !X) -> !X
   return %o : !X
 }
-
-// -----
-
-!X = tensor<?x?x?x32xf32>
-func.func @channels(%q: !X, %k: !X, %v: !X, %g: !X) -> !X {
-  // expected-error@+1 {{'attn.recur' op expected no gate per channel where rows read at other tokens than their own; lower it with attn-to-loops}}
-  %o = attn.recur query(%q) key(%k) value(%v) gate(%g) at(%i) {
-    %c = arith.constant 7 : index
-    attn.yield %c : index
-  } : (!X, !X, !X, !X) -> !X
-  return %o : !X
-}

@@ -144,3 +144,20 @@ func.func @behind(%q: !X, %k: !X, %v: !X, %n: index) -> !X {
   } : (!X, !X, !X) -> !X
   return %o : !X
 }
+
+// -----
+
+!X = tensor<?x?x?x32xf32>
+
+// Of gates per channel a row's decays go to the last token that it has seen, those of keys to the middle that both split at.
+// CHECK-LABEL: func.func private @lagging_channels_0(
+// CHECK:         arith.cmpi ult, {{.*}} : tensor<32x1xi32>
+// CHECK-COUNT-2: math.exp2 {{.*}} : tensor<32x32xf32>
+func.func @lagging_channels(%q: !X, %k: !X, %v: !X, %g: !X) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) gate(%g) at(%i) {
+    %c = arith.constant 2 : index
+    %t = arith.divui %i, %c : index
+    attn.yield %t : index
+  } : (!X, !X, !X, !X) -> !X
+  return %o : !X
+}

@@ -170,7 +170,7 @@ LogicalResult ChunkDecay::startChannel(const BlockPlace &place, const Lifted &ro
     Value leading = math.narrow(tile, narrow);
     gates = {leading, math.narrow(math.sub(tile, math.wide(leading)), narrow)};
   }
-  prefix = math.exp2(sumAlong(pairMask(CmpIPredicate::sge)));
+  prefix = math.exp2(sumAlong(seen));
   suffix = math.exp2(sumAlong(pairMask(CmpIPredicate::slt)));
   return success();
 }
@@ -220,33 +220,45 @@ LogicalResult ChunkDecay::startSegments(const BlockPlace &place, const Lifted &r
   return success();
 }
 
+/// A row stands at the last token that it has seen: its own, or any of the chunk, or none.
 Value ChunkDecay::weightsByChannel(Value queries, Value keys) {
   ImplicitLocOpBuilder &b = math.b();
   Type element = TileMath::typeOf(queries).getElementType();
-  Value q = math.wide(queries), k = math.wide(keys), none = math.zeros({size, size});
-  Value weights = math.select(pairMask(CmpIPredicate::eq), math.sum(math.mul(q, k), 1), none);
+  Value q = math.wide(queries), k = math.wide(keys), none = math.zeros({size, size}), row = i;
+  auto integer = [&](int64_t value) { return emitter.constantTile({size, 1}, b.getI32Type(), value); };
+  if (isHere)
+    row = arith::SubIOp::create(b, seenCount, integer(1));
+  Value undecayed =
+      isHere ? math.dot(queries, keys, none, /*transX=*/false, /*transY=*/true) : math.sum(math.mul(q, k), 1);
+  Value weights = math.select(math.compare(CmpIPredicate::eq, row, j), undecayed, none);
   auto shifted = [&](Value positions, int64_t bits) -> Value {
     auto type = TileMath::typeOf(positions);
     return arith::ShRUIOp::create(b, positions, emitter.constantTile(type.getShape(), type.getElementType(), bits));
   };
   for (int64_t bit = 0; (int64_t(1) << bit) < size; ++bit) {
-    // From token i of an upper half back to its middle, or from token j of a lower half on to it: (i, s) is 1 where s
-    // is in the same half and between.
-    Value half = shifted(i, bit), group = shifted(i, bit + 1);
-    Value two = emitter.constantTile({size, 1}, b.getI32Type(), 2);
-    Value isUpper = math.compare(CmpIPredicate::ne, half, arith::MulIOp::create(b, group, two));
-    Value inHalf = math.compare(CmpIPredicate::eq, half, shifted(j, bit));
-    Value between = arith::SelectOp::create(b, math.repeat(isUpper, {size, size}), pairMask(CmpIPredicate::sge),
-                                            pairMask(CmpIPredicate::slt));
-    Value decay = math.exp2(sumAlong(arith::AndIOp::create(b, inHalf, between)));
-    Value product = math.dot(math.narrow(math.mul(q, decay), element), math.narrow(math.mul(k, decay), element), none,
+    // From a row of an upper half back to its middle, or from token j of a lower half on to it: (i, s) is 1 where s is
+    // in the same half and between.
+    auto decayOf = [&](Value positions, Value between) {
+      Value inHalf = math.compare(CmpIPredicate::eq, shifted(positions, bit), shifted(j, bit));
+      return math.exp2(sumAlong(arith::AndIOp::create(b, inHalf, between)));
+    };
+    Value half = shifted(row, bit), group = shifted(row, bit + 1), ofRows, ofKeys;
+    if (isHere) {
+      ofRows = decayOf(row, math.compare(CmpIPredicate::sge, row, j));
+      ofKeys = decayOf(i, pairMask(CmpIPredicate::slt));
+    } else { // both are positions of the same tokens
+      Value isUpper = math.compare(CmpIPredicate::ne, half, arith::MulIOp::create(b, group, integer(2)));
+      ofRows = ofKeys = decayOf(i, arith::SelectOp::create(b, math.repeat(isUpper, {size, size}),
+                                                           pairMask(CmpIPredicate::sge), pairMask(CmpIPredicate::slt)));
+    }
+    Value product = math.dot(math.narrow(math.mul(q, ofRows), element), math.narrow(math.mul(k, ofKeys), element), none,
                              /*transX=*/false, /*transY=*/true);
     Value inGroup = math.compare(CmpIPredicate::eq, group, shifted(j, bit + 1));
-    Value isPair = arith::AndIOp::create(b, arith::AndIOp::create(b, inGroup, pairMask(CmpIPredicate::sgt)),
+    Value isPair = arith::AndIOp::create(b, arith::AndIOp::create(b, inGroup, math.compare(CmpIPredicate::sgt, row, j)),
                                          math.compare(CmpIPredicate::ne, half, shifted(j, bit)));
     weights = math.select(isPair, product, weights);
   }
-  return weights;
+  return isHere ? math.select(seen, weights, none) : weights;
 }
 
 Value ChunkDecay::products(ArrayRef<Value> queries, ArrayRef<Value> keys) {

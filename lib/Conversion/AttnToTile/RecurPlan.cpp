@@ -201,8 +201,5 @@ LogicalResult heddle::emitRecur(PlanBuilder &plan, attn::RecurOp op, const Recur
                                 ArrayRef<KernelOutput> outputs, ArrayRef<InnerAttend> inner) {
   if (op.hasAt() && !neverFalls(op.getAt()))
     return op.emitOpError("expected rows that read at positions that never fall; lower it with attn-to-loops");
-  if (op.hasAt() && op.isGatedByChannel())
-    return op.emitOpError("expected no gate per channel where rows read at other tokens than their own; lower it with "
-                          "attn-to-loops");
   return RecurPlan(plan, op, schedule, outputs, inner).emit();
 }
