@@ -17,7 +17,7 @@ ChunkDecay::Kind ChunkDecay::kind() {
   return rank == 1 ? Kind::Head : rank == 3 ? Kind::Token : Kind::Channel;
 }
 
-Value ChunkDecay::inBase2(Value gate) {
+Value ChunkDecay::inBase2(TileMath &math, Value gate) {
   return math.larger(math.mul(math.wide(gate), math.number(kLog2E)), math.number(kLeastExponent));
 }
 
@@ -68,7 +68,7 @@ LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
   Value number = numberOfHead(place);
   if (!number)
     return failure();
-  Value gate = inBase2(number);
+  Value gate = inBase2(math, number);
   // Numbers of tokens, which f32 holds exactly.
   auto real = [&](Value count) -> Value {
     return arith::SIToFPOp::create(math.b(), TileMath::typeOf(count).clone(math.b().getF32Type()), count);
@@ -95,19 +95,35 @@ LogicalResult ChunkDecay::startHead(const BlockPlace &place, Value present) {
 void ChunkDecay::startSums(Value sums) {
   sumsOfKeys = tile::TransposeOp::create(math.b(), TileMath::typeOf(sums).clone({1, size}), sums);
   allSums = tile::SliceOp::create(math.b(), TileMath::typeOf(sums).clone({1, 1}), sums, size - 1, 0);
+  startFactors(sums);
+}
+
+/// `sums`, a column, beside `sumsOfKeys` and `allSums`.
+void ChunkDecay::startFactors(Value sums) {
   difference = math.sub(sums, sumsOfKeys);
   prefix = math.exp2(sums);
   whole = math.exp2(allSums);
 }
 
-Value ChunkDecay::getSuffix() {
+Value ChunkDecay::getSuffix(Value later) {
+  if (suffix && later)
+    return math.mul(suffix, math.exp2(later));
   if (!suffix && sumsOfKeys)
-    suffix = math.exp2(math.sub(allSums, sumsOfKeys));
+    suffix = math.exp2(math.sub(later ? math.add(allSums, later) : allSums, sumsOfKeys));
   return suffix;
 }
 
 LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row) {
   Value gate = op.getGate();
+  if (gateSums) {
+    auto type = RankedTensorType::get({1, size}, math.b().getF32Type());
+    SmallVector<Value> first{place.batchOf(gate).value, place.headOf(gate).value, row.base};
+    sumsOfKeys =
+        tile::LoadOp::create(math.b(), type, kernel.import(gateSums), first, Value(), IntegerAttr(), UnitAttr());
+    allSums = tile::SliceOp::create(math.b(), type.clone({1, 1}), sumsOfKeys, 0, size - 1);
+    startFactors(tile::TransposeOp::create(math.b(), type.clone({size, 1}), sumsOfKeys));
+    return success();
+  }
   if (weighsKeys) {
     // As a row: what a row of threads adds up needs no other threads.
     Lifted tokens = Lifted::positions(1, size, row.base, row.limit);
@@ -116,13 +132,13 @@ LogicalResult ChunkDecay::startToken(const BlockPlace &place, const Lifted &row)
       return failure();
     // Compared anew, not as pairs are: a mask that waits for those would take registers until then.
     Value isSeen = math.compare(CmpIPredicate::slt, j, seenCount);
-    startSums(math.sum(math.select(isSeen, inBase2(steps), math.number(0)), 1));
+    startSums(math.sum(math.select(isSeen, inBase2(math, steps), math.number(0)), 1));
     return success();
   }
   Value column = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row}, {size, 1});
   if (!column)
     return failure();
-  column = inBase2(column);
+  column = inBase2(math, column);
   Value zero = math.number(0), sums, rest;
   auto accumulate = [&](Value &total, Value part) { total = total ? math.add(total, part) : part; };
   for (Value part : partsOf(column)) {
@@ -161,7 +177,7 @@ LogicalResult ChunkDecay::startChannel(const BlockPlace &place, const Lifted &ro
   Value tile = emitter.tile(gate, {place.batchOf(gate), place.headOf(gate), row, channels}, {size, width});
   if (!tile)
     return failure();
-  tile = inBase2(tile);
+  tile = inBase2(math, tile);
   whole = math.exp2(math.sum(tile, 0));
   gates = {tile};
   // Two terms of 8 bits are as much as a gate of narrow operands needs, and their products are the matrix unit's own.
@@ -300,5 +316,5 @@ FailureOr<Value> ChunkDecay::ofToken(const BlockPlace &place, const Lifted &toke
   }
   if (!tile)
     return failure();
-  return math.exp2(inBase2(tile));
+  return math.exp2(inBase2(math, tile));
 }

@@ -32,8 +32,10 @@ namespace heddle {
 
 class ChunkDecay {
 public:
-  ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, const RecurSchedule &schedule)
-      : op(op), emitter(emitter), kernel(kernel), math(emitter), size(schedule.chunk),
+  /// `gateSums`: of the plan, what emitGateSums has left, or null.
+  ChunkDecay(attn::RecurOp op, TileEmitter &emitter, KernelBuilder &kernel, const RecurSchedule &schedule,
+             mlir::Value gateSums)
+      : op(op), emitter(emitter), kernel(kernel), math(emitter), gateSums(gateSums), size(schedule.chunk),
         splitsSums(schedule.splitsSums && !op.getKey().getType().getElementType().isF32()),
         weighsKeys(schedule.weighsKeys) {}
 
@@ -51,7 +53,8 @@ public:
   mlir::Value getIsHere() const { return isHere; }
   /// f32, or null where it is 1.
   mlir::Value getPrefix() const { return prefix; }
-  mlir::Value getSuffix();
+  /// With the decays `later` (1 x 1, in base 2) of the chunks behind this one, if there are any.
+  mlir::Value getSuffix(mlir::Value later = {});
   mlir::Value getWhole() const { return whole; }
   /// 1 x 1: what `whole` is the power of, b_C in base 2; null without a gate, or with one per channel.
   mlir::Value getAllSums() const { return allSums; }
@@ -59,11 +62,13 @@ public:
   /// The decay of one token: 1x1, or (channels of the keys) x 1; null without a gate.
   mlir::FailureOr<mlir::Value> ofToken(const BlockPlace &place, const Lifted &token, int64_t channels);
 
+  /// A gate as sums take it.
+  static mlir::Value inBase2(TileMath &math, mlir::Value gate);
+
 private:
   enum class Kind { None, Head, Token, Channel };
   Kind kind();
   mlir::Value numberOfHead(const BlockPlace &place);
-  mlir::Value inBase2(mlir::Value gate);
   mlir::Value pairMask(mlir::arith::CmpIPredicate predicate); ///< i ? j, size x size
   mlir::Value asRow(mlir::Value column);
   llvm::SmallVector<mlir::Value> partsOf(mlir::Value gate);
@@ -71,6 +76,7 @@ private:
   mlir::LogicalResult startHead(const BlockPlace &place, mlir::Value present);
   mlir::LogicalResult startToken(const BlockPlace &place, const Lifted &row);
   void startSums(mlir::Value sums);
+  void startFactors(mlir::Value sums);
   mlir::LogicalResult startChannel(const BlockPlace &place, const Lifted &row);
   mlir::LogicalResult startSegments(const BlockPlace &place, const Lifted &row, mlir::Value present);
   mlir::Value weightsByChannel(mlir::Value queries, mlir::Value keys);
@@ -79,6 +85,7 @@ private:
   TileEmitter &emitter;
   KernelBuilder &kernel;
   TileMath math;
+  mlir::Value gateSums;
   int64_t size;                         ///< tokens of a chunk
   bool splitsSums, weighsKeys;          ///< see RecurSchedule
   mlir::Value seenCount;                ///< tokens that a row has seen, size x 1

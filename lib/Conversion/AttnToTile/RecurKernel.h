@@ -33,11 +33,11 @@ mlir::Value largestExtent(ScalarScope &scope, mlir::ImplicitLocOpBuilder &builde
 
 class RecurKernel {
 public:
-  /// `workspace` is null for a whole recurrence.
+  /// `workspace` is null for a whole recurrence. `gateSums`: of the plan (GateSums.h), or null.
   RecurKernel(PlanBuilder &plan, attn::RecurOp op, const RecurSchedule &schedule, RecurRole role = RecurRole::Whole,
-              const SegmentWorkspace *workspace = nullptr, GateCheck check = {})
+              const SegmentWorkspace *workspace = nullptr, GateCheck check = {}, mlir::Value gateSums = {})
       : op(op), schedule(schedule), role(role), workspace(workspace), check(check), kernel(KernelBuilder::create(plan)),
-        emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule), place{kernel, {}, {}, {}, {}},
+        emitter(kernel), math(emitter), decay(op, emitter, kernel, schedule, gateSums), place{kernel, {}, {}, {}, {}},
         keyWidth(llvm::alignTo(op.getKeyWidth(), 16)), channelChunk(op, emitter, kernel, schedule, keyWidth),
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))),
         tileChannels(std::min(schedule.tileChannels ? schedule.tileChannels : keyWidth, keyWidth)),
@@ -108,8 +108,8 @@ private:
   mlir::FailureOr<Chunk> loadChunk(mlir::Value number);
   mlir::FailureOr<Rows> readRows(llvm::ArrayRef<mlir::Value> queries, const Chunk &chunk, const State &state,
                                  mlir::Value counts = {}, const Meanwhile &meanwhile = {});
-  Addend weigh(mlir::Value keys, bool hasMass);
-  State advance(const State &state, const Chunk &chunk);
+  Addend weigh(mlir::Value keys, mlir::Value suffix, bool hasMass);
+  State advance(const State &state, const Chunk &chunk, mlir::Value later = {});
   mlir::LogicalResult visitChunks(llvm::ArrayRef<KernelOutput> outputs);
   llvm::SmallVector<mlir::Value> checkIndices();
   void openBranch(mlir::Value condition);

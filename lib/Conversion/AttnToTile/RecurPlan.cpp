@@ -2,11 +2,13 @@
 //
 // One kernel, a block for each head, where these fill the machine. Where they do not:
 // blocks for segments of the tokens, in two kernels, if there are tokens enough; else
-// blocks that own fewer columns of the state. Where gates are checked (ChannelChunk.h)
+// blocks that own fewer columns of the state. Sums of gates may come from a kernel in
+// front of them all (GateSums.h), and where gates are checked (ChannelChunk.h)
 // one more kernel behind these repeats the heads whose gates were not moderate.
 //
 // Shown by test/Conversion/attn-to-tile-recur-plan.mlir.
 //===----------------------------------------------------------------------===//
+#include "GateSums.h"
 #include "RecurKernel.h"
 #include "heddle/Analysis/ReadPosition.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -38,6 +40,9 @@ private:
                            ArrayRef<KernelOutput> stored);
   LogicalResult emitColumns(int64_t columns);
   LogicalResult emitFewerColumns(int64_t columns, Value machine);
+  Value fewerColumnsFit(int64_t columns, Value machine);
+  bool addsUpItself();
+  LogicalResult prepareSums(Value isDivided = {}, Value machine = {});
   Value blocksOf(int64_t columns);
   void allocateMarks(Value count);
   LogicalResult emitChecked(const SegmentWorkspace *workspace, llvm::function_ref<LogicalResult()> emit);
@@ -51,6 +56,7 @@ private:
   Value batch, heads;
   Value marks;     ///< see GateCheck; null where gates are not checked
   GateCheck check; ///< of the kernels that are emitted
+  Value gateSums;  ///< that they read; null where each adds up its own
 };
 } // namespace
 
@@ -95,7 +101,8 @@ static std::string describe(RecurRole role, const GateCheck &check, int64_t colu
 
 LogicalResult RecurPlan::emitKernel(RecurRole role, const RecurSchedule &chosen, const SegmentWorkspace *workspace,
                                     ArrayRef<KernelOutput> stored) {
-  if (failed(RecurKernel(plan, op, chosen, role, workspace, check)
+  bool isOwn = role == RecurRole::Whole && addsUpItself() && chosen.valueColumns == schedule.valueColumns;
+  if (failed(RecurKernel(plan, op, chosen, role, workspace, check, isOwn ? Value() : gateSums)
                  .emit(stored, role == RecurRole::States ? ArrayRef<InnerAttend>() : inner)))
     return failure();
   auto launch = cast<tile::LaunchOp>(*std::prev(b.getInsertionPoint()));
@@ -137,21 +144,49 @@ LogicalResult RecurPlan::emitColumns(int64_t columns) {
   return emitKernel(RecurRole::Whole, chosen, nullptr, outputs);
 }
 
+/// Whether a kernel with all columns adds up gates of its own: they lie token by token, and it waits for memory anyway.
+bool RecurPlan::addsUpItself() { return op.getGate() && plan.memory(op.getGate()) && !schedule.tileChannels; }
+
+/// The kernel in front. It runs for segments, where `isDivided`, and for fewer columns; without `machine` for all.
+LogicalResult RecurPlan::prepareSums(Value isDivided, Value machine) {
+  if (!hasGateSums(op, schedule))
+    return success();
+  Value isUsed;
+  if (machine && addsUpItself()) {
+    isUsed = fewerColumnsFit(schedule.valueColumns, machine);
+    if (isDivided)
+      isUsed = isUsed ? arith::OrIOp::create(b, isDivided, isUsed).getResult() : isDivided;
+    if (!isUsed)
+      return success();
+  }
+  FailureOr<Value> sums = emitGateSums(plan, op, schedule, isUsed);
+  if (succeeded(sums))
+    gateSums = *sums;
+  return sums;
+}
+
 Value RecurPlan::blocksOf(int64_t columns) {
   int64_t slices = llvm::divideCeil(llvm::alignTo(op.getValueWidth(), 16), columns);
   return arith::MulIOp::create(b, arith::MulIOp::create(b, heads, batch), plan.constant(slices));
 }
 
-/// Half as many columns, as long as the blocks run at a time. Each reads all queries and keys again, from the cache.
-LogicalResult RecurPlan::emitFewerColumns(int64_t columns, Value machine) {
+/// Whether blocks with half as many columns run at a time; null where there are none.
+Value RecurPlan::fewerColumnsFit(int64_t columns, Value machine) {
   int64_t half = columns / 2;
   if (half < kFewestColumns || half % 16)
+    return {};
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), machine);
+}
+
+/// Half as many columns, as long as the blocks run at a time. Each reads all queries and keys again, from the cache.
+LogicalResult RecurPlan::emitFewerColumns(int64_t columns, Value machine) {
+  Value fits = fewerColumnsFit(columns, machine);
+  if (!fits)
     return emitColumns(columns);
-  Value fits = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), machine);
   auto branch = scf::IfOp::create(b, fits, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());
-  if (failed(emitFewerColumns(half, machine)))
+  if (failed(emitFewerColumns(columns / 2, machine)))
     return failure();
   b.setInsertionPointToStart(branch.elseBlock());
   return emitColumns(columns);
@@ -168,11 +203,11 @@ LogicalResult RecurPlan::emit() {
   if (isFixed) {
     Value segments = plan.constant(schedule.segments);
     allocateMarks(segments);
-    return emitSegments(allocate(segments, segments));
+    return failed(prepareSums()) ? failure() : emitSegments(allocate(segments, segments));
   }
   if (!isFilled) {
     allocateMarks(plan.constant(1));
-    return emitChecked(nullptr, [&] { return emitColumns(schedule.valueColumns); });
+    return failed(prepareSums()) ? failure() : emitChecked(nullptr, [&] { return emitColumns(schedule.valueColumns); });
   }
   Value machine = tile::MachineOp::create(b, b.getIndexType());
   auto emitWhole = [&] {
@@ -180,7 +215,7 @@ LogicalResult RecurPlan::emit() {
   };
   if (!canDivide() || schedule.segments == 1) {
     allocateMarks(plan.constant(1));
-    return emitWhole();
+    return failed(prepareSums({}, machine)) ? failure() : emitWhole();
   }
   Value blocks = arith::MaxSIOp::create(b, blocksOf(schedule.valueColumns), plan.constant(1));
   Value chunks = arith::DivSIOp::create(b, plan.dim(op.getKey(), 2), plan.constant(schedule.chunk * kFewestChunks));
@@ -188,6 +223,8 @@ LogicalResult RecurPlan::emit() {
   Value isDivided = arith::CmpIOp::create(b, arith::CmpIPredicate::sge, segments, plan.constant(kFewestSegments));
   SegmentWorkspace workspace = allocate(segments, arith::SelectOp::create(b, isDivided, segments, plan.constant(0)));
   allocateMarks(arith::SelectOp::create(b, isDivided, segments, plan.constant(1)));
+  if (failed(prepareSums(isDivided, machine)))
+    return failure();
   auto branch = scf::IfOp::create(b, isDivided, /*withElseRegion=*/true);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(branch.thenBlock());

@@ -1,7 +1,9 @@
 //===- RecurSegments.cpp - tokens in segments that blocks share -------------===//
 //
-// Blocks of the first kernel go over a segment each, from nothing, and leave what it
-// adds to the state and the sum of its gates. Blocks of the second begin with what
+// Blocks of the first kernel go over a segment each, from its end, and leave what it
+// adds to the state and the sum of its gates: keys take the decays of all that follows,
+// the sums take none, and what is read last is what the second kernel reads first, so
+// that it is still in the cache. Blocks of the second begin with what
 // those of the segments before theirs have left, in order, and go on as one would.
 //
 // Tests: test/python/test_recur_segments.py, test/Conversion/attn-to-tile-recur-plan.mlir.
@@ -29,7 +31,11 @@ std::pair<Value, Value> RecurKernel::chunkRange() {
 LogicalResult RecurKernel::storeSegment() {
   State nothing = emptyState();
   size_t count = nothing.flatten().size();
+  auto [first, end] = chunkRange();
+  Value ends = arith::SubIOp::create(b(), arith::AddIOp::create(b(), first, end), constant(1));
   auto visit = [&](Value number, ArrayRef<Value> carried) -> FailureOr<SmallVector<Value>> {
+    if (!schedule.hasChannelRows)
+      number = arith::SubIOp::create(b(), ends, number);
     FailureOr<Chunk> chunk = loadChunk(number);
     if (failed(chunk))
       return failure();
@@ -42,7 +48,8 @@ LogicalResult RecurKernel::storeSegment() {
     }
     if (failed(decay.start(place, chunk->row, chunk->present)))
       return failure();
-    SmallVector<Value> next = advance(stateOf(carried.take_front(count)), *chunk).flatten();
+    Value later = decay.getAllSums() ? carried.back() : Value();
+    SmallVector<Value> next = advance(stateOf(carried.take_front(count)), *chunk, later).flatten();
     if (decay.getAllSums())
       next.push_back(math.add(carried.back(), decay.getAllSums()));
     return next;
@@ -50,7 +57,6 @@ LogicalResult RecurKernel::storeSegment() {
   SmallVector<Value> start = nothing.flatten();
   if (workspace->decays)
     start.push_back(math.zeros({schedule.hasChannelRows ? keyWidth : 1, 1}));
-  auto [first, end] = chunkRange();
   if (schedule.hasChannelRows)
     channelChunk.start();
   FailureOr<SmallVector<Value>> last = loopOver(b(), first, end, constant(1), start, visit);

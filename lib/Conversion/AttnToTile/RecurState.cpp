@@ -52,9 +52,8 @@ Lifted RecurKernel::valueColumns(int64_t part) {
 }
 
 /// One decay per token goes to whichever side the schedule says.
-RecurKernel::Addend RecurKernel::weigh(Value keys, bool hasMass) {
+RecurKernel::Addend RecurKernel::weigh(Value keys, Value suffix, bool hasMass) {
   auto type = TileMath::typeOf(keys);
-  Value suffix = decay.getSuffix();
   bool isInKeys = suffix && (isMassColumn || TileMath::typeOf(suffix).getDimSize(1) > 1);
   if (!hasMass && !isInKeys)
     return {keys, {}, /*isTransposed=*/true};
@@ -68,9 +67,10 @@ RecurKernel::Addend RecurKernel::weigh(Value keys, bool hasMass) {
           /*isTransposed=*/!isInKeys || !isMassColumn};
 }
 
-/// The state behind a chunk.
-RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) {
-  Value whole = decay.getWhole(), ofRows = whole, suffix = decay.getSuffix();
+/// The state behind a chunk; or, where `state` is what chunks behind this one add and `later` the sum of their gates,
+/// what this one adds, too.
+RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk, Value later) {
+  Value whole = later ? Value() : decay.getWhole(), ofRows = whole, suffix = decay.getSuffix(later);
   if (whole && TileMath::typeOf(whole).getDimSize(1) > 1)
     ofRows = tile::TransposeOp::create(b(), TileMath::typeOf(whole).clone({keyWidth, 1}), whole);
   State next;
@@ -79,7 +79,7 @@ RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk) 
     for (Value &tile : values)
       tile = math.narrow(math.mul(math.wide(tile), suffix), TileMath::typeOf(tile).getElementType());
   for (auto [part, keys] : llvm::enumerate(chunk.keys)) {
-    Addend addend = weigh(keys, !state.mass.empty());
+    Addend addend = weigh(keys, suffix, !state.mass.empty());
     for (int64_t of = 0; of < columnTiles(); ++of) {
       Value sums = state.sums[part * columnTiles() + of];
       if (whole)

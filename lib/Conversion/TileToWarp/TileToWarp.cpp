@@ -142,11 +142,19 @@ void KernelScheduler::placeRead(Operation *read, SlotFilling filling, function_r
                                  hasWarpgroups && !isVector ? swizzleOf(type) : 0, filling);
   fill(builder, TileSlots::acquire(builder, loc, ring));
   Value slot = TileSlots::receive(builder, loc, ring);
-  // A transpose is a move through a slot, and this is one.
-  auto readsSlot = [](Operation *user) { return isa<tile::DotOp, tile::TransposeOp>(user); };
-  if (!llvm::all_of(tile.getUsers(), readsSlot))
-    tile.replaceUsesWithIf(warp::LoadOp::create(builder, loc, type, slot, 0, 0, false),
-                           [&](OpOperand &use) { return !readsSlot(use.getOwner()); });
+  // A transpose or a slice of a vector is a move through a slot, and this is one.
+  auto readsSlot = [&](Operation *user) {
+    return isa<tile::DotOp, tile::TransposeOp>(user) || (isVector && isa<tile::SliceOp>(user));
+  };
+  auto load = [&](OpBuilder &at) { return warp::LoadOp::create(at, loc, type, slot, 0, 0, false); };
+  if (isVector && filling == SlotFilling::ByGathers) {
+    // Each reader reads it again: between two of them its registers are free.
+    for (OpOperand &use : llvm::make_early_inc_range(tile.getUses()))
+      if (OpBuilder atUser(use.getOwner()); !readsSlot(use.getOwner()))
+        use.set(load(atUser));
+  } else if (!llvm::all_of(tile.getUsers(), readsSlot)) {
+    tile.replaceUsesWithIf(load(builder), [&](OpOperand &use) { return !readsSlot(use.getOwner()); });
+  }
   slots->remember(tile, slot);
 }
 

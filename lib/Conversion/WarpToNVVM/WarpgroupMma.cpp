@@ -183,12 +183,21 @@ private:
   }
 };
 
-/// How many products were issued after the awaited one: so many may go on.
+/// How many products were issued after the awaited one, or after a later one that has been waited for: so many may go
+/// on. (To allow more than there are is no wait, but the assembler then adds one.)
 int64_t countLater(warp::WaitOp wait) {
+  auto productOf = [&](warp::WaitOp of) {
+    auto product = of.getSource().getDefiningOp<warp::MmaOp>();
+    return product && product->getBlock() == wait->getBlock() ? product : warp::MmaOp();
+  };
   int64_t count = 0;
-  auto awaited = wait.getSource().getDefiningOp<warp::MmaOp>();
-  if (!awaited || awaited->getBlock() != wait->getBlock())
+  warp::MmaOp awaited = productOf(wait);
+  if (!awaited)
     return count;
+  for (Operation *op = awaited->getNextNode(); op != wait; op = op->getNextNode())
+    if (auto before = dyn_cast<warp::WaitOp>(op))
+      if (warp::MmaOp done = productOf(before); done && awaited->isBeforeInBlock(done))
+        awaited = done;
   for (Operation *op = awaited->getNextNode(); op != wait; op = op->getNextNode())
     if (auto mma = dyn_cast<warp::MmaOp>(op); mma && mma.getAsync())
       ++count;
