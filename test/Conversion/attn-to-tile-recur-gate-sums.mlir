@@ -7,7 +7,8 @@
 
 // CHECK-LABEL: func.func @gated(
 // CHECK:         %[[SUMS:.+]] = memref.alloc({{.*}} : memref<?x?x?xf32>
-// CHECK:         tile.launch @gated_0(%arg3, %[[SUMS]])
+// CHECK:         scf.if
+// CHECK:           tile.launch @gated_0(%arg3, %[[SUMS]])
 // CHECK:         tile.launch @gated_1({{.*}}, %[[SUMS]]
 // CHECK-LABEL: func.func private @gated_0(
 // CHECK:         tile.gather {{.*}} -> tensor<128x16xf32>
@@ -24,6 +25,10 @@
 // CHECK:           tile.slice %[[ROW]][0, 127]
 // CHECK:           tile.transpose %[[ROW]] : tensor<1x128xf32> -> tensor<128x1xf32>
 // CHECK-NOT:       tile.reduce
+// Where gates lie token by token, a kernel with all columns adds up its own.
+// CHECK-LABEL: func.func private @gated_3(
+// CHECK:           tile.load {{.*}} -> tensor<1x128xf32>
+// CHECK:           tile.reduce sum
 module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
     hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
 func.func @gated(%q: !X, %k: !X, %v: !X, %g: tensor<?x?x?xf32>) -> !X {
