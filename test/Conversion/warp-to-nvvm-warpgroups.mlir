@@ -226,3 +226,29 @@ func.func @elementwise(%m: memref<64x32xf32>, %cursor: i32)
   tile.store %wide, %m[%c0, %c0] : tensor<64x32xf32, #acc>, memref<64x32xf32>
   return
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+!Ring = !warp.ring<1 of 64x64xbf16, <swizzle = 128>, bulk>
+
+// Products end in order: where the second is done the first is, and its wait lets nothing go on.
+
+// CHECK-LABEL: llvm.func @second_first
+// CHECK: "wgmma.wait_group.sync.aligned 0;"
+// CHECK: "wgmma.wait_group.sync.aligned 0;"
+func.func @second_first(%o: memref<?x64xf32>, %c: i32) attributes {warp.kernel, warp.threads = 128 : i64, warp.shared_bytes = 0 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : !S
+  %v = warp.ring {offset = 0, barriers = 16384} : !Ring
+  %vs = warp.receive %v at %c : !Ring -> !Slot
+  %s = warp.mma %vs, %vs, %zero {async} : !Slot, !Slot -> !S
+  %t = warp.mma %vs, %vs, %zero {transB, async} : !Slot, !Slot -> !S
+  %td = warp.wait %t : !S
+  %sd = warp.wait %s : !S
+  %r = arith.addf %sd, %td : !S
+  tile.store %r, %o[%c0, %c0] : !S, memref<?x64xf32>
+  return
+}
