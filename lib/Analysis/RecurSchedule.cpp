@@ -185,11 +185,30 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   return schedule;
 }
 
-RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given) {
+/// What products of warpgroups suit, if they do.
+static std::optional<RecurSchedule> chooseForGroups(tile::TargetAttr target, const RecurWork &work,
+                                                    const RecurSchedule &given) {
   if (target && target.getHasWarpgroupMma() && target.getHasBulkCopy())
     for (auto choose : {chooseWarpgroupSchedule, chooseWideSchedule, chooseChannelSchedule})
       if (std::optional<RecurSchedule> schedule = choose(target, work, given))
-        return *schedule;
+        return schedule;
+  return std::nullopt;
+}
+
+int64_t heddle::chooseRecurChannels(tile::TargetAttr target, const RecurWork &work) {
+  auto suits = [&](int64_t channels) {
+    RecurWork part = work;
+    part.keyWidth = channels;
+    return channels == 0 || chooseForGroups(target, part, {}).has_value();
+  };
+  if (work.keyWidth <= kTileChannels || suits(work.keyWidth))
+    return 0;
+  return suits(kTileChannels) && suits(work.keyWidth % kTileChannels) ? kTileChannels : 0;
+}
+
+RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given) {
+  if (std::optional<RecurSchedule> schedule = chooseForGroups(target, work, given))
+    return *schedule;
   RecurSchedule schedule = given;
   bool isGpu = target && target.getIsGpu();
   if (!schedule.chunk)

@@ -53,7 +53,7 @@ llvm::Error heddle::buildAttnToTilePipeline(OpPassManager &manager, tile::Target
         others.push_back(field);
     passOptions = "{" + llvm::join(others, " ") + "}";
   }
-  return append(manager, "attn-recur-to-attend{form=" + form + "},attn-to-tile" + passOptions +
+  return append(manager, "attn-recur-to-attend{form=" + form + "},attn-split-channels,attn-to-tile" + passOptions +
                              ",canonicalize,cse,tile-split-positions,tile-sink-scale,tile-to-base-2,canonicalize,cse,"
                              "func.func(tile-lag-references),tile-split-gathers,canonicalize,cse,verify-tile");
 }

@@ -58,6 +58,10 @@ struct RecurSchedule {
 /// Completes what `given` leaves open. `target` may be null.
 RecurSchedule chooseRecurSchedule(tile::TargetAttr target, const RecurWork &work, const RecurSchedule &given);
 
+/// Most channels of each of several recurrences that the one should be the sum of (attn-split-channels); 0: it should
+/// stay whole.
+int64_t chooseRecurChannels(tile::TargetAttr target, const RecurWork &work);
+
 } // namespace heddle
 
 #endif

@@ -68,6 +68,24 @@ def AttnToLoops : Pass<"attn-to-loops", "::mlir::ModuleOp"> {
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
+def AttnSplitChannels : Pass<"attn-split-channels", "::mlir::ModuleOp"> {
+  let summary = "Make a recurrence of many channels a sum of recurrences of fewer";
+  let description = [{
+    Changes numerics: what the parts of a row add up to is rounded in another order, in f32.
+    A recurrence whose keys have more channels than suit a schedule of the target becomes several, of some channels each:
+    they have the same values, gates that are not of each channel and `at`, slices of everything else, and results in
+    f32, which are added up. Final states are put one after another.
+
+    Why: products are then of the sizes that groups of warps multiply fast, at the price of reading values and sums of
+    rows again.
+    Assumes: `verify-attn` holds. Leaves: an attn module.
+    See test/Conversion/attn-split-channels.mlir.
+  }];
+  let options = [Option<"channels", "channels", "int64_t", "0",
+                        "most channels of a recurrence (0: what suits the target)">];
+  let dependentDialects = ["::heddle::attn::AttnDialect", "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+}
+
 def AttnToTile : Pass<"attn-to-tile", "::mlir::ModuleOp"> {
   let summary = "Turn attn functions into a plan and tile kernels";
   let description = [{

@@ -35,6 +35,7 @@ struct AttendSchedule {
 struct KernelOutput {
   mlir::Value tensor; ///< of the attn function: a result of the attend or what is computed from it element by element
   mlir::Value memory; ///< of the plan
+  int64_t dim = 0, first = 0; ///< along `dim` it begins there in `memory`
 };
 
 /// The definition of an attend's normalizer, null if it has none; an error where the module lacks it.

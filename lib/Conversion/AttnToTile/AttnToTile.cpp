@@ -15,6 +15,7 @@
 #include "AttendSizes.h"
 #include "ElementwiseKernel.h"
 #include "InnerAttends.h"
+#include "OutputPlaces.h"
 #include "OwnRows.h"
 #include "PackedGaps.h"
 #include "RecurKernels.h"
@@ -45,7 +46,7 @@ public:
                   PlanBuilder plan)
       : function(function), schedule(schedule), chunk(chunk),
         partition(function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); }),
-        plan(std::move(plan)) {}
+        plan(std::move(plan)), places(function, partition, this->plan) {}
 
   LogicalResult emit(func::FuncOp alternative);
 
@@ -57,25 +58,16 @@ private:
   LogicalResult emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs);
   LogicalResult emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs);
   void noteSchedule(StringRef note, int64_t warps, bool putsOperands = false);
-  Value placeOf(Value tensor);
 
   func::FuncOp function;
   const AttendSchedule &schedule;
   int64_t chunk; ///< tokens of a step of a recurrence; 0: open
   Partition partition;
   PlanBuilder plan;
-  llvm::DenseSet<unsigned> givenOutputs;
+  OutputPlaces places;
 };
 
 } // namespace
-
-/// The caller's array for a result of the function, workspace for anything else.
-Value FunctionEmitter::placeOf(Value tensor) {
-  for (auto [index, result] : llvm::enumerate(function.front().getTerminator()->getOperands()))
-    if (result == tensor && givenOutputs.insert(index).second)
-      return plan.output(index);
-  return plan.allocateFor(tensor);
-}
 
 /// Makes sure that everything `tensor` is computed from is in memory where it must be.
 LogicalResult FunctionEmitter::requireReads(Value tensor) {
@@ -97,7 +89,7 @@ LogicalResult FunctionEmitter::emitAnchored(Operation *op) {
   SmallVector<KernelOutput> outputs;
   for (Value tensor : partition.getStored())
     if (partition.getAnchor(tensor) == op) {
-      outputs.push_back({tensor, placeOf(tensor)});
+      outputs.push_back(places.placeOf(tensor));
       // What the output needs besides this anchor.
       SmallVector<Value> pending{tensor};
       while (!pending.empty()) {
@@ -181,7 +173,11 @@ LogicalResult FunctionEmitter::require(Value tensor) {
     return emitAnchored(anchor);
   if (failed(requireReads(tensor)))
     return failure();
-  Value place = placeOf(tensor);
+  if (Value whole = places.findWhole(tensor)) {
+    plan.store(tensor, whole);
+    return success();
+  }
+  Value place = places.placeOf(tensor).memory;
   emitZerosBetween(plan, tensor, place);
   if (failed(emitElementwise(plan, tensor, place)))
     return failure();
@@ -217,7 +213,7 @@ LogicalResult FunctionEmitter::emitResults() {
       return failure();
   // A result that is an argument, or that is returned twice, is a copy.
   for (auto [index, result] : llvm::enumerate(results))
-    if (!givenOutputs.contains(index) && failed(emitElementwise(plan, result, plan.output(index))))
+    if (!places.isPlaced(index) && failed(emitElementwise(plan, result, plan.output(index))))
       return failure();
   return success();
 }

@@ -1,4 +1,4 @@
-//===- ConcatElements.cpp - elements of tensors one after another -----------===//
+//===- ConcatElements.cpp - elements of tensors side by side, and of slices -===//
 #include "TileEmitter.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -107,4 +107,31 @@ Lifted TileEmitter::elementOfConcat(Operation *operation, ArrayRef<Lifted> indic
     offset += size;
   }
   return result;
+}
+
+Lifted TileEmitter::elementOfSlice(Operation *operation, ArrayRef<Lifted> indices) {
+  auto op = cast<tensor::ExtractSliceOp>(operation);
+  if (!op.hasUnitStride() || op.getSourceType().getRank() != op.getType().getRank()) {
+    op.emitOpError("expected a slice of unit stride and full rank");
+    return {};
+  }
+  SmallVector<Lifted> inner;
+  for (auto [index, offset] : llvm::zip(indices, op.getMixedOffsets())) {
+    auto dynamic = dyn_cast<Value>(offset);
+    int64_t constant = dynamic ? 0 : *getConstantIntValue(offset);
+    // What is known of positions, as that they begin at a multiple of something, is asked of their first one.
+    std::optional<int64_t> first;
+    if (index.isPositions() && !index.isSpaced() && !index.box && !index.limit)
+      first = getConstantIntValue(index.base);
+    if (!dynamic && !constant) {
+      inner.push_back(index);
+    } else if (!dynamic && first) {
+      inner.push_back(index);
+      inner.back().base = kernel.constant(*first + constant);
+    } else {
+      Value by = dynamic ? kernel.scalar(dynamic) : kernel.constant(constant);
+      inner.push_back(index.isPositions() ? shift(index, by, false) : add(index, {by}));
+    }
+  }
+  return element(op.getSource(), inner);
 }

@@ -37,6 +37,8 @@ LogicalResult heddle::storeOutput(KernelBuilder &kernel, TileEmitter &emitter, c
     emitter.keepInside(targets, {}, indices);
   }
 
+  if (Lifted &index = targets[output.dim]; output.first)
+    index.base = b.createOrFold<arith::AddIOp>(index.base, kernel.constant(output.first));
   SmallVector<Value> coordinates;
   Value limit;
   int64_t rowDim = -1, rank = targets.size();

@@ -8,7 +8,18 @@
 using namespace mlir;
 using namespace heddle;
 
+/// Whether a slice is of columns alone, which begin where copies may.
+static bool isOfColumns(tensor::ExtractSliceOp slice) {
+  constexpr int64_t columnGroup = 8;
+  ArrayRef<int64_t> offsets = slice.getStaticOffsets();
+  return slice.getSourceType().getRank() == slice.getType().getRank() && slice.hasUnitStride() &&
+         llvm::all_of(offsets.drop_back(), [](int64_t offset) { return offset == 0; }) &&
+         !ShapedType::isDynamic(offsets.back()) && offsets.back() % columnGroup == 0;
+}
+
 bool heddle::isInMemory(Value tensor, const Partition &partition) {
+  if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>(); slice && isOfColumns(slice))
+    return isInMemory(slice.getSource(), partition);
   return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>() || partition.isStored(tensor);
 }
 

@@ -251,21 +251,6 @@ Lifted TileEmitter::elementOfGeneric(Operation *operation, ArrayRef<Lifted> indi
   return applyElementwise(combiner, {arguments.back(), reduced});
 }
 
-Lifted TileEmitter::elementOfSlice(Operation *operation, ArrayRef<Lifted> indices) {
-  auto op = cast<tensor::ExtractSliceOp>(operation);
-  if (!op.hasUnitStride() || op.getSourceType().getRank() != op.getType().getRank()) {
-    op.emitOpError("expected a slice of unit stride and full rank");
-    return {};
-  }
-  SmallVector<Lifted> inner;
-  for (auto [index, offset] : llvm::zip(indices, op.getMixedOffsets())) {
-    auto dynamic = dyn_cast<Value>(offset);
-    Value by = dynamic ? kernel.scalar(dynamic) : kernel.constant(*getConstantIntValue(offset));
-    inner.push_back(index.isPositions() ? shift(index, by, false) : add(index, {by}));
-  }
-  return element(op.getSource(), inner);
-}
-
 Lifted TileEmitter::elementOfView(Operation *operation, ArrayRef<Lifted> indices) {
   auto op = cast<attn::ViewOp>(operation);
   SmallVector<Lifted> inner(indices);

@@ -2,6 +2,7 @@
 #include "ScalarScope.h"
 #include "AttnShape.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -10,13 +11,18 @@
 using namespace mlir;
 using namespace heddle;
 
+/// The top of the function, from where every later user is dominated; a plan may be in one of its branches.
+static Block *entryOf(Block *block) {
+  while (!isa<func::FuncOp>(block->getParentOp()))
+    block = block->getParentOp()->getBlock();
+  return &block->getParent()->front();
+}
+
 Value ScalarScope::constant(int64_t value) {
   Value &constant = constants[value];
   if (!constant) {
-    // Constants go to the top of the function, so that every later user is dominated.
     OpBuilder::InsertionGuard guard(builder);
-    Block *entry = &builder.getInsertionBlock()->getParent()->front();
-    builder.setInsertionPointToStart(entry);
+    builder.setInsertionPointToStart(entryOf(builder.getInsertionBlock()));
     constant = arith::ConstantIndexOp::create(builder, value);
   }
   return constant;
@@ -47,7 +53,7 @@ Value ScalarScope::scalar(Value value) {
   }
   OpBuilder::InsertionGuard guard(builder);
   if (op->getNumOperands() == 0)
-    builder.setInsertionPointToStart(&builder.getInsertionBlock()->getParent()->front());
+    builder.setInsertionPointToStart(entryOf(builder.getInsertionBlock()));
   return scalars[value] = builder.clone(*op, mapping)->getResult(cast<OpResult>(value).getResultNumber());
 }
 
