@@ -9,7 +9,7 @@ using namespace heddle;
 
 static constexpr int64_t kChunk = 64;
 /// Where products have no unit of their own, the pairs of a chunk cost more than its state does.
-static constexpr int64_t kNarrowChunk = 32;
+static constexpr int64_t kNarrowChunk = 16;
 /// A quarter of a CPU's second-level cache is the state's; the products' operands have the rest.
 static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 /// Warps of a GPU's block, and the registers of a thread that the state may take beside scores, results and addresses.
@@ -211,8 +211,12 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
     return *schedule;
   RecurSchedule schedule = given;
   bool isGpu = target && target.getIsGpu();
+  // Narrow elements with gates per channel are looked at chunk by chunk (ChannelChunk.h).
+  bool isOfVectors =
+      target && !isGpu &&
+      (work.elementBytes == 4 || (!target.getHasTileMma() && !target.getHasBf16Dot() && !work.isGatedByChannel));
   if (!schedule.chunk)
-    schedule.chunk = target && !isGpu && work.elementBytes == 4 ? kNarrowChunk : kChunk;
+    schedule.chunk = isOfVectors ? kNarrowChunk : kChunk;
   if (isGpu) {
     schedule.warps = schedule.chunk == 1 ? kStepWarps : kWarps;
     schedule.splitsSums = true;
