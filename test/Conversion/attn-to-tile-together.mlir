@@ -12,10 +12,10 @@
 // CHECK-LABEL: func.func private @window_0(
 // CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<64x64xf32>) {
 // CHECK:           %[[Q:.+]] = tile.load %arg0[
-// CHECK:           %[[FAR:.+]] = tile.dot {{.*}} -> tensor<32x64xf32>
+// CHECK:           %[[FAR:.+]] = tile.dot {{.*}} -> tensor<16x64xf32>
 // CHECK:           %[[NEXT:.+]] = tile.dot {{.*}} {transA}
 // CHECK-NOT:       tile.load %arg0[
-// CHECK:           %[[SUM:.+]] = scf.for {{.*}} -> (tensor<32x64xf32>) {
+// CHECK:           %[[SUM:.+]] = scf.for {{.*}} -> (tensor<16x64xf32>) {
 // CHECK:             tile.dot %[[Q]], %{{.+}} {transB}
 // CHECK:             scf.if
 // CHECK:           %[[O:.+]] = arith.addf {{.*}}%[[SUM]]
