@@ -24,6 +24,20 @@ func.func @angle(%y: vector<8xf32>, %x: vector<8xf32>) -> vector<8xf32> {
   return %r : vector<8xf32>
 }
 
+// A power of a negative base is that of its size, with a sign where the exponent is odd; a constant exponent may be a product.
+// CHECK-LABEL: func.func @power
+// CHECK:       math.absf %arg0
+// CHECK:       arith.negf
+// CHECK-NOT:   math.powf
+// CHECK:       %[[SQUARE:.+]] = arith.mulf %arg0, %arg0
+// CHECK:       return %{{.+}}, %[[SQUARE]]
+func.func @power(%x: vector<8xf32>, %y: vector<8xf32>) -> (vector<8xf32>, vector<8xf32>) {
+  %two = arith.constant dense<2.0> : vector<8xf32>
+  %r = math.powf %x, %y : vector<8xf32>
+  %s = math.powf %x, %two : vector<8xf32>
+  return %r, %s : vector<8xf32>, vector<8xf32>
+}
+
 // What is computed in f64 is left for libm.
 // CHECK-LABEL: func.func @reference
 // CHECK:         math.exp %{{.*}} : f64

@@ -131,3 +131,14 @@ def test_angles_and_error_functions():
     np.testing.assert_allclose(angles, np.arctan2(y, x), rtol=3e-7)
     assert (np.signbit(angles) == np.signbit(y)).all()
     np.testing.assert_allclose(errors, np.vectorize(math.erf)(x.astype(float)), rtol=1e-6)
+
+
+def test_powers_of_negative_numbers():
+    """Whole exponents that are numbers, or of an array; others have no value there."""
+    x, y = drawn(1, 2, 40, 16), np.round(drawn(1, 2, 40, 16, seed=1) * 3)
+    x[0, 0, 0, :4], y[0, 0, 0, :4] = (0.0, -2.0, 0.0, -0.5), (0.0, 0.0, 3.0, 0.5)
+    by_array, ninth, cube = heddle.spec(lambda x, y: (x ** y, x ** 9, x ** 3.0))(x, y)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(by_array, x.astype(float) ** y, rtol=1e-5)
+    np.testing.assert_allclose(ninth, x.astype(float) ** 9, rtol=1e-5)
+    np.testing.assert_allclose(cube, x.astype(float) ** 3, rtol=1e-6)

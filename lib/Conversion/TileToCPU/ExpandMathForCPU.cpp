@@ -11,6 +11,7 @@
 //===----------------------------------------------------------------------===//
 #include "heddle/Conversion/Passes.h"
 #include "lib/Conversion/ExpandAtan.h"
+#include "lib/Conversion/ExpandPow.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -221,6 +222,7 @@ struct ExpandMathForCPU : heddle::impl::ExpandMathForCPUBase<ExpandMathForCPU> {
     RewritePatternSet patterns(&getContext());
     patterns.add<ExpandExp2, ExpandExp>(&getContext(), /*benefit=*/3);
     populateAtanExpansion(patterns, /*benefit=*/3);
+    populatePowExpansion(patterns, /*benefit=*/3);
     if (hasScaleByPower)
       patterns.add<ExpandExp2ByInstructions>(&getContext(), /*benefit=*/4);
     if (!hasFMA)
@@ -235,8 +237,7 @@ struct ExpandMathForCPU : heddle::impl::ExpandMathForCPUBase<ExpandMathForCPU> {
     };
     populateMathF32ExpansionPatterns(patterns, isFunction);
     populateMathPolynomialApproximationPatterns(patterns, isApproximated, /*benefit=*/2);
-    math::populateExpansionPatterns(
-        patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "powf", "fpowi", "round", "rsqrt"});
+    math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "asinh", "acosh", "atanh", "round", "rsqrt"});
     // Only f32 and narrower: what is computed in f64 keeps its operations.
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {

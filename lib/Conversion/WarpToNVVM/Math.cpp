@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "lib/Conversion/ExpandAtan.h"
+#include "lib/Conversion/ExpandPow.h"
 #include "lib/Conversion/WarpToNVVM/Lowering.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/Transforms/Passes.h"
@@ -32,7 +33,6 @@ struct Scalar {
     return LLVM::CallIntrinsicOp::create(b(), b().getF32Type(), b().getStringAttr(name), arguments).getResult(0);
   }
   Value abs(Value x) const { return math::AbsFOp::create(b(), x); }
-  Value floor(Value x) const { return math::FloorOp::create(b(), x); }
   Value exp2(Value x) const { return call("llvm.nvvm.ex2.approx.ftz.f", x); }
   Value log2(Value x) const { return call("llvm.nvvm.lg2.approx.ftz.f", x); }
   Value select(arith::CmpFPredicate predicate, Value x, Value y, Value yes, Value no) const {
@@ -76,17 +76,6 @@ Value approximateTanh(const Scalar &s, ValueRange x) {
                                    /*has_side_effects=*/false, /*is_align_stack=*/false, LLVM::TailCallKind::None,
                                    LLVM::AsmDialectAttr(), ArrayAttr())
       .getResult(0);
-}
-Value expandPow(const Scalar &s, ValueRange x) {
-  Value magnitude = s.exp2(s.mul(x[1], s.log2(s.abs(x[0]))));
-  // A negative base: the sign of an odd whole exponent, no value for a fraction.
-  Value half = s.mul(x[1], s.constant(0.5));
-  Value whole = s.floor(x[1]), halfWhole = s.floor(half);
-  Value odd = s.select(arith::CmpFPredicate::OEQ, half, halfWhole, magnitude, s.mul(magnitude, s.constant(-1)));
-  Value nan = s.constant(std::numeric_limits<double>::quiet_NaN());
-  Value negative = s.select(arith::CmpFPredicate::OEQ, whole, x[1], odd, nan);
-  Value result = s.select(arith::CmpFPredicate::OLT, x[0], s.constant(0), negative, magnitude);
-  return s.select(arith::CmpFPredicate::OEQ, x[1], s.constant(0), s.constant(1), result);
 }
 Value expandRsqrt(const Scalar &s, ValueRange x) { return s.call("llvm.nvvm.rsqrt.approx.f", x); }
 Value expandSqrt(const Scalar &s, ValueRange x) { return s.call("llvm.nvvm.sqrt.rn.f", x); }
@@ -158,15 +147,17 @@ template <typename OpT, typename TargetT> struct Extremum : OpRewritePattern<OpT
 void heddle::populateMathLowering(RewritePatternSet &patterns) {
   // For these the machine has no instruction, and there is no library.
   populateMathF32ExpansionPatterns(patterns, [](StringRef name) {
-    return name == math::AtanOp::getOperationName() || name == math::Atan2Op::getOperationName();
+    return name == math::AtanOp::getOperationName() || name == math::Atan2Op::getOperationName() ||
+           name == math::PowFOp::getOperationName() || name == math::FPowIOp::getOperationName();
   });
   populateAtanExpansion(patterns, /*benefit=*/1);
-  math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan", "fpowi"});
+  populatePowExpansion(patterns, /*benefit=*/1);
+  math::populateExpansionPatterns(patterns, {"sinh", "cosh", "tan"});
   patterns.add<Expand<math::Exp2Op, expandExp2>, Expand<math::ExpOp, expandExp>, Expand<math::ExpM1Op, expandExpM1>,
                Expand<math::Log2Op, expandLog2>, Expand<math::LogOp, expandLog>, Expand<math::Log1pOp, expandLog1p>,
-               Expand<math::TanhOp, expandTanh, approximateTanh>, Expand<math::PowFOp, expandPow>,
-               Expand<math::RsqrtOp, expandRsqrt>, Expand<math::SqrtOp, expandSqrt>, Expand<math::SinOp, expandSin>,
-               Expand<math::CosOp, expandCos>, Expand<math::ErfOp, expandErf>, Expand<arith::DivFOp, expandDiv>,
+               Expand<math::TanhOp, expandTanh, approximateTanh>, Expand<math::RsqrtOp, expandRsqrt>,
+               Expand<math::SqrtOp, expandSqrt>, Expand<math::SinOp, expandSin>, Expand<math::CosOp, expandCos>,
+               Expand<math::ErfOp, expandErf>, Expand<arith::DivFOp, expandDiv>,
                Extremum<arith::MaxNumFOp, LLVM::MaxNumOp>, Extremum<arith::MinNumFOp, LLVM::MinNumOp>,
                Extremum<arith::MaximumFOp, LLVM::MaximumOp>, Extremum<arith::MinimumFOp, LLVM::MinimumOp>>(
       patterns.getContext());
