@@ -14,6 +14,8 @@ static constexpr int64_t kNarrowChunk = 16;
 static constexpr int64_t kUsualLevel2Bytes = 512 * 1024;
 /// Warps of a GPU's block, and the registers of a thread that the state may take beside scores, results and addresses.
 static constexpr int64_t kWarps = 4, kStateRegisters = 32;
+/// Products of queries and keys with weights that each share of the columns may compute again.
+static constexpr int64_t kCheapDepth = 32;
 /// A step of one token moves the state and hardly computes: the same share with more threads has more of it on its way.
 static constexpr int64_t kStepWarps = 8;
 
@@ -80,6 +82,13 @@ static RecurSchedule beginSchedule(const RecurWork &work, const RecurSchedule &g
   return schedule;
 }
 
+/// Queries and keys that products with weights compute, beside what copies bring of them.
+static void placeMaps(WarpgroupBudget &budget, const RecurWork &work, int64_t chunk) {
+  budget.place("rows", kStages * chunk * (work.queryBytes + work.keyBytes), /*bytes=*/1);
+  budget.place("weights", work.weightBytes, /*bytes=*/1);
+  budget.place("queries and keys", chunk * 2 * work.keyWidth);
+}
+
 /// A chunk is the rows of all consuming groups, who share out the state by its rows. Two groups, because the state and
 /// the scores are as much as their registers hold. Queries and keys that are computed take the room of a second slot:
 /// what copies bring is read at once then, and its slot is filled again. Nothing is chosen where it does not fit.
@@ -97,17 +106,57 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   budget.hold("state", columns);
   budget.hold("scores", chunk);
   budget.hold("result", columns);
-  budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
+  if (work.mapDepth)
+    placeMaps(budget, work, chunk);
+  else
+    budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
   budget.place("values", kStages * chunk * columns);
   budget.place("state", work.keyWidth * columns);
   if (!budget.fits())
     return std::nullopt;
+  schedule.pullsMaps = true;
+  schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
   // A column more of the state and of the result is a register; keys with their decays are a left operand in registers.
   int64_t keys = work.hasGate ? chunk * kGroupRows / kGroupThreads / 2 : 0;
   if (!schedule.putsOperands && !work.hasMass)
     schedule.columnsBeside = columns + budget.registersLeft() - keys;
   schedule.note =
       llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3}, {4} consuming and 4 copying "
+                    "warps, {5} stages: {6}",
+                    chunk, columns, work.keyWidth, work.valueWidth, schedule.warps, kStages, budget.describe());
+  return schedule;
+}
+
+/// Of a number of channels that groups cannot share out the state is turned: its columns are the rows that they share,
+/// and its product reads values as their transpose. What decays goes into values then, for which there is no room, and
+/// weights are computed before rows read the state, so that scores and rows take the same registers.
+static std::optional<RecurSchedule> chooseTurnedSchedule(tile::TargetAttr target, const RecurWork &work,
+                                                         const RecurSchedule &given) {
+  constexpr int64_t groups = 2, chunk = groups * kGroupRows, maxWidth = 256;
+  if (!suitsWarpgroups(work, given, chunk) || !work.isOfOwnRows || work.hasGate || work.hasStates ||
+      work.keyWidth <= chunk || work.keyWidth > maxWidth || work.valueWidth % kGroupRows)
+    return std::nullopt;
+  RecurSchedule schedule = beginSchedule(work, given, chunk, groups);
+  schedule.isTurned = true;
+  schedule.putsOperands = !work.hasPlainQueries || !work.hasPlainKeys;
+  int64_t columns = schedule.valueColumns;
+  if (columns % kGroupRows)
+    return std::nullopt;
+  WarpgroupBudget budget(target, groups);
+  budget.hold("state", work.keyWidth);
+  budget.hold("scores or result, and weights", std::max(chunk, columns + chunk / 2));
+  if (work.mapDepth)
+    placeMaps(budget, work, chunk);
+  else
+    budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
+  budget.place("values", kStages * chunk * columns);
+  budget.place("state", work.keyWidth * columns);
+  if (!budget.fits())
+    return std::nullopt;
+  schedule.pullsMaps = true;
+  schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
+  schedule.note =
+      llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3} as rows, {4} consuming and 4 copying "
                     "warps, {5} stages: {6}",
                     chunk, columns, work.keyWidth, work.valueWidth, schedule.warps, kStages, budget.describe());
   return schedule;
@@ -189,7 +238,7 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
 static std::optional<RecurSchedule> chooseForGroups(tile::TargetAttr target, const RecurWork &work,
                                                     const RecurSchedule &given) {
   if (target && target.getHasWarpgroupMma() && target.getHasBulkCopy())
-    for (auto choose : {chooseWarpgroupSchedule, chooseWideSchedule, chooseChannelSchedule})
+    for (auto choose : {chooseWarpgroupSchedule, chooseTurnedSchedule, chooseWideSchedule, chooseChannelSchedule})
       if (std::optional<RecurSchedule> schedule = choose(target, work, given))
         return schedule;
   return std::nullopt;
@@ -222,6 +271,7 @@ RecurSchedule heddle::chooseRecurSchedule(tile::TargetAttr target, const RecurWo
     schedule.splitsSums = true;
     schedule.fillsMachine = true;
   }
+  schedule.pullsMaps = work.mapDepth && (!isGpu || work.mapDepth <= kCheapDepth);
   schedule.hasChannelRows = !isGpu && work.isInOrder && !work.hasMass && work.isGatedByChannel &&
                             work.elementBytes == 2 && llvm::isPowerOf2_64(schedule.chunk) && schedule.chunk > 1;
   schedule.checksGates = schedule.hasChannelRows;

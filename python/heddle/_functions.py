@@ -109,10 +109,14 @@ def floor(x):
     return _floor(x)
 
 
-def constant(array):
-    """A NumPy array of the library's own as a traced one, which becomes an argument of what is compiled."""
+def constant(array, dtype=None):
+    """A NumPy array of the library's own as a traced one, which becomes an argument of what is compiled, once however often it is asked for."""
     from ._spec import current_trace  # it imports these functions
-    return current_trace().tensor(array, "array")
+    trace = current_trace()
+    if (id(array), dtype) not in trace.constants:
+        made = trace.tensor(array, "array") if dtype in (None, "f32") else constant(array).astype(dtype)
+        trace.constants[id(array), dtype] = made, array  # which stays alive, so that its number stays its own
+    return trace.constants[id(array), dtype][0]
 
 
 def concat(tensors, axis=-1):

@@ -20,7 +20,7 @@ class Trace:
     """The function that is being traced: what it captures, the definitions it needs, and how sizes must go together."""
 
     def __init__(self):
-        self.captures, self.symbols, self.relations = Captures(tensors=True), {}, []
+        self.captures, self.symbols, self.relations, self.constants = Captures(tensors=True), {}, [], {}
 
     def tensor(self, value, name):
         """An argument of an operation as a traced array."""

@@ -288,9 +288,9 @@ def reduce(name, start, tensor, axis, keepdims):
     return renamed(result, (*shape, 1), (*sizes, 1), range(rank - 1)) if keepdims else result
 
 
-def matmul(a, b):
+def matmul(a, b, wide=False):
     """`a @ b`: contracts the last dimension of `a` with the first of a matrix `b` (or the last but one of an array of the
-    same rank, or of (h, c, e), one matrix per head of a (b, h, t, c) array). Sums are f32, the result has `a`'s type."""
+    same rank, or of (h, c, e), one matrix per head of a (b, h, t, c) array). Sums are f32, the result has `a`'s type, or is `wide`: f32."""
     for operand in (a, b):
         if not isinstance(operand, Tensor):
             raise TraceError(f"expected two traced arrays for @, got {operand.__class__.__name__}", here())
@@ -315,7 +315,7 @@ def matmul(a, b):
     node = Node(f"linalg.contract indexing_maps = [{maps}] ins({{0}}, {{1}} : {a.type}, {b.type}) outs({{2}} : {type}) -> {type}",
                 (a, b, init), (type,), where=where)
     result = Tensor(node, type, sizes)
-    return result if a.type.element == "f32" else result.astype(a.type.element)
+    return result if wide or a.type.element == "f32" else result.astype(a.type.element)
 
 
 def _method(function, reflected=False):

@@ -1,16 +1,18 @@
 """Feature maps f for `heddle.recur(feature_map=f)` and for q and k of `heddle.attend` inside of a `heddle.Spec`.
 
 Each is plain array code, (.., width) to (.., features), which is pulled into the kernel that reads it, so that features are never in
-memory; a product with weights, x @ w, is: kernels in front compute it. Write another map the same way. Maps with weights are made by
+memory; a product with weights, x @ w, only where a recurrence's kernel has room for them: else kernels in front compute it. Write another map the same way. Maps with weights are made by
 functions, `learned(w)`; a pair (of q, of k) has weights of its own.
 
     out = heddle.recur(q, k, v, feature_map=heddle.feature_maps.mirrored(heddle.feature_maps.exp), normalizer="sum")
 """
 
+import functools
+
 import numpy as np
 
-from . import _functions
-from ._functions import concat, constant, cos, maximum, sin, sqrt, view, where
+from . import _functions, _tensor
+from ._functions import concat, constant, cos, maximum, sin, sqrt, where
 
 
 def exp(x):
@@ -128,31 +130,56 @@ def _half_square(x):
 def taylor(x):
     """Features whose products are 1 + s + s^2 / 2 with s = x . y / sqrt(width): exp s to second order, at least 1/2 (Arora et al. 2024, BASED).
     See `polynomial`; at most 512 of them, so a width of up to 30."""
-    return polynomial(x.shape[-1], (1.0, x.shape[-1] ** -0.5, 0.5 / x.shape[-1]))(x)
+    return _taylor_of(x.shape[-1])(x)
 
 
 taylor.positive_products = True
 
 
+@functools.cache
+def _taylor_of(width):
+    return polynomial(width, (1.0, width ** -0.5, 0.5 / width))
+
+
+_TOGETHER = 32  # features that kernels compute at a time
+
+
+def _in_few_bits(weight):
+    """Two numbers of 8 bits each, as bf16 has, whose product is a weight to 13 bits or more."""
+    first = 1.0 + np.arange(128) / 128
+    mantissa, exponent = np.frexp(weight / first)
+    second = np.ldexp(np.round(mantissa * 256) / 256, exponent)
+    best = np.argmin(abs(first * second - weight))
+    return first[best], second[best]
+
+
 def polynomial(d, coefficients=(1.0, 1.0, 0.5)):
     """Features, for x of width d, of the weight c0 + c1 s + c2 s^2 with s = x . y; none of the coefficients is negative. Each product of two
-    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8."""
+    channels is there once: 1 + d + d (d + 1) / 2 features (or those up to the last coefficient) and zeros up to a multiple of 8, in the
+    order of kernels."""
     pairs = [(None, None), *((c, None) for c in range(d)), *((a, c) for a in range(d) for c in range(a, d))]
     pairs = [pair for pair in pairs if 2 - pair.count(None) < len(coefficients)]
+    pairs.sort(key=lambda pair: pair.count(None))
     width = -(-len(pairs) // 8) * 8
-    # A feature is a weighted product of two factors, each a channel or 1.
-    weights = np.zeros(width, np.float32)
-    channels, ones = np.zeros((2, width), np.int32), np.zeros((2, width), np.float32)
-    for n, pair in enumerate(pairs):
-        weights[n] = (coefficients[2 - pair.count(None)] * (2.0 if None not in pair and pair[0] != pair[1] else 1.0)) ** 0.5
-        channels[:, n], ones[:, n] = [channel or 0 for channel in pair], [channel is None for channel in pair]
+    plain = sum(None not in pair for pair in pairs) // _TOGETHER * _TOGETHER  # features without a factor of 1
+    @functools.cache
+    def tables(is_short):
+        """A feature is a product of two factors, each a channel, chosen by a column of a matrix, or 1, and of a weight, shared out among both."""
+        chosen, ones = [np.zeros((d, width), np.float32) for _ in range(2)], [np.zeros(width - plain, np.float32) for _ in range(2)]
+        for n, pair in enumerate(pairs):
+            weight = (coefficients[2 - pair.count(None)] * (2.0 if None not in pair and pair[0] != pair[1] else 1.0)) ** 0.5
+            for side, (channel, part) in enumerate(zip(pair, _in_few_bits(weight) if is_short else (weight, 1.0))):
+                if channel is None:
+                    ones[side][n - plain] = part
+                else:
+                    chosen[side][channel, n] = part
+        return chosen, ones
 
     def apply(x):
-        def factor(side):
-            table = constant(channels[side])
-            chosen = view(x, (*x.shape[:3], width), lambda b, h, t, c: (b, h, t, table[c]))
-            return where(constant(ones[side]) > 0.5, 1.0, chosen.astype("f32"))
-        return factor(0) * factor(1) * constant(weights)
+        chosen, ones = tables(x.dtype != "f32")
+        y, z = (_tensor.matmul(x, constant(matrix, x.dtype), wide=True) for matrix in chosen)
+        rest = (y[..., plain:] + constant(ones[0])) * (z[..., plain:] + constant(ones[1]))
+        return (concat([y[..., :plain] * z[..., :plain], rest]) if plain else rest).astype(x.dtype)
     c0, c1, c2 = (*coefficients, 0.0, 0.0)[:3]
     apply.positive_products = c1 * c1 < 4 * c0 * c2
     return apply

@@ -187,3 +187,61 @@ func.func @beside(%q: !X, %k: !X, %v: !X) -> !X {
   return %o : !X
 }
 }
+
+// -----
+
+!X = tensor<?x?x?x16xbf16>
+!K = tensor<?x?x?x160xf32>
+!F = tensor<?x?x?x160xbf16>
+!V = tensor<?x?x?x128xbf16>
+
+// Where there is room for weights, products of queries and keys with them are computed by the kernel, some columns at a time; the weights are
+// loaded in front of the loop. The columns of a state of 160 channels are rows of its products, and scores are weighed before rows read it.
+
+// CHECK-LABEL: func.func @pulled(
+// CHECK-NOT:     memref.alloc({{.*}} : memref<?x?x?x160x{{b|f}}
+// CHECK-LABEL: func.func private @pulled_1(
+// CHECK-SAME:    tile.puts_operands
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 128 columns of a state of 160x128 as rows
+// CHECK-COUNT-5: tile.load {{.*}} -> tensor<16x32xbf16>
+// CHECK:         scf.for {{.*}} iter_args(%[[S:.+]] = %{{.+}}) -> (tensor<128x160xf32>) {
+// CHECK-NOT:       tensor<16x32xbf16>
+// CHECK-COUNT-5:   tile.dot {{.*}} : tensor<128x16xbf16>, tensor<16x32xbf16> -> tensor<128x32xf32>
+// CHECK:           %[[K:.+]] = tile.concat
+// CHECK:           %[[SN:.+]] = arith.truncf %[[S]]
+// CHECK:           tile.dot %{{.+}}, %[[K]], {{.*}} {transB}
+// CHECK:           arith.truncf {{.*}} : tensor<128x128xf32> to tensor<128x128xbf16>
+// CHECK:           tile.dot %{{.+}}, %[[SN]], {{.*}} {transB}
+// CHECK:           tile.dot %{{.+}}, %[[K]], %[[S]] {transA} : tensor<128x128xbf16>, tensor<128x160xbf16> -> tensor<128x160xf32>
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @pulled(%k: !X, %v: !V, %w: tensor<16x160xbf16>, %none: !K) -> !V {
+  %f = linalg.contract indexing_maps = [affine_map<(b, h, t, d, c) -> (b, h, t, c)>, affine_map<(b, h, t, d, c) -> (c, d)>,
+      affine_map<(b, h, t, d, c) -> (b, h, t, d)>] ins(%k, %w : !X, tensor<16x160xbf16>) outs(%none : !K) -> !K
+  %n = arith.truncf %f : !K to !F
+  %o = attn.recur query(%n) key(%n) value(%v) : (!F, !F, !V) -> !V
+  return %o : !V
+}
+}
+
+// -----
+
+!X = tensor<?x?x?x16xbf16>
+!F = tensor<?x?x?x128xbf16>
+
+// Columns that a view reads through a table are not what copies bring.
+
+// CHECK-LABEL: func.func private @chosen_0(
+// CHECK-SAME:    tile.schedule = "chunks of 64 tokens
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @chosen(%q: !F, %k: !X, %v: !F, %table: tensor<128xi32>, %b: index, %h: index, %t: index) -> !F {
+  %f = attn.view %k (%i, %j, %n, %c) {
+    %x = tensor.extract %table[%c] : tensor<128xi32>
+    %place = arith.index_cast %x : i32 to index
+    attn.yield %i, %j, %n, %place : index, index, index, index
+  } sizes(%b, %h, %t, 128) : !X -> !F
+  %o = attn.recur query(%q) key(%f) value(%v) : (!F, !F, !F) -> !F
+  return %o : !F
+}
+}

@@ -96,3 +96,39 @@ def masses_of_exp(gate, *, dtype="bf16", width=128):
   return %o, %m : {rows}, {mass}
 }}
 """
+
+
+def products_of_channels(channels=16, features=160, columns=128, *, dtype="bf16"):
+    """A recurrence of (x a) (x b), of queries and keys, and its mass."""
+    rows, made, values = (f"tensor<?x?x?x{width}x{dtype}>" for width in (channels, features, columns))
+    mass = "tensor<?x?x?xf32>"
+    wide, weights = made.replace(dtype, "f32"), f"tensor<{channels}x{features}x{dtype}>"
+    same, four = "affine_map<(b, h, t, f, c) -> ({})>", "affine_map<(b, h, t, f) -> (b, h, t, f)>"
+    maps = ", ".join(same.format(result) for result in ("b, h, t, c", "c, f", "b, h, t, f"))
+    text = f"""func.func @recur(%q: {rows}, %k: {rows}, %v: {values}, %a: {weights}, %b: {weights}) -> ({values}, {mass}) {{
+  %zero = arith.constant 0.0 : f32
+  %i0 = arith.constant 0 : index
+  %i1 = arith.constant 1 : index
+  %i2 = arith.constant 2 : index
+  %n0 = tensor.dim %q, %i0 : {rows}
+  %n1 = tensor.dim %q, %i1 : {rows}
+  %n2 = tensor.dim %q, %i2 : {rows}
+  %empty = tensor.empty(%n0, %n1, %n2) : {wide}
+  %none = linalg.fill ins(%zero : f32) outs(%empty : {wide}) -> {wide}
+  %out = tensor.empty(%n0, %n1, %n2) : {made}
+"""
+    for x in "qk":
+        for w in "ab":
+            text += f"  %{x}{w} = linalg.contract indexing_maps = [{maps}] ins(%{x}, %{w} : {rows}, {weights}) outs(%none : {wide}) -> {wide}\n"
+        text += f"""  %{x}f = linalg.generic {{indexing_maps = [{four}, {four}, {four}], iterator_types = ["parallel", "parallel", "parallel", "parallel"]}}
+      ins(%{x}a, %{x}b : {wide}, {wide}) outs(%out : {made}) {{
+  ^bb0(%x: f32, %y: f32, %acc: {dtype}):
+    %p = arith.mulf %x, %y : f32
+    %n = arith.truncf %p : f32 to {dtype}
+    linalg.yield %n : {dtype}
+  }} -> {made}
+"""
+    return text + f"""  %o, %m = attn.recur query(%qf) key(%kf) value(%v) stats [mass] : ({made}, {made}, {values}) -> ({values}, {mass})
+  return %o, %m : {values}, {mass}
+}}
+"""

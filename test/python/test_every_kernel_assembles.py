@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 from assembly import Assembled, emit, loop_spills
-from attn_text import attend, masses_of_exp, recurrence
+from attn_text import attend, masses_of_exp, products_of_channels, recurrence
 
 import heddle
 from heddle.bench import rows
@@ -100,7 +100,8 @@ def test_gates_per_channel_on_warpgroups(width, allowed, tmp_path):
 # Addresses and descriptors of operands that are put, and of many small tiles, are made ahead of the loop, and spill: bytes of all
 # kernels, and instructions in loops.
 @pytest.mark.parametrize("text, allowed", [(masses_of_exp("token"), (128, 96)), (recurrence("token", width=192, states=False), (1000, 280)),
-                                           (recurrence("token", width=256, states=False), (700, 340))], ids=["masses", "192", "256"])
+                                           (recurrence("token", width=256, states=False), (700, 340)), (products_of_channels(), (600, 440)),
+                                           (products_of_channels(64, 64, 64), (140, 90))], ids=["masses", "192", "256", "taylor", "learned"])
 def test_masses_maps_and_wide_keys_on_warpgroups(text, allowed, tmp_path):
     check(Assembled(emit(text, "ptx", "sm_90a"), "sm_90a", tmp_path), "recurrence", *allowed)
 

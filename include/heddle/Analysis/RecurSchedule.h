@@ -17,6 +17,9 @@ namespace heddle {
 /// Of a tile of a state that is several.
 inline constexpr int64_t kTileChannels = 128;
 
+/// Of queries and keys that products with weights compute, at once: few registers.
+inline constexpr int64_t kMapColumns = 32;
+
 /// What a recurrence works on, widths as products take them (multiples of 16).
 struct RecurWork {
   int64_t keyWidth = 0, valueWidth = 0;
@@ -27,6 +30,11 @@ struct RecurWork {
   /// Arrays as they lie in memory, not computed in the kernel.
   bool hasPlainQueries = false, hasPlainKeys = false, hasPlainValues = false;
   bool hasGate = false;
+  bool hasStates = false; ///< the caller's, in front or behind
+  /// Queries and keys are computed by products with weights: channels that the deepest contracts, 0 if there is none,
+  /// what the weights take, and what copies bring of a token.
+  int64_t mapDepth = 0;
+  int64_t weightBytes = 0, queryBytes = 0, keyBytes = 0;
   /// What is computed of queries and keys is so of copies of their own rows.
   bool isOfOwnRows = true;
   bool isGatedByChannel = false;
@@ -44,10 +52,15 @@ struct RecurSchedule {
   bool fillsMachine = false; ///< where heads are few, blocks own fewer columns, or segments of the tokens
   bool splitsSums = false;   ///< sums of gates by products of two narrow terms, not of f32: where f32 products are dear
   bool weighsKeys = false;   ///< decays to the chunk's end go into keys, a left operand, not into values, a right one
+  /// Tiles of the state have its columns as rows: then any number of channels suits products of warpgroups.
+  bool isTurned = false;
   bool hasChannelRows = false; ///< gates per channel: a chunk is computed with channels as rows (ChannelChunk.h)
   /// Gates per channel: one kernel for gates that a chunk can be split in the middle of, another for where they are
   /// not.
   bool checksGates = false;
+  bool pullsMaps = false; ///< products of queries and keys with weights are computed where they are read
+  /// Columns of queries and keys that are computed at once, where that is by products; 0: all.
+  int64_t mapColumns = 0;
   bool putsOperands = false; ///< operands that warps compute have room in shared memory
   /// With up to so many columns the state's product has its operands beside the scores, and is issued before the
   /// weights of pairs are computed: it runs meanwhile.

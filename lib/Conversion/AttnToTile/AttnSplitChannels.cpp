@@ -113,10 +113,15 @@ namespace {
 struct AttnSplitChannels : heddle::impl::AttnSplitChannelsBase<AttnSplitChannels> {
   using Base::Base;
 
-  int64_t channelsOf(attn::RecurOp op, const Partition &partition) {
+  /// `pulling`: where kernels compute products of queries and keys with weights themselves. Where one has room for
+  /// those of all channels it stays whole.
+  int64_t channelsOf(attn::RecurOp op, const Partition &partition, const Partition &pulling) {
     if (channels)
       return channels;
     auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+    RecurSchedule whole = chooseRecurSchedule(target, describeWork(op, pulling), {});
+    if (whole.pullsMaps && whole.putsOperands)
+      return 0;
     return target && !isOneToken(op) ? chooseRecurChannels(target, describeWork(op, partition)) : 0;
   }
 
@@ -128,9 +133,11 @@ struct AttnSplitChannels : heddle::impl::AttnSplitChannelsBase<AttnSplitChannels
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;
-      Partition partition(function, [](attn::AttendOp, attn::RecurOp) { return false; });
+      auto isInner = [](attn::AttendOp, attn::RecurOp) { return false; };
+      Partition partition(function, isInner, [](attn::RecurOp) { return false; });
+      Partition pulling(function, isInner, [](attn::RecurOp) { return true; });
       for (auto op : llvm::make_early_inc_range(function.getOps<attn::RecurOp>()))
-        if (int64_t most = channelsOf(op, partition); most && most < op.getKeyWidth())
+        if (int64_t most = channelsOf(op, partition, pulling); most && most < op.getKeyWidth())
           splitRecurrence(op, most);
     }
   }

@@ -45,7 +45,9 @@ public:
   FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, bool isTogether,
                   PlanBuilder plan)
       : function(function), schedule(schedule), chunk(chunk),
-        partition(function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); }),
+        partition(
+            function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); },
+            [&](attn::RecurOp op) { return pullsMaps(op); }),
         plan(std::move(plan)), places(function, partition, this->plan) {}
 
   LogicalResult emit(func::FuncOp alternative);
@@ -58,6 +60,8 @@ private:
   LogicalResult emitKernels(attn::AttendOp op, ArrayRef<KernelOutput> outputs);
   LogicalResult emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs);
   void noteSchedule(StringRef note, int64_t warps, bool putsOperands = false);
+  RecurSchedule chooseSchedule(attn::RecurOp op, const Partition &partition);
+  bool pullsMaps(attn::RecurOp op);
 
   func::FuncOp function;
   const AttendSchedule &schedule;
@@ -136,13 +140,28 @@ LogicalResult FunctionEmitter::emitKernels(attn::AttendOp op, ArrayRef<KernelOut
   return success();
 }
 
-LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs) {
-  auto target = op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+static tile::TargetAttr targetOf(Operation *op) {
+  return op->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+}
+
+RecurSchedule FunctionEmitter::chooseSchedule(attn::RecurOp op, const Partition &partition) {
   RecurSchedule given;
   given.chunk = isOneToken(op) ? 1 : chunk;
   given.segments = schedule.splitKeys ? schedule.splits : 1;
-  RecurSchedule complete = chooseRecurSchedule(target, describeWork(op, partition), given);
+  RecurSchedule complete = chooseRecurSchedule(targetOf(op), describeWork(op, partition), given);
   complete.valueColumns = std::min(complete.valueColumns, schedule.valueColumns);
+  return complete;
+}
+
+/// Whether a schedule has room for what products of queries and keys with weights take. A step has no products.
+bool FunctionEmitter::pullsMaps(attn::RecurOp op) {
+  Partition all(function, [](auto, auto) { return false; }, [](attn::RecurOp) { return true; });
+  return !isOneToken(op) && chooseSchedule(op, all).pullsMaps;
+}
+
+LogicalResult FunctionEmitter::emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs) {
+  tile::TargetAttr target = targetOf(op);
+  RecurSchedule complete = chooseSchedule(op, partition);
   FailureOr<std::vector<InnerAttend>> inner = prepareInner(plan, partition.getInner(op), complete, schedule.keys);
   if (failed(inner) || failed(emitRecur(plan, op, complete, outputs, *inner)))
     return failure();

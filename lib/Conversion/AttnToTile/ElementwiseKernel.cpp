@@ -2,10 +2,13 @@
 #include "ElementwiseKernel.h"
 #include "OutputStore.h"
 #include "TileEmitter.h"
+#include "dialects/Tile/TileDialect.h"
 #include "dialects/Tile/TileOps.h"
+#include "dialects/Tile/TileTarget.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace heddle;
@@ -13,14 +16,15 @@ using namespace heddle;
 static constexpr int64_t kRows = 64, kColumns = 64;
 
 /// Starts a kernel whose blocks are the tiles of an array of `rank` dimensions; returns a block's indices.
-static SmallVector<Lifted> startTiles(KernelBuilder &kernel, int64_t rank, function_ref<Value(int64_t)> size) {
+static SmallVector<Lifted> startTiles(KernelBuilder &kernel, int64_t rank, function_ref<Value(int64_t)> size,
+                                      int64_t rows = kRows, int64_t columns = kColumns) {
   ImplicitLocOpBuilder &head = kernel.head(), &b = kernel.body();
   auto blocks = [&](int64_t dim, int64_t width) -> Value {
     return dim < 0 ? kernel.constant(1)
                    : arith::CeilDivSIOp::create(head, size(dim), kernel.constant(width)).getResult();
   };
-  Value columnBlocks = blocks(rank - 1, kColumns);
-  Value rowBlocks = blocks(rank - 2, kRows);
+  Value columnBlocks = blocks(rank - 1, columns);
+  Value rowBlocks = blocks(rank - 2, rows);
   Value grid[] = {arith::MulIOp::create(head, rowBlocks, columnBlocks), blocks(rank - 3, 1), blocks(rank - 4, 1)};
   SmallVector<Value> ids = kernel.startBody(grid);
   auto scaled = [&](Value block, int64_t width) -> Value {
@@ -28,8 +32,8 @@ static SmallVector<Lifted> startTiles(KernelBuilder &kernel, int64_t rank, funct
   };
   Lifted all[] = {{ids[2]},
                   {ids[1]},
-                  Lifted::positions(0, kRows, scaled(arith::DivUIOp::create(b, ids[0], columnBlocks), kRows)),
-                  Lifted::positions(1, kColumns, scaled(arith::RemUIOp::create(b, ids[0], columnBlocks), kColumns))};
+                  Lifted::positions(0, rows, scaled(arith::DivUIOp::create(b, ids[0], columnBlocks), rows)),
+                  Lifted::positions(1, columns, scaled(arith::RemUIOp::create(b, ids[0], columnBlocks), columns))};
   return SmallVector<Lifted>(ArrayRef(all).take_back(rank));
 }
 
@@ -85,6 +89,25 @@ static bool takesRuns(Value tensor) {
                       [&](Value operand) { return rank(operand) == rank(tensor) && takesRuns(operand); });
 }
 
+/// Whether an array is a product of rows with weights, and what follows from it element by element.
+static bool followsContraction(Value tensor) {
+  auto generic = tensor.getDefiningOp<linalg::LinalgOp>();
+  if (generic && generic.getNumReductionLoops() > 0)
+    return linalg::isaContractionOpInterface(generic);
+  return generic && generic.getNumDpsInputs() == 1 && followsContraction(generic.getDpsInputs().front());
+}
+
+/// Of products of warpgroups tiles are larger, so that rows are read once.
+static std::pair<int64_t, int64_t> chooseTile(Value tensor, RankedTensorType type) {
+  constexpr int64_t rows = 128, columns = 128;
+  if (type.getRank() != 4 || type.getElementTypeBitWidth() != 16 || type.getDimSize(3) % columns ||
+      !followsContraction(tensor))
+    return {kRows, kColumns};
+  auto target = tensor.getDefiningOp()->getParentOfType<ModuleOp>()->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+  bool isLarge = target && target.getHasWarpgroupMma();
+  return isLarge ? std::pair(rows, columns) : std::pair(kRows, kColumns);
+}
+
 LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value memory) {
   Value source = getLogicalSource(tensor);
   auto type = cast<RankedTensorType>(source.getType());
@@ -98,10 +121,20 @@ LogicalResult heddle::emitElementwise(PlanBuilder &plan, Value tensor, Value mem
   TileEmitter emitter(kernel);
   auto size = [&](int64_t dim) { return kernel.dim(source, dim); };
   bool isRuns = rank < 4 && takesRuns(tensor);
-  SmallVector<Lifted> indices = isRuns ? startRuns(kernel, rank, size) : startTiles(kernel, rank, size);
-  TileShape shape{rank > 1 || isRuns ? kRows : 1, isRuns ? 1 : kColumns};
+  auto [rows, columns] = chooseTile(source, type);
+  SmallVector<Lifted> indices = isRuns ? startRuns(kernel, rank, size) : startTiles(kernel, rank, size, rows, columns);
+  TileShape shape{rank > 1 || isRuns ? rows : 1, isRuns ? 1 : columns};
   if (failed(storeOutput(kernel, emitter, {tensor, memory}, indices, shape)))
     return failure();
+  if (!isRuns && rows != kRows) {
+    constexpr int64_t rowsOfWarp = 16;
+    auto function = kernel.body().getInsertionBlock()->getParentOp()->getParentOfType<func::FuncOp>();
+    Builder builder(function.getContext());
+    function->setAttr(tile::kWarpsAttr, builder.getI64IntegerAttr(rows / rowsOfWarp));
+    function->setAttr(
+        "tile.schedule",
+        builder.getStringAttr(llvm::formatv("tiles of {0}x{1}, {2} warps", rows, columns, rows / rowsOfWarp).str()));
+  }
   kernel.launch();
   return success();
 }

@@ -17,10 +17,21 @@ static bool isOfColumns(tensor::ExtractSliceOp slice) {
          !ShapedType::isDynamic(offsets.back()) && offsets.back() % columnGroup == 0;
 }
 
+static bool readsTable(Value number) {
+  Operation *op = number.getDefiningOp();
+  return op && (isa<tensor::ExtractOp>(op) || llvm::any_of(op->getOperands(), readsTable));
+}
+
+/// Whether the columns of a view lie side by side: which they are is not read from a table.
+static bool hasColumnsInOrder(attn::ViewOp view) {
+  return view && !readsTable(view.getCoordinates().front().getTerminator()->getOperands().back());
+}
+
 bool heddle::isInMemory(Value tensor, const Partition &partition) {
   if (auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>(); slice && isOfColumns(slice))
     return isInMemory(slice.getSource(), partition);
-  return isa<BlockArgument>(tensor) || tensor.getDefiningOp<attn::ViewOp>() || partition.isStored(tensor);
+  return isa<BlockArgument>(tensor) || hasColumnsInOrder(tensor.getDefiningOp<attn::ViewOp>()) ||
+         partition.isStored(tensor);
 }
 
 static int64_t widthOf(Value tensor) { return cast<RankedTensorType>(tensor.getType()).getShape().back(); }
@@ -48,8 +59,15 @@ bool heddle::isOfOwnRows(Value tensor, const Partition &partition, int64_t chann
                         [&](Value input) { return widthOf(input) % (isWhole ? columnGroup : channels) == 0; });
   }
   if (auto generic = dyn_cast<linalg::LinalgOp>(op))
-    return generic.getNumReductionLoops() <= 1 && all(op->getOperands());
+    return generic.getNumReductionLoops() <= 1 && all(generic.getDpsInputs());
   return OpTrait::hasElementwiseMappableTraits(op) && all(op->getOperands());
+}
+
+/// Bytes that copies bring of a token for `operand`: of what it is computed of, where that is one array.
+static int64_t copiedBytes(Value operand, const llvm::SetVector<Operation *> &maps) {
+  Value rows = maps.empty() ? operand : maps.front()->getOperand(0);
+  auto type = cast<RankedTensorType>(rows.getType());
+  return llvm::alignTo(type.getDimSize(3), 16) * type.getElementTypeBitWidth() / 8;
 }
 
 RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
@@ -61,8 +79,22 @@ RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
   work.hasPlainQueries = isInMemory(op.getQuery(), partition);
   work.hasPlainKeys = isInMemory(op.getKey(), partition);
   work.hasPlainValues = isInMemory(op.getValue(), partition);
-  work.isOfOwnRows = llvm::all_of(ValueRange{op.getQuery(), op.getKey()},
-                                  [&](Value operand) { return isOfOwnRows(operand, partition, kTileChannels); });
+  work.isOfOwnRows = llvm::all_of(ValueRange{op.getQuery(), op.getKey()}, [&](Value operand) {
+    return isOfOwnRows(operand, partition, partition.getMapsOf(operand).empty() ? kTileChannels : kMapColumns);
+  });
+  llvm::SetVector<Operation *> all;
+  for (auto [operand, bytes] :
+       {std::pair<Value, int64_t &>(op.getQuery(), work.queryBytes), {op.getKey(), work.keyBytes}}) {
+    llvm::SetVector<Operation *> maps = partition.getMapsOf(operand);
+    bytes = copiedBytes(operand, maps);
+    all.insert_range(maps);
+  }
+  for (Operation *map : all) { // a product reads weights that are there once for all heads, or one matrix of them
+    auto weights = cast<RankedTensorType>(map->getOperand(1).getType());
+    work.mapDepth = std::max(work.mapDepth, weights.getShape().take_back(2).front());
+    work.weightBytes += llvm::product_of(weights.getShape().take_back(2)) * weights.getElementTypeBitWidth() / 8;
+  }
+  work.hasStates = op.getInitial() || op.getInitialMass() || op.getFinal();
   work.hasGate = static_cast<bool>(op.getGate());
   work.isGatedByChannel = op.isGatedByChannel();
   if (work.isGatedByChannel && isInMemory(op.getGate(), partition))

@@ -7,7 +7,8 @@
 
 namespace heddle {
 
-/// Whether a kernel finds an array in memory: as it was given, viewed, or stored by a kernel in front.
+/// Whether a kernel finds an array in memory: as it was given, viewed with its columns in order, or stored by a kernel
+/// in front.
 bool isInMemory(mlir::Value tensor, const Partition &partition);
 
 /// Whether a tile of `tensor` (b, h, t, c) can be computed of what copies bring of the same rows: element by element,

@@ -129,10 +129,77 @@ static llvm::MapVector<Value, bool> anchorsOf(Value tensor, const llvm::SetVecto
   return found;
 }
 
-Partition::Partition(func::FuncOp function, IsInner isInner) {
+/// A product of rows, x (b, h, t, c), with weights that a block keeps: (c, f), or (h, c, f).
+static bool isMap(Operation *op) {
+  constexpr int64_t maxChannels = 128, maxFeatures = 160;
+  auto generic = dyn_cast_or_null<linalg::LinalgOp>(op);
+  if (!generic || generic.getNumReductionLoops() != 1 || !linalg::isaContractionOpInterface(generic))
+    return false;
+  Value rows = generic.getDpsInputs()[0], weights = generic.getDpsInputs()[1];
+  auto rowsType = cast<RankedTensorType>(rows.getType()), type = cast<RankedTensorType>(weights.getType());
+  return rowsType.getRank() == 4 && (type.getRank() == 2 || type.getRank() == 3) &&
+         type.getShape().back() <= maxFeatures && rowsType.getDimSize(3) <= maxChannels &&
+         type.getDimSize(type.getRank() - 2) == rowsType.getDimSize(3);
+}
+
+/// The operands that a step from a feature to what it is computed of goes on with.
+static ValueRange getFeatureSources(Operation *op) {
+  if (isa<tensor::ConcatOp>(op) || isPointwise(op))
+    return op->getOperands();
+  if (isa<tensor::ExtractSliceOp>(op))
+    return op->getOperands().take_front();
+  return {};
+}
+
+static void collectMaps(Value tensor, llvm::SetVector<Operation *> &maps) {
+  Operation *op = tensor.getDefiningOp();
+  if (!op || !isa<RankedTensorType>(tensor.getType()))
+    return;
+  if (isMap(op))
+    maps.insert(op);
+  else
+    for (Value source : getFeatureSources(op))
+      collectMaps(source, maps);
+}
+
+/// Whether all that is made of a map's result are queries and keys of recurrences that pull it.
+static bool isForRecurrences(Operation *map, Partition::PullsMaps pullsMaps) {
+  return llvm::all_of(map->getUses(), [&](OpOperand &use) {
+    if (auto recur = dyn_cast<attn::RecurOp>(use.getOwner()))
+      return (recur.getQuery() == use.get() || recur.getKey() == use.get()) && pullsMaps(recur);
+    return llvm::is_contained(getFeatureSources(use.getOwner()), use.get()) &&
+           isForRecurrences(use.getOwner(), pullsMaps);
+  });
+}
+
+void Partition::pullMaps(func::FuncOp function, PullsMaps pullsMaps) {
+  for (auto recur : function.getOps<attn::RecurOp>())
+    for (Value operand : {Value(recur.getQuery()), Value(recur.getKey())}) {
+      llvm::SetVector<Operation *> maps;
+      collectMaps(operand, maps);
+      for (Operation *map : maps)
+        if (isForRecurrences(map, pullsMaps))
+          pulled.insert(map);
+    }
+  // Products read their operands from memory. Rows are narrower than what is made of them.
+  for (Operation *map : pulled)
+    for (Value operand : map->getOperands().take_front(2))
+      if (!isa_and_nonnull<attn::ViewOp>(operand.getDefiningOp()) && operand.getDefiningOp())
+        stored.insert(operand);
+}
+
+llvm::SetVector<Operation *> Partition::getMapsOf(Value tensor) const {
+  llvm::SetVector<Operation *> maps;
+  collectMaps(tensor, maps);
+  maps.remove_if([&](Operation *map) { return !pulled.contains(map); });
+  return maps;
+}
+
+Partition::Partition(func::FuncOp function, IsInner isInner, PullsMaps pullsMaps) {
+  pullMaps(function, pullsMaps);
   // Forward, so that what is stored early shortens the walks of later readers.
   for (Operation &op : function.front()) {
-    if (isExpensive(&op))
+    if (isExpensive(&op) && !pulled.contains(&op))
       stored.insert(narrowestOf(op.getResult(0)));
     if (isa<attn::AccumulateOp>(op))
       stored.insert(op.getResult(0));

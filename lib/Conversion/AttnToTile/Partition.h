@@ -9,6 +9,9 @@
 // from several belongs to the last one and reads the others from memory, but for
 // attends that the kernel of a recurrence computes *inside*.
 //
+// A product of queries or keys with few weights, x @ w, may be pulled as well, by
+// recurrences whose kernels have room for the weights.
+//
 //===----------------------------------------------------------------------===//
 #ifndef HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
 #define HEDDLE_LIB_CONVERSION_ATTNTOTILE_PARTITION_H
@@ -24,8 +27,10 @@ class Partition {
 public:
   /// Whether the kernel of a recurrence is to compute rows of an attend that are merged with its own.
   using IsInner = llvm::function_ref<bool(attn::AttendOp, attn::RecurOp)>;
+  /// Whether kernels of a recurrence compute products of its queries and keys with weights themselves.
+  using PullsMaps = llvm::function_ref<bool(attn::RecurOp)>;
 
-  Partition(mlir::func::FuncOp function, IsInner isInner);
+  Partition(mlir::func::FuncOp function, IsInner isInner, PullsMaps pullsMaps);
 
   /// Tensors to store, in program order.
   llvm::ArrayRef<mlir::Value> getStored() const { return stored.getArrayRef(); }
@@ -37,9 +42,14 @@ public:
   /// Attends that the kernel of `op` computes inside, in the order in which its outputs name them.
   llvm::SmallVector<attn::AttendOp> getInner(attn::RecurOp op) const;
 
+  /// Products with weights that a tensor is computed of where it is read.
+  llvm::SetVector<mlir::Operation *> getMapsOf(mlir::Value tensor) const;
+
 private:
   void storeOthers(IsInner isInner);
+  void pullMaps(mlir::func::FuncOp function, PullsMaps pullsMaps);
 
+  llvm::SetVector<mlir::Operation *> pulled; ///< products with weights
   llvm::SetVector<mlir::Value> stored;
   llvm::DenseMap<mlir::Value, mlir::Operation *> anchors;
   llvm::MapVector<mlir::Operation *, llvm::SetVector<mlir::Operation *>> inner; ///< by the recurrence around

@@ -42,7 +42,7 @@ public:
         columns(std::min(schedule.valueColumns, static_cast<int64_t>(llvm::alignTo(op.getValueWidth(), 16)))),
         tileChannels(std::min(schedule.tileChannels ? schedule.tileChannels : keyWidth, keyWidth)),
         tileColumns(std::min(schedule.tileColumns ? schedule.tileColumns : columns, columns)),
-        isMassColumn(schedule.weighsKeys || isOneToken(op)) {}
+        isMassColumn(schedule.weighsKeys || schedule.isTurned || isOneToken(op)) {}
 
   /// `inner`: attends whose rows are computed beside its own.
   mlir::LogicalResult emit(llvm::ArrayRef<KernelOutput> outputs, llvm::ArrayRef<InnerAttend> inner = {});
@@ -81,6 +81,12 @@ private:
   mlir::Value tileOf(mlir::Value tensor, const Lifted &row, const Lifted &column, llvm::ArrayRef<int64_t> shape) {
     return emitter.tile(tensor, {place.batchOf(tensor), place.headOf(tensor), row, column}, shape);
   }
+  /// Of a tile of the state.
+  llvm::SmallVector<int64_t> stateShape(int64_t part) const {
+    if (schedule.isTurned)
+      return {tileColumns, channelsOf(part)};
+    return {channelsOf(part), tileColumns};
+  }
   int64_t channelTiles() const { return llvm::divideCeil(keyWidth, tileChannels); }
   int64_t columnTiles() const { return columns / tileColumns; }
   int64_t channelsOf(int64_t part) const { return std::min(tileChannels, keyWidth - part * tileChannels); }
@@ -94,6 +100,7 @@ private:
             llvm::SmallVector<mlir::Value>(values.drop_front(count))};
   }
 
+  mlir::Value channelsOfRows(mlir::Value tensor, const Lifted &row, int64_t part);
   void startBlock();
   /// What channels of a chunk add to the state: the left operand of products, maybe with the decays to the chunk's end.
   struct Addend {

@@ -14,6 +14,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "RecurKernels.h"
+#include "HeldLoads.h"
 #include "OutputStore.h"
 #include "RecurKernel.h"
 #include "dialects/Attn/SequenceLengths.h"
@@ -92,10 +93,27 @@ void RecurKernel::openBranch(Value condition) {
   b().setInsertionPointToStart(scf::IfOp::create(b(), condition, /*withElseRegion=*/false).thenBlock());
 }
 
+/// A tile of queries or keys. What products compute of them is computed some columns at a time, and narrow at once.
+Value RecurKernel::channelsOfRows(Value tensor, const Lifted &row, int64_t part) {
+  int64_t size = schedule.chunk, width = channelsOf(part), each = schedule.mapColumns;
+  if (!each || each >= width || kernel.memory(tensor))
+    return tileOf(tensor, row, channels(1, part), {size, width});
+  SmallVector<Value> columns;
+  for (int64_t first = 0; first < width; first += each) {
+    int64_t count = std::min(each, width - first);
+    Lifted some = Lifted::positions(1, count, constant(part * tileChannels + first));
+    columns.push_back(tileOf(tensor, row, some, {size, count}));
+    if (!columns.back())
+      return {};
+  }
+  Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+  return tile::ConcatOp::create(b(), RankedTensorType::get({size, width}, element), columns);
+}
+
 FailureOr<SmallVector<Value>> RecurKernel::loadQueries(const Lifted &row) {
   SmallVector<Value> queries;
   for (int64_t part = 0; part < channelTiles(); ++part)
-    queries.push_back(tileOf(op.getQuery(), row, channels(1, part), {schedule.chunk, channelsOf(part)}));
+    queries.push_back(channelsOfRows(op.getQuery(), row, part));
   if (llvm::is_contained(queries, Value()))
     return failure();
   return queries;
@@ -108,7 +126,7 @@ FailureOr<RecurKernel::Chunk> RecurKernel::loadChunk(Value number) {
   Lifted row = Lifted::positions(0, size, first, limit);
   Chunk chunk{{}, {}, row, {}};
   for (int64_t part = 0; part < channelTiles(); ++part)
-    chunk.keys.push_back(tileOf(op.getKey(), row, channels(1, part), {size, channelsOf(part)}));
+    chunk.keys.push_back(channelsOfRows(op.getKey(), row, part));
   for (int64_t part = 0; part < columnTiles(); ++part)
     chunk.values.push_back(tileOf(op.getValue(), row, valueColumns(part), {size, tileColumns}));
   chunk.present = arith::MinSIOp::create(b(), arith::SubIOp::create(b(), length, first), constant(size));
@@ -157,20 +175,24 @@ FailureOr<RecurKernel::Rows> RecurKernel::readRows(ArrayRef<Value> queries, cons
     rows.mass = rows.mass ? math.add(rows.mass, before) : before;
   }
   Value narrowWeights;
+  auto weigh = [&] {
+    Value weights = decay.weights(queries.front(), chunk.keys.front(), products);
+    if (rows.mass)
+      rows.mass = math.add(rows.mass, math.sum(weights, 1));
+    narrowWeights = math.narrow(weights, element);
+  };
+  if (schedule.isTurned) // scores and rows take the same registers
+    weigh();
   for (int64_t part = 0; part < columnTiles(); ++part) {
     Value result = math.zeros({schedule.chunk, tileColumns});
     for (auto [n, tile] : llvm::enumerate(asking))
-      result = math.dot(tile, sums[n * columnTiles() + part], result);
+      result = math.dot(tile, sums[n * columnTiles() + part], result, /*transX=*/false, schedule.isTurned);
     if (part && failed(meanwhile.store(rows, part - 1)))
       return failure();
     if (part == 0 && meanwhile.reads)
       meanwhile.reads();
-    if (!narrowWeights) {
-      Value weights = decay.weights(queries.front(), chunk.keys.front(), products);
-      if (rows.mass)
-        rows.mass = math.add(rows.mass, math.sum(weights, 1));
-      narrowWeights = math.narrow(weights, element);
-    }
+    if (!narrowWeights)
+      weigh();
     rows.result = math.dot(narrowWeights, chunk.values[part], ofState(result));
   }
   return rows;
@@ -312,6 +334,8 @@ LogicalResult RecurKernel::emit(ArrayRef<KernelOutput> outputs, ArrayRef<InnerAt
              : op.hasAt()              ? visitRows(outputs)
                                        : visitChunks(outputs)))
     return failure();
+  Operation *block = b().getInsertionBlock()->getParentOp();
+  holdLoads(isa<scf::ForallOp>(block) ? block : block->getParentOfType<scf::ForallOp>().getOperation());
   kernel.launch();
   return success();
 }

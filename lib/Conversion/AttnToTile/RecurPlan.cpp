@@ -22,6 +22,8 @@ static constexpr int64_t kFewestSegments = 3;
 static constexpr int64_t kFewestChunks = 4;
 /// Products of fewer columns cost as much as products of so many.
 static constexpr int64_t kFewestColumns = 32;
+/// Of a group of warps, where columns are rows of its products.
+static constexpr int64_t kFewestRows = 64;
 
 namespace {
 class RecurPlan {
@@ -72,9 +74,11 @@ SegmentWorkspace RecurPlan::allocate(Value segments, Value count) {
   Type f32 = b.getF32Type();
   SegmentWorkspace workspace{segments, {}, {}, {}};
   Value sizes[] = {count, batch, heads};
-  workspace.sums =
-      plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth(), op.getValueWidth()}, f32), sizes);
-  SmallVector<int64_t> shape(3, kDynamic);
+  SmallVector<int64_t> shape(3, kDynamic), sums(shape);
+  llvm::append_values(sums, op.getKeyWidth(), op.getValueWidth());
+  if (schedule.isTurned)
+    std::swap(sums[3], sums[4]);
+  workspace.sums = plan.allocate(MemRefType::get(sums, f32), sizes);
   if (op.getMass())
     workspace.masses = plan.allocate(MemRefType::get({kDynamic, kDynamic, kDynamic, op.getKeyWidth()}, f32), sizes);
   if (op.isGatedByChannel())
@@ -173,7 +177,7 @@ Value RecurPlan::blocksOf(int64_t columns) {
 /// Whether blocks with half as many columns run at a time; null where there are none.
 Value RecurPlan::fewerColumnsFit(int64_t columns, Value machine) {
   int64_t half = columns / 2;
-  if (half < kFewestColumns || half % 16)
+  if (half < (schedule.isTurned ? kFewestRows : kFewestColumns) || half % 16)
     return {};
   return arith::CmpIOp::create(b, arith::CmpIPredicate::sle, blocksOf(half), machine);
 }

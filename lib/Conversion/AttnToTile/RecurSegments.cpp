@@ -82,7 +82,10 @@ RecurKernel::WorkspacePlace RecurKernel::placeInWorkspace(Value number, int64_t 
   int64_t count = channelTiles() * columnTiles();
   SmallVector<Value> indices{number, place.batch, place.head};
   if (n < count) {
-    llvm::append_values(indices, constant(n / columnTiles() * tileChannels), valueColumns(n % columnTiles()).base);
+    Value channel = constant(n / columnTiles() * tileChannels), column = valueColumns(n % columnTiles()).base;
+    if (schedule.isTurned)
+      std::swap(channel, column);
+    llvm::append_values(indices, channel, column);
     return {kernel.import(workspace->sums), indices, UnitAttr()};
   }
   indices.push_back(constant((n - count) * tileChannels));

@@ -18,7 +18,7 @@ using namespace heddle;
 RecurKernel::State RecurKernel::emptyState() {
   State state;
   for (int64_t part = 0; part < channelTiles(); ++part) {
-    state.sums.append(columnTiles(), math.zeros({channelsOf(part), tileColumns}));
+    state.sums.append(columnTiles(), math.zeros(stateShape(part)));
     SmallVector<int64_t> shape{1, channelsOf(part)};
     if (isMassColumn)
       std::swap(shape[0], shape[1]);
@@ -84,7 +84,8 @@ RecurKernel::State RecurKernel::advance(const State &state, const Chunk &chunk, 
       Value sums = state.sums[part * columnTiles() + of];
       if (whole)
         sums = math.mul(sums, ofRows);
-      next.sums.push_back(math.dot(addend.keys, values[of], sums, addend.isTransposed));
+      next.sums.push_back(schedule.isTurned ? math.dot(values[of], addend.keys, sums, /*transX=*/true)
+                                            : math.dot(addend.keys, values[of], sums, addend.isTransposed));
     }
     if (addend.mass) // a column has one decay for all channels
       next.mass.push_back(math.add(whole ? math.mul(state.mass[part], whole) : state.mass[part], addend.mass));

@@ -100,9 +100,12 @@ bool heddle::suitsBulkCopy(tile::LoadOp load) {
 bool heddle::suitsVectorCopy(tile::LoadOp load) {
   constexpr int64_t fewest = 32;
   RankedTensorType tile = load.getResult().getType();
-  return isa<scf::ForOp>(load->getParentOp()) && !load.getColumn() && !load.getLimit() && tile.getDimSize(0) == 1 &&
-         tile.getDimSize(1) >= fewest && tile.getElementTypeBitWidth() == 32 && kernelOf(load.getSource()) &&
-         isOnlyRead(load.getSource());
+  auto loop = dyn_cast<scf::ForOp>(load->getParentOp());
+  // A row that every iteration reads alike is in the first cache.
+  auto isAnother = [&](Value index) { return !loop.isDefinedOutsideOfLoop(index); };
+  return loop && llvm::any_of(load.getIndices(), isAnother) && !load.getColumn() && !load.getLimit() &&
+         tile.getDimSize(0) == 1 && tile.getDimSize(1) >= fewest && tile.getElementTypeBitWidth() == 32 &&
+         kernelOf(load.getSource()) && isOnlyRead(load.getSource());
 }
 
 bool heddle::isOfRows(tile::GatherOp gather) {
@@ -166,6 +169,10 @@ static bool isAtHand(Value tile, bool isOfCopies = false) {
   Operation *op = tile.getDefiningOp();
   if (!type || isa_and_nonnull<tile::IotaOp, tensor::SplatOp, arith::ConstantOp>(op))
     return true;
+  if (auto dot = dyn_cast_or_null<tile::DotOp>(op); dot && isOfCopies) {
+    auto left = dot.getLhs().getDefiningOp<tile::LoadOp>(), right = dot.getRhs().getDefiningOp<tile::LoadOp>();
+    return left && right && suitsBulkCopy(left) && suitsBulkCopy(right);
+  }
   if (!op || isa<tile::DotOp>(op) || (isa<tile::ReduceOp>(op) && !isOfCopies))
     return !isOfCopies;
   if (auto load = dyn_cast<tile::LoadOp>(op))

@@ -3,7 +3,7 @@
 If the weight of a pair is f(q_i) . f(k_j), keys can be summed up before rows are known: sum_j f(k_j) v_j^T is a state, and a
 [recurrence](gates.md) replaces the table of pairs. A feature map is array code, from (.., width) to (.., features), given to `heddle.recur` as
 `feature_map` (or a pair, of q and of k). It is pulled into the kernel that reads it: features are never in memory, but for
-products with learned weights, which a kernel in front computes.
+products with weights for which a recurrence's kernel has no room: those a kernel in front computes.
 
 The first spec is a whole recurrence; most of the others show the map alone, which is what differs. Their extents are numbers to keep the
 text short; `?` works as everywhere.
@@ -178,8 +178,8 @@ def polynomial(q, k, v):
 
         f(x) . f(y) = c0 + c1 s + c2 s^2,   s = x . y
 
-    Each product of two channels once: 1 + d + d (d + 1) / 2 features, each a product of two factors that the text below makes with columns of 0
-    and 1. [Fastmax](../mechanisms/fastmax.py), [BASED](../mechanisms/based.py); coefficients
+    Each product of two channels once: 1 + d + d (d + 1) / 2 features, each a product of two factors that the text below makes with columns that
+    choose a channel. [Fastmax](../mechanisms/fastmax.py), [BASED](../mechanisms/based.py); coefficients
     (0, 0, 1) are the second power alone, as in symmetric power attention (Buckman et al. 2024).
     """
     return heddle.recur(q, k, v, feature_map=feature_maps.polynomial(16, (1.0, 1.0, 0.5)), normalizer="sum")
