@@ -97,6 +97,18 @@ def test_gates_per_channel_on_warpgroups(width, allowed, tmp_path):
     assert {name for name, count in spilled.items() if count != "0"} <= {"2", max(spilled)}
 
 
+# Of more channels than groups multiply, two recurrences of 128: kernels that repeat heads spill, and those of the second part, which add
+# the rows of the first one, do a little; the first part's own spill nothing.
+def test_channels_in_parts_on_warpgroups(tmp_path):
+    ptx = emit(recurrence("channel", width=256, states=False), "ptx", "sm_90a")
+    kernels = re.findall(r"\.entry (\w+)\((.*?)(?=\.entry|\Z)", ptx, re.DOTALL)
+    assert kernels and all("wgmma.mma_async" in body for _, body in kernels)
+    made = Assembled(ptx, "sm_90a", tmp_path)
+    check(made, "channels in parts", 960, 200)
+    spilled = {name: int(count) for name, count in re.findall(r"Function properties for (\w+)\n.*?(\d+) bytes spill stores", made.log)}
+    assert len(spilled) == len(kernels) and sum(0 < count <= 160 for count in spilled.values()) <= 2 and sum(count > 160 for count in spilled.values()) <= 4
+
+
 # Addresses and descriptors of operands that are put, and of many small tiles, are made ahead of the loop, and spill: bytes of all
 # kernels, and instructions in loops.
 @pytest.mark.parametrize("text, allowed", [(masses_of_exp("token"), (128, 96)), (recurrence("token", width=192, states=False), (1000, 280)),
