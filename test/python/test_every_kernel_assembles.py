@@ -16,7 +16,8 @@ from attn_text import attend, masses_of_exp, products_of_channels, recurrence
 import heddle
 from heddle.bench import rows
 
-SERIALIZED = {"C7512", "C7513", "C7520"}
+# Products that run one after another, and a wait that ptxas adds where it does not know that nothing is on its way.
+REFUSED = {"C7512", "C7513", "C7517", "C7520"}
 TARGETS = ("sm_80", "sm_89", "sm_90a")
 SPECS = {
     "bf16_64": dict(),
@@ -68,12 +69,12 @@ LISTED = {"strided_window_bf16_80_96": (16, 0), "window_2d_bf16_128": (20, 0), "
 
 
 def check(made, name, allowed_spill, allowed_in_loops=0):
-    """No product serialized, no spill in a loop, and few bytes of spills outside of loops, but for what is allowed."""
+    """No remark that is refused, no spill in a loop, and few bytes of spills outside of loops, but for what is allowed."""
     assert made.entries, made.log
     for code, line in made.messages:
-        if code not in SERIALIZED:
+        if code not in REFUSED:
             warnings.warn(f"{name}: {line.strip()}")
-    assert not [line for code, line in made.messages if code in SERIALIZED]
+    assert not [line for code, line in made.messages if code in REFUSED]
     spills = "\n".join([f"{made.spilled} bytes spilled at", *made.spills, "in loops:", *made.loop_spills[:10]])
     assert len(made.loop_spills) <= allowed_in_loops and made.spilled <= allowed_spill, spills
     if made.spilled:
