@@ -22,6 +22,8 @@ static constexpr int64_t kStepWarps = 8;
 /// With products of warpgroups: rows of a tile that a group of four warps multiplies, its threads, the columns that a
 /// block owns at most, and the slots of what copies bring.
 static constexpr int64_t kGroupRows = 64, kGroupThreads = 128, kMaxColumns = 128, kStages = 2;
+/// Keys of a step of an attend inside.
+static constexpr int64_t kKeysInside = 64;
 
 namespace {
 /// What a block takes of the machine with products of warpgroups: registers of a consuming thread and bytes of shared
@@ -39,6 +41,14 @@ public:
   void hold(llvm::StringRef name, int64_t columns) { registers.add(name, columns * kGroupRows / kGroupThreads); }
   /// Shared memory of so many elements, of 16 bits if not said.
   void place(llvm::StringRef name, int64_t elements, int64_t bytes = 2) { shared.add(name, elements * bytes); }
+
+  /// What rows of a chunk are merged with: arrays that are copied, or slots of the loops of attends inside.
+  void placeBeside(const RecurWork &work, int64_t chunk, int64_t columns) {
+    if (work.besideBytes)
+      place("rows beside", kStages * chunk * columns, work.besideBytes);
+    if (work.innerDepth)
+      place("keys inside", kStages * kKeysInside * (work.innerDepth + columns));
+  }
 
   bool fits() const { return registersLeft() >= 0 && shared.total <= target.getSharedBytesPerBlock(); }
   int64_t registersLeft() const {
@@ -106,14 +116,21 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   budget.hold("state", columns);
   budget.hold("scores", chunk);
   budget.hold("result", columns);
+  // Around a loop of an attend inside one slot does; a second one where there is room.
+  int64_t stages = work.innerDepth ? 1 + schedule.putsOperands : kStages;
   if (work.mapDepth)
     placeMaps(budget, work, chunk);
   else
-    budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
-  budget.place("values", kStages * chunk * columns);
+    budget.place("queries and keys", stages * chunk * 2 * work.keyWidth);
+  budget.place("values", (work.innerDepth ? 1 : kStages) * chunk * columns);
   budget.place("state", work.keyWidth * columns);
-  if (!budget.fits())
-    return std::nullopt;
+  budget.placeBeside(work, chunk, columns);
+  if (!budget.fits()) {
+    RecurSchedule fewer = given;
+    fewer.valueColumns = columns / 2;
+    bool areColumnsOpen = !given.valueColumns && work.besideBytes && columns == kMaxColumns;
+    return areColumnsOpen ? chooseWarpgroupSchedule(target, work, fewer) : std::nullopt;
+  }
   schedule.pullsMaps = true;
   schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
   // A column more of the state and of the result is a register; keys with their decays are a left operand in registers.
@@ -187,6 +204,7 @@ static std::optional<RecurSchedule> chooseWideSchedule(tile::TargetAttr target, 
   budget.place("queries and keys", kStages * kChunk * 2 * work.keyWidth);
   budget.place("values", kStages * kChunk * columns);
   budget.place("state", work.keyWidth * columns);
+  budget.placeBeside(work, schedule.chunk, schedule.valueColumns);
   if (!budget.fits())
     return std::nullopt;
   schedule.note = llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3} in tiles of {4}x{5}, {6} "
@@ -224,6 +242,7 @@ static std::optional<RecurSchedule> chooseChannelSchedule(tile::TargetAttr targe
   budget.place("values", kStages * kChunk * columns);
   budget.place("operands", 4 * work.keyWidth * kChunk);
   budget.place("state", work.keyWidth * columns);
+  budget.placeBeside(work, schedule.chunk, schedule.valueColumns);
   budget.place("triangles", 2 * kChunk * kChunk);
   if (!budget.fits())
     return std::nullopt;

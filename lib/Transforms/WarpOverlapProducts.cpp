@@ -310,7 +310,16 @@ void LoopParts::rotate(scf::ForOp loop) const {
   rewriter.replaceOp(loop, guard.getResults());
 }
 
-/// Waits for a product where it is first read by anything but a product that goes on accumulating.
+/// The first operation between `product` and `end`, in one block, that has products inside; else `end`.
+static Operation *firstWithProducts(Operation *product, Operation *end) {
+  for (Operation *op = product->getNextNode(); op != end; op = op->getNextNode())
+    if (op->getNumRegions() && op->walk([](warp::MmaOp) { return WalkResult::interrupt(); }).wasInterrupted())
+      return op;
+  return end;
+}
+
+/// Waits for a product where it is first read by anything but a product that goes on accumulating, and before a loop
+/// that has products of its own: it would be under way all through them, its registers in nobody's reach.
 static void placeWait(warp::MmaOp mma) {
   Operation *first = nullptr;
   for (OpOperand &use : mma->getUses()) {
@@ -325,7 +334,7 @@ static void placeWait(warp::MmaOp mma) {
   }
   if (!first)
     return;
-  OpBuilder builder(first);
+  OpBuilder builder(firstWithProducts(mma, first));
   Value done = warp::WaitOp::create(builder, mma.getLoc(), mma.getResult());
   mma.getResult().replaceAllUsesExcept(done, done.getDefiningOp());
 }

@@ -83,6 +83,21 @@ static bool isUsedInInnermostLoop(warp::RingOp ring) {
   });
 }
 
+/// Such a ring's slot is read by a loop's own products, and maybe by those of a loop inside, through which the copies
+/// of the next iteration can come.
+static bool isUsedAroundALoop(warp::RingOp ring) {
+  return llvm::any_of(ring->getUsers(), [](Operation *user) {
+    auto loop = dyn_cast<scf::ForOp>(user->getParentOp());
+    if (!loop || loop.getBody()->getOps<warp::MmaOp>().empty())
+      return false;
+    auto hasProducts = [&](scf::ForOp inner) {
+      bool found = inner->walk([](warp::MmaOp) { return WalkResult::interrupt(); }).wasInterrupted();
+      return found ? WalkResult::interrupt() : WalkResult::advance();
+    };
+    return loop.getBody()->walk(hasProducts).wasInterrupted();
+  });
+}
+
 /// Whether a slot is read to registers before an iteration's first product (but for what is seldom): then there is
 /// time to fill it again behind that.
 static bool isReadAtOnce(warp::RingOp ring) {
@@ -142,6 +157,15 @@ static DenseMap<Operation *, int64_t> chooseStages(func::FuncOp kernel, ArrayRef
   for (warp::RingOp ring : bySize)
     if (!fits() && stages.contains(ring) && isReadAtOnce(ring))
       stages[ring] = 1;
+  // A second slot around a loop, as far as there is room, in the order of copies: those behind wait for it.
+  kernel.walk([&](warp::AcquireOp acquire) {
+    auto ring = acquire.getRing().getDefiningOp<warp::RingOp>();
+    if (!llvm::is_contained(rings, ring) || stages.contains(ring) || !isUsedAroundALoop(ring))
+      return;
+    stages[ring] = usual;
+    if (!fits(/*alignment=*/1024))
+      stages.erase(ring);
+  });
   if (!hasCounter && !waitsForMemory(kernel, rings))
     return stages;
   DenseMap<Operation *, int64_t> fewer = stages;

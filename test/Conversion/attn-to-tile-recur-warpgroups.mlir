@@ -245,3 +245,21 @@ func.func @chosen(%q: !F, %k: !X, %v: !F, %table: tensor<128xi32>, %b: index, %h
   return %o : !F
 }
 }
+
+// -----
+
+!X = tensor<?x?x?x128xbf16>
+
+// What rows are merged with has slots, too: beside them a block owns half of the columns.
+
+// CHECK-LABEL: func.func private @merged_0(
+// CHECK-SAME:    tile.schedule = "chunks of 128 tokens, 64 columns of a state of 128x128
+// CHECK-SAME:    rows beside 32768
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @merged(%q: !X, %k: !X, %v: !X, %x: !X) -> !X {
+  %o = attn.recur query(%q) key(%k) value(%v) : (!X, !X, !X) -> !X
+  %y = arith.addf %o, %x : !X
+  return %y : !X
+}
+}

@@ -1,4 +1,4 @@
-// RUN: heddle-opt %s --split-input-file --attn-to-tile=together=true --canonicalize --cse | FileCheck %s
+// RUN: heddle-opt %s --split-input-file --attn-to-tile=together=always --canonicalize --cse | FileCheck %s
 // RUN: heddle-opt %s --split-input-file --attn-to-tile=split-keys=false --canonicalize --cse | FileCheck %s --check-prefix=APART
 
 !X = tensor<?x?x?x64xf32>
@@ -85,4 +85,33 @@ func.func @given(%q: !X, %k: !X, %v: !X, %width: index) -> !X {
   } : (!X, !X, !X) -> !X
   %o = arith.addf %far, %near : !X
   return %o : !X
+}
+
+// -----
+
+!X = tensor<?x?x?x64xbf16>
+
+// Where groups of warps have rows of a chunk to themselves each goes through the keys of its own range.
+
+// CHECK-LABEL: func.func private @groups_0(
+// CHECK-SAME:    tile.warps = 8
+// CHECK:         scf.for {{.*}} -> (tensor<64x64xf32>) {
+// CHECK:           %[[FIRST:.+]] = arith.minsi {{.*}} {tile.row_parts}
+// CHECK:           %[[LAST:.+]] = arith.maxsi {{.*}} {tile.row_parts}
+// CHECK:           scf.for %{{.+}} = %[[FIRST]] to %[[LAST]]
+module attributes {tile.target = #tile.target<name = "any", isGpu = true, hasBulkCopy = true, hasWarpgroupMma = true,
+    hasRegisterReallocation = true, sharedBytesPerBlock = 232448, registersPerUnit = 65536, registersPerThread = 255>} {
+func.func @groups(%q: !X, %k: !X, %v: !X) -> !X {
+  %far = attn.recur query(%q) key(%k) value(%v) : (!X, !X, !X) -> !X
+  %near = attn.attend dot(%q, %k) value(%v) mask(%b, %h, %i, %j) {
+    %width = arith.constant 64 : index
+    %last = arith.addi %j, %width : index
+    %after = arith.cmpi sgt, %last, %i : index
+    %before = arith.cmpi sle, %j, %i : index
+    %visible = arith.andi %after, %before : i1
+    attn.yield %visible : i1
+  } : (!X, !X, !X) -> !X
+  %o = arith.addf %far, %near : !X
+  return %o : !X
+}
 }

@@ -253,3 +253,33 @@ func.func @through_a_slot(%q: !Slot, %v: !Slot, %ring: !Ring, %n: index) -> !S a
   }
   return %r : !S
 }
+
+// -----
+
+#acc = #warp.frag<acc, warps = 4>
+!S = tensor<64x64xf32, #acc>
+!Slot = !warp.slot<64x64xbf16, <swizzle = 128>>
+
+// What nobody reads before a loop with products of its own is waited for there, not behind it.
+
+// CHECK-LABEL: func.func @around_a_loop
+// CHECK: scf.for
+// CHECK: %[[T:.+]] = warp.mma
+// CHECK-NEXT: %[[D:.+]] = warp.wait %[[T]]
+// CHECK-NEXT: scf.for
+// CHECK: scf.yield %[[D]]
+func.func @around_a_loop(%q: !Slot, %k: !Slot, %n: index, %o: memref<64x64xf32>) -> !S attributes {warp.kernel} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : !S
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%state = %zero) -> !S {
+    %t = warp.mma %q, %k, %state {async} : !Slot, !Slot -> !S
+    %sum = scf.for %j = %c0 to %n step %c1 iter_args(%s = %zero) -> !S {
+      %p = warp.mma %k, %q, %s {async} : !Slot, !Slot -> !S
+      scf.yield %p : !S
+    }
+    tile.store %sum, %o[%c0, %c0] : !S, memref<64x64xf32>
+    scf.yield %t : !S
+  }
+  return %r : !S
+}

@@ -49,7 +49,7 @@ class Given:
 
 def check(spec, given, expected):
     """In kernels of their own, and with the window inside of the recurrence's."""
-    for schedule in (None, "together=true"):
+    for schedule in (None, "together=always"):
         spec = heddle.Spec(spec.function)
         spec._schedule = schedule
         assert difference(spec(given.q, given.k, given.v, given.gate), expected) < 1e-5, schedule

@@ -38,7 +38,9 @@ struct RecurWork {
   /// What is computed of queries and keys is so of copies of their own rows.
   bool isOfOwnRows = true;
   bool isGatedByChannel = false;
-  int64_t gateBytes = 0; ///< of an element of such a gate, if it is an array as it lies in memory; else 0
+  int64_t besideBytes = 0; ///< of a column of a row, in arrays that results are merged with
+  int64_t innerDepth = 0;  ///< channels that attends inside of the kernel contract, the most; 0: there are none
+  int64_t gateBytes = 0;   ///< of an element of such a gate, if it is an array as it lies in memory; else 0
 };
 
 struct RecurSchedule {

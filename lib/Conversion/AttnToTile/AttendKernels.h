@@ -17,6 +17,7 @@ struct AttendSchedule {
   int64_t keys = 64;              ///< keys of a step
   int64_t fewerKeys = 0;          ///< keys that a step of boxes may have instead; 0: none
   int64_t rowsApart = 0;          ///< rows that warps have to themselves, so that they may leave out steps; 0: none
+  bool hasOwnRanges = false;      ///< those rows go through the keys of their own range, where these are consecutive
   int64_t warps = 0;              ///< of a GPU's block, that the sizes were chosen for; 0: not said
   bool isPersistent = false;      ///< a block computes several pieces of work where that helps
   bool isPartialApart = false;    ///< steps that need the mask, but for the last one, are a loop of their own

@@ -12,6 +12,7 @@
 #include "AttendRows.h"
 #include "ApartKeys.h"
 #include "GridBlocks.h"
+#include "dialects/Tile/RowParts.h"
 #include "dialects/Tile/TileOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -149,6 +150,41 @@ FailureOr<RowState> AttendRows::visitBoxes(llvm::function_ref<RowState()> initia
   });
 }
 
+/// Whether groups of warps have rows to themselves, and what each of them sees are consecutive keys.
+bool AttendRows::areRowsApart() const {
+  return schedule.hasOwnRanges && schedule.rowsApart && schedule.rowsApart < schedule.rows && mask.analysis &&
+         !mask.list && !mask.table && mask.getModulus() == 1 && mask.analysis->getRanges().size() == 1;
+}
+
+/// From the least of the parts' first blocks of keys to the greatest of their last; each part goes through its own
+/// (dialects/Tile/RowParts.h).
+FailureOr<RowState> AttendRows::visitByParts(llvm::function_ref<RowState()> initial) {
+  auto blocksOf = [&](Value first, int64_t rows) {
+    Value end = arith::MinSIOp::create(b(), arith::AddIOp::create(b(), first, constant(rows)), place.rowLength);
+    RowBlock block{place.batch, place.head, first, end, place.rowLength, place.keyLength, place.residue};
+    return roundToBlocks(b(), op.getLoc(), emitKeyRanges(mask, op, block, kernel, emitter), schedule.keys);
+  };
+  KeyRange full = blocksOf(place.firstRow, schedule.rows).full.front();
+  SmallVector<Value> begins, ends;
+  for (int64_t part = 0; part < schedule.rows; part += schedule.rowsApart) {
+    Value first = b().createOrFold<arith::AddIOp>(place.firstRow, constant(part));
+    KeyRange may = blocksOf(first, schedule.rowsApart).may.front();
+    // Rows beyond their sequence see nothing, and do not move where the others begin.
+    Value exist = arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, first, place.rowLength);
+    Value begin = part ? arith::SelectOp::create(b(), exist, may.begin, begins.front()).getResult() : may.begin;
+    begins.push_back(begin);
+    ends.push_back(arith::SelectOp::create(b(), exist, may.end, begin));
+  }
+  RowState start = initial();
+  Value begin = tile::boundOfParts<arith::MinSIOp>(b(), begins), end = tile::boundOfParts<arith::MaxSIOp>(b(), ends);
+  return loopOver(b(), begin, end, constant(1), start, [&](Value block, RowState state) {
+    Value isFull = arith::AndIOp::create(b(), arith::CmpIOp::create(b(), arith::CmpIPredicate::sge, block, full.begin),
+                                         arith::CmpIOp::create(b(), arith::CmpIPredicate::slt, block, full.end));
+    Value isPartial = arith::XOrIOp::create(b(), isFull, arith::ConstantIntOp::create(b(), 1, 1));
+    return stepOver(arith::MulIOp::create(b(), block, constant(schedule.keys)), isPartial, std::move(state));
+  });
+}
+
 FailureOr<RowState> AttendRows::visitKeys(llvm::function_ref<RowState()> initial, const KeyShare &share) {
   rowTiles.clear();
   for (ValueRange dot : op.getDots()) {
@@ -158,6 +194,8 @@ FailureOr<RowState> AttendRows::visitKeys(llvm::function_ref<RowState()> initial
   }
   if (mask.grid)
     return visitBoxes(initial);
+  if (areRowsApart())
+    return visitByParts(initial);
   Value rowEnd =
       arith::MinSIOp::create(b(), arith::AddIOp::create(b(), place.firstRow, constant(schedule.rows)), place.rowLength);
   RowBlock rowBlock{place.batch, place.head, place.firstRow, rowEnd, place.rowLength, place.keyLength, place.residue};

@@ -56,6 +56,8 @@ private:
   mlir::FailureOr<RowState> stepOver(const Lifted &key, const Lifted &j, mlir::Value firstKey, mlir::Value isPartial,
                                      RowState state);
   mlir::FailureOr<RowState> visitBoxes(llvm::function_ref<RowState()> initial);
+  bool areRowsApart() const;
+  mlir::FailureOr<RowState> visitByParts(llvm::function_ref<RowState()> initial);
   mlir::FailureOr<llvm::SmallVector<mlir::Value>> scoreOf(llvm::ArrayRef<mlir::Value> dots, const Lifted &j,
                                                           mlir::Value isPartial);
 

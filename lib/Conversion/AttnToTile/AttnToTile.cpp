@@ -42,13 +42,11 @@ namespace {
 /// Emits the kernels of one function in dependence order.
 class FunctionEmitter {
 public:
-  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, bool isTogether,
+  FunctionEmitter(func::FuncOp function, const AttendSchedule &schedule, int64_t chunk, Partition::IsInner isInner,
                   PlanBuilder plan)
       : function(function), schedule(schedule), chunk(chunk),
-        partition(
-            function, [&](auto op, auto around) { return isTogether && canBeInner(op, around); },
-            [&](attn::RecurOp op) { return pullsMaps(op); }),
-        plan(std::move(plan)), places(function, partition, this->plan) {}
+        partition(function, isInner, [&](attn::RecurOp op) { return pullsMaps(op, isInner); }), plan(std::move(plan)),
+        places(function, partition, this->plan) {}
 
   LogicalResult emit(func::FuncOp alternative);
 
@@ -61,7 +59,7 @@ private:
   LogicalResult emitKernels(attn::RecurOp op, ArrayRef<KernelOutput> outputs);
   void noteSchedule(StringRef note, int64_t warps, bool putsOperands = false);
   RecurSchedule chooseSchedule(attn::RecurOp op, const Partition &partition);
-  bool pullsMaps(attn::RecurOp op);
+  bool pullsMaps(attn::RecurOp op, Partition::IsInner isInner);
 
   func::FuncOp function;
   const AttendSchedule &schedule;
@@ -154,8 +152,8 @@ RecurSchedule FunctionEmitter::chooseSchedule(attn::RecurOp op, const Partition 
 }
 
 /// Whether a schedule has room for what products of queries and keys with weights take. A step has no products.
-bool FunctionEmitter::pullsMaps(attn::RecurOp op) {
-  Partition all(function, [](auto, auto) { return false; }, [](attn::RecurOp) { return true; });
+bool FunctionEmitter::pullsMaps(attn::RecurOp op, Partition::IsInner isInner) {
+  Partition all(function, isInner, [](attn::RecurOp) { return true; });
   return !isOneToken(op) && chooseSchedule(op, all).pullsMaps;
 }
 
@@ -213,8 +211,8 @@ LogicalResult FunctionEmitter::emit(func::FuncOp alternative) {
       auto branch =
           scf::IfOp::create(plan.getBuilder(), isAlternativeTaken(plan, alternative), /*withElseRegion=*/true);
       plan.getBuilder().setInsertionPointToStart(branch.thenBlock());
-      if (failed(
-              FunctionEmitter(alternative, schedule, chunk, /*isTogether=*/false, plan.of(alternative)).emitResults()))
+      auto apart = [](attn::AttendOp, attn::RecurOp) { return false; };
+      if (failed(FunctionEmitter(alternative, schedule, chunk, apart, plan.of(alternative)).emitResults()))
         return failure();
       plan.getBuilder().setInsertionPointToStart(branch.elseBlock());
     }
@@ -274,12 +272,21 @@ struct AttnToTile : heddle::impl::AttnToTileBase<AttnToTile> {
     schedule.isPartialApart = partialApart;
     if (failed(readOrder(schedule.order)))
       return signalPassFailure();
+    if (!together.empty() && together != "always" && together != "never") {
+      module.emitError("expected together to be always or never, got ") << together;
+      return signalPassFailure();
+    }
+    auto target = module->getAttrOfType<tile::TargetAttr>(tile::kTargetAttr);
+    auto isInner = [&](attn::AttendOp op, attn::RecurOp around) {
+      bool isWanted = together.empty() ? paysInside(op, around, target) : together == "always";
+      return isWanted && canBeInner(op, around);
+    };
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>())) {
       if (function.isExternal() || function->hasAttr(tile::kPlanAttr) || function->hasAttr(tile::kKernelAttr))
         continue;
       if (isAlternative(function))
         continue; // emitted with the function that it stands for
-      FunctionEmitter emitter(function, schedule, chunk, together, PlanBuilder::create(function));
+      FunctionEmitter emitter(function, schedule, chunk, isInner, PlanBuilder::create(function));
       if (failed(emitter.emit(findAlternative(function))))
         return signalPassFailure();
       function.erase();

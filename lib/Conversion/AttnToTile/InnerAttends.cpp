@@ -87,11 +87,24 @@ bool heddle::canBeInner(attn::AttendOp op, attn::RecurOp around) {
          !hasLengths(op.getKeyOperands()) && !dependsOn(op, around) && !dependsOn(around, op) && seesFewKeys(op);
 }
 
+bool heddle::paysInside(attn::AttendOp op, attn::RecurOp around, tile::TargetAttr target) {
+  constexpr int64_t channels = 64, bits = 16;
+  auto isSmall = [&](Value tensor) {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    return type.getDimSize(3) <= channels && type.getElementTypeBitWidth() == bits;
+  };
+  return target && target.getHasWarpgroupMma() && target.getHasBulkCopy() && !around.hasAt() && !around.getSegments() &&
+         !around.isGatedByChannel() && isSmall(around.getKey()) && isSmall(around.getValue()) &&
+         llvm::all_of(op.getRowOperands(), isSmall) && llvm::all_of(op.getKeyOperands(), isSmall);
+}
+
 FailureOr<std::vector<InnerAttend>> heddle::prepareInner(PlanBuilder &plan, ArrayRef<attn::AttendOp> attends,
                                                          const RecurSchedule &around, int64_t keys) {
+  constexpr int64_t groupWarps = 4, groupRows = 64;
   AttendSchedule schedule;
   schedule.rows = around.chunk;
   schedule.keys = keys ? keys : schedule.keys;
+  schedule.rowsApart = around.warps / groupWarps * groupRows == around.chunk ? groupRows : 0;
   std::vector<InnerAttend> inner;
   for (attn::AttendOp op : attends) {
     FailureOr<attn::NormalizerOp> definition = findNormalizer(op);
@@ -107,10 +120,13 @@ LogicalResult heddle::provideInnerRows(const InnerAttend &inner, const BlockPlac
                                        const Lifted &columns, KernelBuilder &kernel, TileEmitter &emitter) {
   AttendSchedule schedule = inner.schedule;
   schedule.valueColumns = columns.extent;
+  // Bounds of their own take registers beside the state, and sums of twice as many columns leave none.
+  constexpr int64_t columnsBesideBounds = 64;
+  schedule.hasOwnRanges = columns.extent <= columnsBesideBounds;
   auto size = [&](int64_t which) { return getAttendSize(kernel, kernel.head(), inner.op, which); };
   RowsPlace rows;
-  rows.batchCount = size(0);
-  rows.headCount = size(1);
+  rows.batchCount = place.batchCount; // as many as the recurrence has: their rows are merged
+  rows.headCount = place.headCount;
   rows.rowLength = size(2);
   rows.keyLength = size(3);
   rows.batch = place.batch;

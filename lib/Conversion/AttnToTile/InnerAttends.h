@@ -11,6 +11,7 @@
 #include "AttendKernels.h"
 #include "BlockPlace.h"
 #include "MaskKernels.h"
+#include "dialects/Tile/TileTarget.h"
 #include "heddle/Analysis/RecurSchedule.h"
 
 namespace heddle {
@@ -26,6 +27,10 @@ struct InnerAttend {
 /// Whether the kernel of `around` can compute rows of `op`: neither needs results of the other, and whatever the number
 /// of tokens, by the mask's algebra, a block of rows sees few keys.
 bool canBeInner(attn::AttendOp op, attn::RecurOp around);
+
+/// Whether that is known to be faster than a kernel of its own: on groups of warps whose registers hold the state, the
+/// rows and the attend's sums, which they do up to 64 channels (test/gpu/README.md).
+bool paysInside(attn::AttendOp op, attn::RecurOp around, tile::TargetAttr target);
 
 /// What is inside of a recurrence's kernel of such a schedule; steps have `keys` keys (0: as usual).
 mlir::FailureOr<std::vector<InnerAttend>> prepareInner(PlanBuilder &plan, llvm::ArrayRef<attn::AttendOp> attends,

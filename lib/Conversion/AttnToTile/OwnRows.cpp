@@ -70,6 +70,35 @@ static int64_t copiedBytes(Value operand, const llvm::SetVector<Operation *> &ma
   return llvm::alignTo(type.getDimSize(3), 16) * type.getElementTypeBitWidth() / 8;
 }
 
+/// Bytes of a column of a row in the arrays that stored results of `op` follow from besides, if copies bring them: of
+/// 16-bit elements.
+static int64_t countBesideBytes(attn::RecurOp op, const Partition &partition) {
+  int64_t bytes = 0;
+  SmallVector<Value> pending;
+  for (Value tensor : partition.getStored())
+    if (partition.getAnchor(tensor) == op)
+      pending.push_back(tensor);
+  llvm::SmallPtrSet<Operation *, 8> seen{op};
+  for (attn::AttendOp inner : partition.getInner(op))
+    seen.insert(inner);
+  llvm::SmallDenseSet<Value> counted;
+  while (!pending.empty()) {
+    Operation *definition = pending.pop_back_val().getDefiningOp();
+    if (!definition || !seen.insert(definition).second)
+      continue;
+    for (Value read : getTensorsRead(definition)) {
+      auto type = cast<RankedTensorType>(read.getType());
+      bool isOther = read.getDefiningOp() != op && isInMemory(read, partition);
+      if (!isOther)
+        pending.push_back(read);
+      else if (type.getRank() == 4 && widthOf(read) == op.getValueWidth() && type.getElementTypeBitWidth() == 16 &&
+               counted.insert(read).second)
+        bytes += type.getElementTypeBitWidth() / 8;
+    }
+  }
+  return bytes;
+}
+
 RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
   auto padded = [](int64_t width) { return static_cast<int64_t>(llvm::alignTo(width, 16)); };
   RecurWork work{padded(op.getKeyWidth()), padded(op.getValueWidth())};
@@ -95,6 +124,13 @@ RecurWork heddle::describeWork(attn::RecurOp op, const Partition &partition) {
     work.weightBytes += llvm::product_of(weights.getShape().take_back(2)) * weights.getElementTypeBitWidth() / 8;
   }
   work.hasStates = op.getInitial() || op.getInitialMass() || op.getFinal();
+  work.besideBytes = countBesideBytes(op, partition);
+  for (attn::AttendOp inner : partition.getInner(op)) {
+    int64_t depth = 0;
+    for (ValueRange dot : inner.getDots())
+      depth += padded(widthOf(dot[1]));
+    work.innerDepth = std::max(work.innerDepth, depth);
+  }
   work.hasGate = static_cast<bool>(op.getGate());
   work.isGatedByChannel = op.isGatedByChannel();
   if (work.isGatedByChannel && isInMemory(op.getGate(), partition))
