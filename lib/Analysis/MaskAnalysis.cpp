@@ -138,23 +138,3 @@ KeyRanges heddle::roundToBlocks(OpBuilder &builder, Location loc, const KeyRange
   }
   return result;
 }
-
-Value heddle::emitFactCheck(OpBuilder &builder, Location loc, const TableFact &fact, ValueRange outer, Value begin,
-                            Value end, const IndexExprBindings &bindings) {
-  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
-  Value holds = arith::ConstantIntOp::create(builder, loc, 1, 1);
-  // Entry k is compared with entry k - 1: neighbours that straddle two calls are checked by the later one.
-  Value first = arith::MaxSIOp::create(builder, loc, begin, one);
-  auto loop = scf::ForOp::create(builder, loc, first, end, one, ValueRange{holds});
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointToStart(loop.getBody());
-  SmallVector<Value> here(outer), before(outer);
-  here[fact.axis] = loop.getInductionVar();
-  before[fact.axis] = arith::SubIOp::create(builder, loc, loop.getInductionVar(), one);
-  Value a = bindings.load(builder, loc, fact.tensor, before), b = bindings.load(builder, loc, fact.tensor, here);
-  auto predicate = a.getType().isInteger(1) ? arith::CmpIPredicate::ule : arith::CmpIPredicate::sle;
-  Value ordered = arith::CmpIOp::create(builder, loc, predicate, a, b);
-  Value next = arith::AndIOp::create(builder, loc, loop.getRegionIterArg(0), ordered);
-  scf::YieldOp::create(builder, loc, next);
-  return loop.getResult(0);
-}

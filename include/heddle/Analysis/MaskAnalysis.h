@@ -157,11 +157,6 @@ private:
 /// inequalities of KeyRanges, so that no block is visited twice.
 KeyRanges roundToBlocks(mlir::OpBuilder &builder, mlir::Location loc, const KeyRanges &ranges, int64_t keyBlock);
 
-/// Writes whether `fact` holds between neighbours [begin, end) of its axis, with the other coordinates fixed: i1. The
-/// caller spreads the table over blocks or threads. `outer` has an entry per dimension; the one of the axis is ignored.
-mlir::Value emitFactCheck(mlir::OpBuilder &builder, mlir::Location loc, const TableFact &fact, mlir::ValueRange outer,
-                          mlir::Value begin, mlir::Value end, const IndexExprBindings &bindings);
-
 } // namespace heddle
 
 #endif

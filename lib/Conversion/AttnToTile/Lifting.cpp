@@ -201,7 +201,8 @@ Lifted TileEmitter::clampToSource(const Lifted &positions, Value source, int64_t
 
 void TileEmitter::keepInside(MutableArrayRef<Lifted> coordinates, Value source, ArrayRef<Lifted> given) {
   ImplicitLocOpBuilder &b = builder();
-  for (auto [dim, coordinate] : llvm::enumerate(coordinates)) {
+  for (size_t dim = 0; dim < coordinates.size(); ++dim) {
+    Lifted &coordinate = coordinates[dim];
     if (coordinate.box)
       continue;
     if (coordinate.isPositions()) {

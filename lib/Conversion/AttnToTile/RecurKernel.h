@@ -122,7 +122,6 @@ private:
   void openBranch(mlir::Value condition);
   std::pair<mlir::Value, mlir::Value> chunkRange();
   mlir::LogicalResult storeSegment();
-  mlir::FailureOr<State> stateOfSegments(const State &initial);
   struct WorkspacePlace {
     mlir::Value memory;
     llvm::SmallVector<mlir::Value> indices;

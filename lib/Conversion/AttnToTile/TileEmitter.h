@@ -35,13 +35,13 @@ struct Lifted {
   /// Consecutive positions base, base + 1, .. along `dim` of the tile (0: rows, 1: columns); -1: not positions.
   int64_t dim = -1;
   int64_t extent = 0;
-  mlir::Value base;
-  mlir::Value limit; ///< positions at or beyond it do not exist; null: no limit but the array's
+  mlir::Value base = {};
+  mlir::Value limit = {}; ///< positions at or beyond it do not exist; null: no limit but the array's
 
   /// Where the step is not 1 the positions are origin + step * base, origin + step * (base + 1), ..: those of a residue
   /// class. Base and limit count within the class.
   int64_t step = 1;
-  mlir::Value origin;
+  mlir::Value origin = {};
 
   /// Not consecutive positions but those of a box; there is no base.
   std::shared_ptr<const GridBox> box = nullptr;
