@@ -178,8 +178,9 @@ struct LowerBulkReceive : OpConversionPattern<warp::ReceiveOp> {
   }
 };
 
-/// What threads do with a slot and the bulk copy that fills it next go through different proxies, which a barrier alone
-/// does not order: while products take all that shared memory gives, an arrival overtakes the matrix loads before it.
+/// What threads do with a slot is done for the copy that fills it next when a fence has waited for it, not when one of
+/// them arrives: while products take all that shared memory gives, an arrival overtakes the loads before it, and bulk
+/// copies go through another proxy.
 struct LowerRelease : OpConversionPattern<warp::ReleaseOp> {
   using OpConversionPattern::OpConversionPattern;
   LogicalResult matchAndRewrite(warp::ReleaseOp op, OneToNOpAdaptor adaptor,
@@ -326,8 +327,6 @@ static bool isUsedByThreads(Value slot) {
 
 void heddle::markThreadAccesses(LLVM::LLVMFuncOp function) {
   function.walk([](warp::ReleaseOp release) {
-    if (!release.getRing().getType().getSlot().isSwizzled())
-      return; // no bulk copy fills it
     bool isByThreads = llvm::any_of(release.getRing().getUsers(), [](Operation *user) {
       auto receive = dyn_cast<warp::ReceiveOp>(user);
       return receive && isUsedByThreads(receive.getResult());

@@ -120,7 +120,7 @@ void lowerRoles(mlir::LLVM::LLVMFuncOp function);
 void leaveOutSteps(warp::RolesOp roles, mlir::Value warp);
 /// Notes on each `warp.wait` how many products issued after its own may go on.
 void countPendingProducts(mlir::LLVM::LLVMFuncOp function);
-/// Notes on each `warp.release` whether threads have read or written the slot that a bulk copy fills next.
+/// Notes on each `warp.release` whether threads have read or written the slot that a copy fills next.
 void markThreadAccesses(mlir::LLVM::LLVMFuncOp function);
 /// Scalar `math` to the machine's instructions.
 void populateMathLowering(mlir::RewritePatternSet &patterns);
