@@ -191,7 +191,7 @@ def describe(result):
 
 
 if __name__ == "__main__":
-    parser = isolated.parser(__doc__, "cases and numbers of random rows", 60)
+    parser = isolated.parser(__doc__, "cases and numbers of random rows", 120)
     parser.add_argument("--processes", type=int, default=1, help="with run: how many share them (1; more where nothing is timed)")
     options = parser.parse_args()
     names = options.name.split(",") if options.name else [*CASES, *ROWS]

@@ -23,6 +23,7 @@ start=$SECONDS
   each recurrences.py recur $(names recurrences "recurrences.CASES, *recurrences.ROWS")
   option=--key each mechanisms.py mechanisms $(names mechanisms "sorted({key for key, _, _ in mechanisms.cases().values()})")
   echo "python3 million_tokens.py build $work/million"
+  echo "python3 recur_pairs.py build $work/pairs"
   echo "python3 check_packs.py $work/packs --build"
   [ -e /usr/lib/llvm-22/bin/mlir-translate ] && echo "python3 build_kernels.py $(command -v heddle-opt) $work/kernels sm_90a"
 } | xargs -P "$(nproc)" -I{} bash -c '{} > /dev/null 2> >(tail -5 >&2) || echo "failed: {}"' 2>&1 | tee "$OUT/build.txt"
@@ -45,8 +46,9 @@ check random_recurrences 200 python3 recurrences.py run "$work/recur" --runtime 
 check mechanisms 240 python3 mechanisms.py run "$work/mechanisms" --runtime "$RUNTIME" --processes 14
 check million_tokens 60 python3 million_tokens.py run "$work/million" --runtime "$RUNTIME"
 check views 120 python3 views.py run "$work/views" --runtime "$RUNTIME"
-check recurrences 240 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"
+check recurrences 300 python3 recurrences.py run "$work/recur" --runtime "$RUNTIME" --name "$(separator=, names recurrences recurrences.CASES)"
 check recur_launches 60 python3 recur_launches.py run "$work/recur" --runtime "$RUNTIME"
+check recur_pairs 60 python3 recur_pairs.py run "$work/pairs" --runtime "$RUNTIME"
 check matrix 400 python3 matrix.py run "$work/matrix" --runtime "$RUNTIME" --limit 60 $FLEX
 echo "${#failed[@]} failed: ${failed[*]}"
 exit ${#failed[@]}

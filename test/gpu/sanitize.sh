@@ -11,7 +11,7 @@ cases() {
   for name in causal_bf16_128 causal_bf16_64 full_bf16_256 causal_f32_64 causal_lag_bf16_128 documents_bf16_128 window_bf16_128 dilated_bf16_128 \
       strided_bf16_128 blocks_bf16_128 bias_bf16_128 relative_bf16_128; do echo matrix.py matrix "$name"; done
   for name in packed pages_16 pages_64 lengths decode decode_pages_16; do echo views.py views "$name"; done
-  for name in none_bf16_128 head_bf16_128 token_bf16_128 token_bf16_128_step channel_bf16_128; do echo recurrences.py recur "$name"; done
+  for name in none_bf16_128 head_bf16_128 token_bf16_128 token_bf16_128_step token_bf16_192_stateless token_bf16_128_exp channel_bf16_128; do echo recurrences.py recur "$name"; done
 }
 one() { # TOOL SCRIPT FOLDER NAME
   local log="$OUT/sanitize/$1-$4.log"
