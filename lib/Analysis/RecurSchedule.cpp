@@ -92,11 +92,21 @@ static RecurSchedule beginSchedule(const RecurWork &work, const RecurSchedule &g
   return schedule;
 }
 
-/// Queries and keys that products with weights compute, beside what copies bring of them.
-static void placeMaps(WarpgroupBudget &budget, const RecurWork &work, int64_t chunk) {
-  budget.place("rows", kStages * chunk * (work.queryBytes + work.keyBytes), /*bytes=*/1);
-  budget.place("weights", work.weightBytes, /*bytes=*/1);
-  budget.place("queries and keys", chunk * 2 * work.keyWidth);
+/// Queries and keys in so many slots; or, where products with weights compute them, one of each beside what copies
+/// bring of them.
+static void placeQueriesAndKeys(WarpgroupBudget &budget, const RecurWork &work, int64_t chunk, int64_t stages) {
+  if (work.mapDepth) {
+    budget.place("rows", kStages * chunk * (work.queryBytes + work.keyBytes), /*bytes=*/1);
+    budget.place("weights", work.weightBytes, /*bytes=*/1);
+    stages = 1;
+  }
+  budget.place("queries and keys", stages * chunk * 2 * work.keyWidth);
+}
+
+/// For a budget with room for weights.
+static void pullMaps(RecurSchedule &schedule, const RecurWork &work) {
+  schedule.pullsMaps = true;
+  schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
 }
 
 /// A chunk is the rows of all consuming groups, who share out the state by its rows. Two groups, because the state and
@@ -118,10 +128,7 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
   budget.hold("result", columns);
   // Around a loop of an attend inside one slot does; a second one where there is room.
   int64_t stages = work.innerDepth ? 1 + schedule.putsOperands : kStages;
-  if (work.mapDepth)
-    placeMaps(budget, work, chunk);
-  else
-    budget.place("queries and keys", stages * chunk * 2 * work.keyWidth);
+  placeQueriesAndKeys(budget, work, chunk, stages);
   budget.place("values", (work.innerDepth ? 1 : kStages) * chunk * columns);
   budget.place("state", work.keyWidth * columns);
   budget.placeBeside(work, chunk, columns);
@@ -131,8 +138,7 @@ static std::optional<RecurSchedule> chooseWarpgroupSchedule(tile::TargetAttr tar
     bool areColumnsOpen = !given.valueColumns && work.besideBytes && columns == kMaxColumns;
     return areColumnsOpen ? chooseWarpgroupSchedule(target, work, fewer) : std::nullopt;
   }
-  schedule.pullsMaps = true;
-  schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
+  pullMaps(schedule, work);
   // A column more of the state and of the result is a register; keys with their decays are a left operand in registers.
   int64_t keys = work.hasGate ? chunk * kGroupRows / kGroupThreads / 2 : 0;
   if (!schedule.putsOperands && !work.hasMass)
@@ -162,16 +168,12 @@ static std::optional<RecurSchedule> chooseTurnedSchedule(tile::TargetAttr target
   WarpgroupBudget budget(target, groups);
   budget.hold("state", work.keyWidth);
   budget.hold("scores or result, and weights", std::max(chunk, columns + chunk / 2));
-  if (work.mapDepth)
-    placeMaps(budget, work, chunk);
-  else
-    budget.place("queries and keys", kStages * chunk * 2 * work.keyWidth);
+  placeQueriesAndKeys(budget, work, chunk, kStages);
   budget.place("values", kStages * chunk * columns);
   budget.place("state", work.keyWidth * columns);
   if (!budget.fits())
     return std::nullopt;
-  schedule.pullsMaps = true;
-  schedule.mapColumns = work.mapDepth ? kMapColumns : 0;
+  pullMaps(schedule, work);
   schedule.note =
       llvm::formatv("chunks of {0} tokens, {1} columns of a state of {2}x{3} as rows, {4} consuming and 4 copying "
                     "warps, {5} stages: {6}",
